@@ -1,0 +1,1 @@
+"""Keys, store, ledger: the content-addressed cache."""

@@ -1,0 +1,48 @@
+"""What the store remembers of an invocation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MANIFEST_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A frame that an invocation made."""
+
+    category: str
+    name: str
+    """File name as the recipe wrote it (`MASTER_BIAS-01.fits`)."""
+    object: str
+    """Hash of its bytes: its name in the store."""
+    digest: str
+    """Content digest: what identifies it downstream."""
+    size: int
+    filter: str = ""
+    """DRS MUSE FILTER NAME, for images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One for each key: how it came about, and what it made."""
+
+    key: str
+    preimage: Mapping[str, Any]
+    products: tuple[Product, ...]
+    log: str
+    """Object of the recipe's log."""
+    task: str
+    """Name of the task that first made it (information only)."""
+    made: str
+    """UTC, ISO 8601."""
+    seconds: float
+    cpu_seconds: float
+    peak_memory: int
+    """Bytes."""
+    input_bytes: int
+    warnings: tuple[str, ...] = ()
+    host: str = ""
+    version: int = MANIFEST_VERSION

@@ -1,0 +1,1 @@
+"""Everything that can be said against a project before it runs."""

@@ -1,0 +1,1 @@
+"""The `musebuild` command: doit's own commands and ours."""

@@ -1,0 +1,1 @@
+"""Plan → doit tasks; invocations in worker processes; scheduling, progress, cancellation."""

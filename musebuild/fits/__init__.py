@@ -1,0 +1,1 @@
+"""One frame: fast header reading, classification, content digest."""

@@ -1,0 +1,1 @@
+"""The raw-frame index: scanning, weather, flags, schema migrations."""

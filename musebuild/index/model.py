@@ -1,0 +1,59 @@
+"""Frames of the index as plain data, for the plan and for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    """One file below `raw_path`, from its headers alone."""
+
+    path: str
+    """Absolute path."""
+    filename: str
+    name: str
+    """Exposure name, `2017-06-16T01:34:56.867`, from the file name; else from DATE-OBS."""
+    category: str
+    """BIAS, DARK, FLAT, ARC, SKYFLAT, ILLUM, OBJECT, STD, SKY, …; for a calibration that the
+    archive delivers among the raw frames its PRO CATG."""
+    is_raw: bool
+    """False for delivered calibrations (`M.MUSE.*`, PRO CATG in the header)."""
+    night: str
+    """`2017-06-15`: runs to 20:40 UT of the next day."""
+    date_obs: str
+    mjd_obs: float
+    dpr_type: str = ""
+    object_orig: str = ""
+    """OBJECT as in the header."""
+    dataset: str = ""
+    """Dataset of the settings that OBJECT belongs to; OBJECT itself where none does."""
+    run: str = ""
+    tpl_start: str = ""
+    tpl_id: str = ""
+    ins_mode: str = ""
+    exptime: float = 0.0
+    binx: int = 1
+    biny: int = 1
+    read_mode: str = ""
+    """DET READ CURNAME (CURID where the name is missing)."""
+    temp7: float | None = None
+    """INS TEMP7 VAL [°C], for the choice of an illumination flat."""
+    lamps: tuple[str, ...] = ()
+    """Names of the arc lamps that are on (`Ne`, `Xe`, `HgCd`)."""
+    channels: tuple[int, ...] = ()
+    """IFUs that the file holds (CHANnn extensions)."""
+    excluded: str = ""
+    """Why the frame is not used (global exclusions); empty: it is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFrame:
+    """A calibration file from outside of the raw frames: static, or named in the settings."""
+
+    path: str
+    category: str
+    """PRO CATG; where missing, taken from the file's name."""
+    ins_mode: str = ""
+    channels: tuple[int, ...] = ()
+    mjd_obs: float | None = None

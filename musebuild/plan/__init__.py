@@ -1,0 +1,1 @@
+"""Settings + index + catalogue → the graph of invocations: pure functions over plain data."""

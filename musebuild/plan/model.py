@@ -1,0 +1,96 @@
+"""The plan: every invocation that the settings need, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well an associated frame fits."""
+
+    grade: Literal["same night", "other night", "as set", "static"]
+    nights: int = 0
+    """Nights away; positive: later."""
+    hours: float | None = None
+    kelvin: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input frame of an invocation (of a product, perhaps several files)."""
+
+    tag: str
+    """The category under which the recipe takes it (OBJECT, MASTER_BIAS, …)."""
+    kind: Literal["raw", "file", "product"]
+    path: str = ""
+    """raw, file: absolute path."""
+    invocation: str = ""
+    """product: the invocation that makes it."""
+    category: str = ""
+    """product: its category there (STD_RESPONSE, IMAGE_FOV, …)."""
+    filter: str = ""
+    """product: only the image in that filter; empty: all products of the category."""
+    ifu: int | None = None
+    """raw, file: only the primary header and this IFU's extension count."""
+    order: str = ""
+    """Sorts inputs of one tag (DATE-OBS of the frame); ties go by digest, never by name."""
+    quality: Quality | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One block applied to one set of input frames: what runs and what is cached."""
+
+    name: str
+    """The task: `muse_bias:2017-06-16T10:40:27.ifu07`."""
+    block: str
+    recipe: str
+    label: str
+    """NAME without the IFU: TPL START, exposure, dataset or chosen name."""
+    inputs: tuple[Input, ...]
+    params: Mapping[str, Any]
+    """Block parameters over the defaults of the catalogue; `nifu` where split."""
+    products: tuple[str, ...]
+    """Categories that it makes with these parameters."""
+    folder: str
+    """Where its products go, below `reduced_path`."""
+    ifu: int | None = None
+    night: str = ""
+    run: str = ""
+    dataset: str = ""
+    ins_mode: str = ""
+    notes: tuple[str, ...] = ()
+    """What a person should know: optional frames that are missing, choices among several."""
+
+    @property
+    def task(self) -> str:
+        """The name with its IFUs folded: `muse_bias:2017-06-16T10:40:27`."""
+        return f"{self.block}:{self.label}"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that the settings ask for and the plan does not hold, with the reason."""
+
+    name: str
+    """Task or block."""
+    reason: str
+    remedy: str = ""
+    error: bool = False
+    """True: asked for and impossible (a required frame is missing); False: by rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The graph of invocations, in an order in which each follows what it needs."""
+
+    invocations: Mapping[str, Invocation]
+    default: tuple[str, ...]
+    """Invocations that a plain `doit` builds, calibrations that they use included."""
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """`calib`, `science`, each block, dataset, night, folded task → invocations."""
+    left_out: tuple[LeftOut, ...] = ()

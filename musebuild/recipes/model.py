@@ -1,0 +1,134 @@
+"""The catalogue's entries, and what a runner is given and gives back, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A kind of frame that a recipe takes besides what it groups by."""
+
+    category: str
+    """The tag given to the recipe."""
+    source: Literal["product", "static", "raw", "named"]
+    """product of another block · static calibration · raw frame (ILLUM) · only if the
+    settings name it (OUTPUT_WCS, OFFSET_LIST, SKY_MASK, …)."""
+    required: bool = False
+    expected: bool = False
+    """Optional to the recipe, but its absence is an error unless excluded
+    (STD_RESPONSE, STD_TELLURIC, TWILIGHT_CUBE, LSF_PROFILE)."""
+    default: bool = True
+    """False: only where the block includes it (MASTER_DARK, NONLINEARITY_GAIN)."""
+    recipe: str = ""
+    """product: the recipe whose block of the same name makes it."""
+    match: tuple[str, ...] = ()
+    """Criteria that must agree: `ins_mode`, `read_mode`, `binning`."""
+    offset: int = 1
+    """How many nights away it may be."""
+    when: Mapping[str, Any] = field(default_factory=dict)
+    """Only with these parameters (SKY_LINES: skymethod=model)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRule:
+    """A category that a recipe makes, and under which parameters."""
+
+    category: str
+    when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Parameter → values, one of which it must hold (for lists such as `save`: contain)."""
+    unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    optional: bool = False
+    """May be missing without being a failure (SOURCE_LIST)."""
+    min_rows: int = 0
+    """A table with fewer rows is a failure (STD_RESPONSE of a failed fit has none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One entry of the catalogue."""
+
+    name: str
+    kind: Literal["drs", "python"]
+    plugin: str
+    """drs: name of the CPL recipe; python: `module:function`."""
+    description: str
+    group_by: Literal["sequence", "exposure", "dataset", "run"]
+    """What makes one invocation: a calibration sequence (TPL START, INS MODE, detector
+    set-up), an exposure, a dataset or name, a run."""
+    raw: str
+    """Raw category that it takes (BIAS, OBJECT, …); empty: products of `from_recipe`."""
+    takes: Mapping[str, str] = field(default_factory=dict)
+    """Of `from_recipe`: tag → category of the product (PIXTABLE_OBJECT → PIXTABLE_OBJECT)."""
+    from_recipe: str = ""
+    """Default of `from_recipe`."""
+    least: int = 1
+    recommended: int = 0
+    split_by_ifu: bool = False
+    needs: tuple[Need, ...] = ()
+    products: tuple[ProductRule, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Defaults that differ from the DRS's own, and those that products depend on."""
+    folder: str = ""
+    """`MASTER_BIAS/{label}.{ins_mode}`, `{output_dir}/{label}`, …"""
+    output_dir: str = ""
+    """Default of `{output_dir}`."""
+    memory_base: int = 0
+    memory_per_input_byte: float = 0.0
+    """Declared peak memory: base + factor × bytes of inputs; then learned."""
+    time_limit: float = 86400.0
+    threads: bool = True
+    """OpenMP threads help."""
+    group: Literal["calib", "science"] = "science"
+    default: bool = True
+    """False: only where a block of the settings asks for it (muse_dark)."""
+    packages: tuple[str, ...] = ()
+    """Python packages whose versions belong to the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeCall:
+    """What a runner is given, in the worker process; plain and small."""
+
+    recipe: str
+    plugin: str
+    params: Mapping[str, Any]
+    inputs: tuple[tuple[str, str], ...]
+    """(tag, path), in the order in which the recipe gets them."""
+    folder: Path
+    """Existing empty folder for the products."""
+    log: Path
+    threads: int = 1
+    recipe_path: str = ""
+    drs_version: str = ""
+    """Version wanted; empty: the newest."""
+    expected: tuple[ProductRule, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the runner: log levels and formats, behaviour file of the mock."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeOutcome:
+    """What a runner gives back."""
+
+    products: tuple[tuple[str, str], ...]
+    """(category, path)."""
+    return_code: int = 0
+    failure: str = ""
+    """Empty: it succeeded. Else one sentence for people."""
+    errors: tuple[str, ...] = ()
+    """Last error messages of the recipe, oldest first."""
+    warnings: tuple[str, ...] = ()
+    kind: str = ""
+    """Kind of failure: recipe, crash, killed, memory, hang, empty, missing, cpl-errors, path."""
+
+
+class Runner(Protocol):
+    """Runs one recipe in this process's scratch folder."""
+
+    def run(self, call: RecipeCall) -> RecipeOutcome:
+        """Run the recipe; a failure is an outcome, not an exception."""
+        ...

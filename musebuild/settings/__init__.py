@@ -1,0 +1,1 @@
+"""settings.yml → an immutable `Settings`: reading with positions, substitution, validation."""

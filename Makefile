@@ -1,0 +1,30 @@
+# make demo   sets up, simulates a MUSE night, reduces it to a data cube
+# make test   sets up, checks style and types, runs all tests (real recipes included)
+# make fast   the same without the real recipes
+
+VENV := .venv/bin
+
+.PHONY: setup demo test fast lint clean
+
+setup:
+	@scripts/setup
+
+demo: setup
+	@$(VENV)/musebuild demo demo
+
+lint: setup
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+
+fast: lint
+	@$(VENV)/pytest -m "not drs" -n 2
+
+# The real recipes take gigabytes of memory each and use both cores themselves,
+# so they run after the fast tests, one at a time; one reduction serves them all.
+test: lint
+	@$(VENV)/pytest -n 2 -m "not drs"
+	@$(VENV)/pytest -m drs
+
+clean:
+	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,4 +1,4 @@
-"""The rooms: imports go down the list of docs/architecture.md only, and the plan touches nothing."""
+"""The rooms: imports go down the list of docs/architecture.md only, and the plan is pure."""
 
 from __future__ import annotations
 

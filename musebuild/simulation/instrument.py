@@ -1,0 +1,204 @@
+"""One IFU: where light of a wavelength and a place in the slice falls on its detector.
+
+The trimmed detector has 4096 × 4112 pixels; wavelength runs up the columns, 48 slices stand
+side by side. All positions count from 1, as in the DRS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musebuild.simulation.spectra import GRID, STEP
+
+NX, NY = 4096, 4112
+SLICES = 48
+SLICE_SPAXELS = 75.0
+"""Width of a slice on the sky in spaxels (`width` of the GEOMETRY_TABLE)."""
+IFU_HEIGHT = 12
+"""Spaxels that an IFU is high in the real field: 12 rows of 4 slices."""
+CENTRAL_WAVELENGTH = 7125.0
+"""Å, half-way up the detector."""
+DISPERSION = 1.25
+MARGIN = 3
+"""Columns beside a slice that are computed too, for its soft edges."""
+EDGE = 0.35
+"""Blur of the slice's edge on the detector, in pixels."""
+
+Float = NDArray[np.float32]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SliceMap:
+    """Where the pixels of one slice look; arrays of shape (NY, columns)."""
+
+    first_column: int
+    """Index (from 0) of the first column of the arrays."""
+    wavelength: Float
+    """Å."""
+    along: Float
+    """Place in the slice, in spaxels from its middle; runs against x, as on the sky."""
+    coverage: Float
+    """Fraction of the pixel that the slice lights."""
+    dispersion: Float
+    """Å per pixel."""
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """The optics of one IFU, the same in all its exposures.
+
+    Parameters
+    ----------
+    ifu : int
+    geometry : str
+        `compact` or `real`.
+    ifus : tuple of int
+        All IFUs of the simulation: in the compact layout they stand above each other.
+    seed : int
+    """
+
+    ifu: int
+    geometry: str
+    ifus: tuple[int, ...]
+    seed: int
+
+    def rng(self, purpose: int) -> np.random.Generator:
+        """Random numbers of this IFU for one purpose, independent of all others."""
+        return np.random.default_rng([self.seed, self.ifu, purpose])
+
+    @cached_property
+    def centres(self) -> Array:
+        """Columns of the slices' centres half-way up the detector."""
+        jitter = self.rng(1).uniform(-0.35, 0.35, SLICES)
+        # First and last centre as on the real detectors; closer to the edge than about
+        # 51 pixels a slice is not traced.
+        return np.linspace(79.0, 4013.0, SLICES) + jitter
+
+    @cached_property
+    def widths(self) -> Array:
+        """Widths of the slices in pixels: most 76, each fifth 79, as the real slicer has."""
+        widths = 75.95 + self.rng(2).uniform(-0.12, 0.12, SLICES)
+        widths[2::5] += 3.15
+        widths[30] -= 1.0
+        return np.asarray(widths)
+
+    @cached_property
+    def transmission(self) -> Array:
+        """Relative transmission of each slice."""
+        return np.asarray(1 + 0.04 * self.rng(3).standard_normal(SLICES).clip(-2, 2))
+
+    @cached_property
+    def pixel_response(self) -> Float:
+        """Pixel-to-pixel sensitivity, shape (NY, NX), mean 1."""
+        noise = self.rng(4).standard_normal((NY, NX), dtype=np.float32)
+        return np.asarray(1 + 0.008 * noise, dtype=np.float32)
+
+    @cached_property
+    def sky_x(self) -> Array:
+        """x of each slice's middle on the sky, in spaxels."""
+        if self.geometry == "compact":
+            return np.zeros(SLICES)
+        # Four stacks side by side: slices 1 to 12 of the CCD in one, and so on.
+        stack = np.arange(SLICES) // 12
+        return (stack - 1.5) * SLICE_SPAXELS
+
+    @cached_property
+    def sky_y(self) -> Array:
+        """y of each slice on the sky, in spaxels, before the centre is taken off."""
+        if self.geometry == "compact":
+            block = self.ifus.index(self.ifu)
+            return block * SLICES + np.arange(SLICES) - (len(self.ifus) * SLICES - 1) / 2
+        row = np.arange(SLICES) % 12
+        return (self.ifu - 12.5) * IFU_HEIGHT + row - 5.5
+
+    @cached_property
+    def slice_sky(self) -> NDArray[np.int32]:
+        """Numbers of the slices on the sky, 1 to 48 (`SliceSky`)."""
+        return np.arange(1, SLICES + 1, dtype=np.int32)
+
+    @cached_property
+    def maps(self) -> tuple[SliceMap, ...]:
+        """The map of each slice."""
+        return tuple(self._map(index) for index in range(SLICES))
+
+    def _map(self, index: int) -> SliceMap:
+        y = np.arange(1, NY + 1, dtype=np.float64)
+        t = (y - (NY + 1) / 2) / (NY / 2)
+        fan = (index - 23.5) / 23.5
+        # Traces fan out towards the edges of the detector and bend a little.
+        centre = self.centres[index] - 6.5 * fan * t + 1.2 * t**2
+        width = self.widths[index]
+        first = int(np.floor((centre - width / 2).min())) - MARGIN
+        last = int(np.ceil((centre + width / 2).max())) + MARGIN
+        x = np.arange(first, last + 1, dtype=np.float64)
+        u = (x[None, :] - centre[:, None]) / width
+        offset = (x[None, :] - centre[:, None]) / EDGE
+        half = width / 2 / EDGE
+        coverage = _soft_step(offset + half) * _soft_step(half - offset)
+
+        # Staircase of the slicer, tilt and curvature of the slit's image, a little distortion.
+        stair = 9.0 * (((index * 7) % 12) - 5.5) / 5.5
+        tilt = -3.4 + 1.2 * fan
+        rows = y[:, None] - stair - tilt * u - 2.4 * u**2
+        s = (rows - (NY + 1) / 2) / (NY / 2)
+        half_range = DISPERSION * NY / 2
+        wavelength = CENTRAL_WAVELENGTH + half_range * s + 11.0 * (1 - s**2) + 4.0 * (s**3 - s)
+        dispersion = (half_range - 22.0 * s + 4.0 * (3 * s**2 - 1)) / (NY / 2)
+        return SliceMap(
+            first_column=first - 1,
+            wavelength=wavelength.astype(np.float32),
+            along=(-u * SLICE_SPAXELS).astype(np.float32),
+            coverage=coverage.astype(np.float32),
+            dispersion=dispersion.astype(np.float32),
+        )
+
+    def expose(self, spectrum: Array, along_slice: Array | None = None) -> Float:
+        """Image of a source that fills the slit, in electrons.
+
+        Parameters
+        ----------
+        spectrum : array
+            On `GRID`, electrons per Å and spaxel, after the LSF.
+        along_slice : array, optional
+            Shape (48,): factor for each slice.
+
+        Returns
+        -------
+        array
+            Shape (4112, 4096).
+        """
+        image = np.zeros((NY, NX), dtype=np.float32)
+        for index, place in enumerate(self.maps):
+            factor = self.transmission[index]
+            if along_slice is not None:
+                factor *= along_slice[index]
+            self._add(image, place, sample(spectrum, place.wavelength) * np.float32(factor))
+        return image * self.pixel_response
+
+    def _add(self, image: Float, place: SliceMap, per_spaxel: Float) -> None:
+        # A pixel along the slice is 75/width of a spaxel wide on the sky, but the DRS compares
+        # pixels with pixels (flat, standard, object alike), so the ratio cancels out.
+        columns = slice(place.first_column, place.first_column + place.wavelength.shape[1])
+        image[:, columns] += per_spaxel * place.coverage * place.dispersion
+
+
+def _soft_step(distance: Array) -> Array:
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(distance))
+
+
+def sample(spectrum: Array, wavelength: Float) -> Float:
+    """A spectrum on `GRID` at given wavelengths (Å), by linear interpolation."""
+    place = (wavelength - np.float32(GRID[0])) * np.float32(1 / STEP)
+    index = place.astype(np.int32)
+    np.clip(index, 0, len(GRID) - 2, out=index)
+    fraction = place - index
+    table = spectrum.astype(np.float32)
+    low = table[index]
+    return np.asarray(low + (table[index + 1] - low) * fraction, dtype=np.float32)

@@ -1,0 +1,397 @@
+"""The night: which frames are taken when, and what light falls on each."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musebuild.simulation import atmosphere, spectra
+from musebuild.simulation.field import Field, Pointing, demo_field, expose_field, standard_field
+from musebuild.simulation.headers import FrameSpec, hour_angle, sidereal_seconds
+from musebuild.simulation.instrument import NX, NY, SLICES, Instrument
+from musebuild.simulation.options import SimulationOptions
+from musebuild.simulation.rawframes import (
+    DARK_PER_HOUR,
+    HotPixels,
+    hot_pixels,
+    read_out,
+    write_frame,
+)
+from musebuild.simulation.statics import ARC_ELECTRONS, write_statics
+from musebuild.simulation.truth import write_truth
+
+Float = NDArray[np.float32]
+
+FIELD_NAME = "FIELD"
+EXPOSURE = 600.0
+STANDARD_EXPOSURE = 40.0
+DARK_EXPOSURE = 1800.0
+FLAT_ELECTRONS = 34_000.0
+SKYFLAT_ELECTRONS = 22_000.0
+SEEING = 0.70
+DITHER = ((0.0, 0.0), (0.6, -0.4), (-0.5, 0.5), (0.4, 0.7), (-0.7, -0.3), (0.2, -0.6))
+"""Arcsec east and north: known moves of the telescope, told by the headers."""
+POINTING_ERROR = 0.35
+"""Arcsec: spread of the unknown part, which the alignment must find."""
+
+# The kinds of light that fall on a detector; an image is computed once for all its frames.
+Light = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """A frame of the schedule and the light that it records."""
+
+    spec: FrameSpec
+    light: Light
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationReport:
+    """What was simulated."""
+
+    raw: tuple[Path, ...]
+    calib: tuple[Path, ...]
+    truth: Path
+    weather: Path
+
+
+@dataclass(frozen=True)
+class Night:
+    """A schedule with its targets."""
+
+    frames: tuple[Exposed, ...]
+    field: Field
+    standard: Field
+    pointings: tuple[Pointing, ...]
+    standard_pointing: Pointing
+
+
+def plan_night(options: SimulationOptions) -> Night:
+    """The schedule of a night: times, headers, pointings. Pure: touches no file.
+
+    Parameters
+    ----------
+    options : SimulationOptions
+
+    Returns
+    -------
+    Night
+    """
+    evening = dt.datetime.combine(options.date(), dt.time())
+    morning = evening + dt.timedelta(days=1)
+    rng = np.random.default_rng([options.seed, 0, 100])
+    mode = options.mode
+
+    first = morning + dt.timedelta(hours=1, minutes=34, seconds=56, milliseconds=867)
+    # The field crosses the meridian soon after; RA is rounded so that a night repeats.
+    field = demo_field(
+        options.geometry, ra=round(sidereal_seconds(first) / 240 - 4.0, 2) % 360, dec=-30.25
+    )
+    star_time = morning + dt.timedelta(hours=9, minutes=32, seconds=26, milliseconds=112)
+    standard = standard_field(ra=round(sidereal_seconds(star_time) / 240 - 9.0, 2) % 360, dec=-18.4)
+
+    frames: list[Exposed] = []
+
+    def sequence(
+        start: dt.datetime, count: int, step: float, light: Light, spec: FrameSpec
+    ) -> dt.datetime:
+        offset = len(frames)
+        for number in range(count):
+            moment = start + dt.timedelta(seconds=10 + step * number, milliseconds=147 + offset)
+            frames.append(
+                Exposed(
+                    replace(
+                        spec, start=moment, template_start=start, number=number + 1, of=count
+                    ),
+                    light,
+                )
+            )
+        return start + dt.timedelta(seconds=step * count + 120)
+
+    blank = FrameSpec(evening, "CALIB", "BIAS", "", evening, 1, 1, "", mode)
+
+    sequence(
+        evening + dt.timedelta(hours=22, minutes=4, seconds=55), 3, 80.0, ("skyflat", 0),
+        replace(blank, dpr_type="FLAT,SKY", template="MUSE_wfm_cal_skyflat",
+                origin="MUSE_WFM_SKYFLAT", exposure=8.0, target="Twilight",
+                object_name="FLAT,SKY", temperature=10.5),
+    )  # fmt: skip
+    sequence(
+        first - dt.timedelta(minutes=10), 1, 60.0, ("lamp", 0),
+        replace(blank, dpr_type="FLAT,LAMP,ILLUM", template="MUSE_wfm_cal_illum",
+                origin="MUSE_WFM_ILLUM", exposure=1.155, lamps=("FF1", "FF2")),
+    )  # fmt: skip
+
+    pointings = []
+    template_start = first - dt.timedelta(seconds=48)
+    for number in range(options.exposures):
+        moment = first + dt.timedelta(seconds=number * (EXPOSURE + 71))
+        east, north = DITHER[number % len(DITHER)]
+        ra = round(field.ra + east / 3600 / np.cos(np.radians(field.dec)), 6)
+        dec = round(field.dec + north / 3600, 6)
+        error = rng.normal(0, POINTING_ERROR, 2).clip(-0.7, 0.7) if number else np.zeros(2)
+        air = _airmass_and_angle(moment, EXPOSURE, ra, dec)
+        pointings.append(
+            Pointing(
+                ra, dec, *air, seeing=SEEING * (1 + 0.04 * (number % 3)),
+                offset_east=round(float(error[0]), 4), offset_north=round(float(error[1]), 4),
+            )
+        )  # fmt: skip
+        frames.append(
+            Exposed(
+                FrameSpec(
+                    moment, "SCIENCE", "OBJECT", "MUSE_wfm-noao_obs_genericoffset"
+                    if mode == "WFM-NOAO-N" else "MUSE_wfm-ao_obs_genericoffsetLGS",
+                    template_start, number + 1, options.exposures, "MUSE_WFM_OBS", mode,
+                    exposure=EXPOSURE, object_name=FIELD_NAME, target=FIELD_NAME, ra=ra, dec=dec,
+                    seeing=pointings[-1].seeing,
+                ),
+                ("object", number),
+            )
+        )  # fmt: skip
+
+    standard_pointing = Pointing(
+        standard.ra,
+        standard.dec,
+        *_airmass_and_angle(star_time, STANDARD_EXPOSURE, standard.ra, standard.dec),
+        seeing=SEEING * 1.05,
+    )
+    frames.append(
+        Exposed(
+            FrameSpec(
+                star_time, "CALIB", "STD", "MUSE_wfm-noao_cal_specphot",
+                star_time - dt.timedelta(seconds=68), 1, 1, "MUSE_WFM_STD", mode,
+                exposure=STANDARD_EXPOSURE, object_name="STD", target="SIMSTAR",
+                ra=standard.ra, dec=standard.dec, seeing=standard_pointing.seeing,
+            ),
+            ("standard", 0),
+        )
+    )  # fmt: skip
+
+    then = morning + dt.timedelta(hours=10, minutes=40, seconds=27)
+    then = sequence(then, 5, 68.0, ("dark", 0), replace(
+        blank, dpr_type="BIAS", template="MUSE_cal_bias", origin="MUSE_CAL_BIAS"))
+    then = sequence(then, 5, 70.0, ("lamp", 0), replace(
+        blank, dpr_type="FLAT,LAMP", template="MUSE_wfm_cal_flat", origin="MUSE_WFM_FLAT",
+        exposure=0.35, lamps=("FF1", "FF2")))
+    arcs_start = then
+    arcs: list[Exposed] = []
+    for lamp, name in enumerate(spectra.ARC_LINES):
+        for repeat in range(3):
+            number = lamp * 3 + repeat
+            moment = arcs_start + dt.timedelta(seconds=20 + 75 * number, milliseconds=866)
+            arcs.append(Exposed(replace(
+                blank, start=moment, template_start=arcs_start, number=number + 1, of=9,
+                dpr_type="WAVE", template="MUSE_wfm_cal_wave", origin="MUSE_WFM_WAVE",
+                exposure=1.0, lamps=(name,)), ("arc", lamp)))
+    frames += arcs
+    then = arcs_start + dt.timedelta(minutes=20)
+    sequence(then, 3, DARK_EXPOSURE + 70, ("dark", int(DARK_EXPOSURE)), replace(
+        blank, dpr_type="DARK", template="MUSE_cal_dark", origin="MUSE_CAL_DARK",
+        exposure=DARK_EXPOSURE))
+
+    frames.sort(key=lambda frame: frame.spec.start)
+    return Night(tuple(frames), field, standard, tuple(pointings), standard_pointing)
+
+
+def _airmass_and_angle(
+    start: dt.datetime, seconds: float, ra: float, dec: float
+) -> tuple[float, float]:
+    # Simpson's weights over the exposure, as the DRS takes them (Stetson).
+    airmass, angles = 0.0, []
+    for part, weight in ((0.0, 1 / 6), (0.5, 4 / 6), (1.0, 1 / 6)):
+        moment = start + dt.timedelta(seconds=part * seconds)
+        zenith, angle = atmosphere.altitude_and_parallactic_angle(hour_angle(moment, ra), dec)
+        airmass += weight * atmosphere.airmass(zenith)
+        angles.append(angle)
+    return airmass, (angles[0] + angles[-1]) / 2
+
+
+def simulate(options: SimulationOptions) -> SimulationReport:
+    """Write a simulated night.
+
+    Parameters
+    ----------
+    options : SimulationOptions
+
+    Returns
+    -------
+    SimulationReport
+        The files, all written beside their place and renamed.
+
+    Raises
+    ------
+    UsageError
+        The options cannot be met.
+    """
+    options.check()
+    night = plan_night(options)
+    raw, calib = options.folder / "raw", options.folder / "calib"
+    raw.mkdir(parents=True, exist_ok=True)
+    calib.mkdir(parents=True, exist_ok=True)
+    instruments = [
+        Instrument(ifu, options.geometry, options.ifus, options.seed) for ifu in options.ifus
+    ]
+    hot = {
+        instrument.ifu: hot_pixels(instrument.rng(5)) for instrument in instruments
+    }
+    centre = field_centre(instruments)
+    total = len(night.frames)
+    files: list[Path] = []
+    for number, exposed, paths in _written(options, night, instruments, hot, centre, raw):
+        files.append(paths)
+        if options.progress:
+            options.progress(exposed.spec.filename, number, total)
+    date = night.frames[0].spec.name
+    statics = write_statics(calib, date, options.mode, instruments, night.standard, hot)
+    truth = write_truth(options.folder / "truth.ecsv", options, night.field, night.pointings, [
+        frame.spec for frame in night.frames if frame.light[0] == "object"
+    ])
+    weather = write_weather_log(raw, night, options)
+    return SimulationReport(tuple(files), tuple(statics), truth, weather)
+
+
+def field_centre(instruments: list[Instrument]) -> tuple[float, float]:
+    """Middle of the lit field in the geometry table's coordinates: the DRS puts RA, DEC there.
+
+    The extreme pixel centres of a slice stand for its ends; they are nearly symmetrical, the
+    rest is below a hundredth of a spaxel.
+    """
+    x = np.concatenate([i.sky_x for i in instruments])
+    y = np.concatenate([i.sky_y for i in instruments])
+    return float(x.min() + x.max()) / 2, float(y.min() + y.max()) / 2
+
+
+def _written(
+    options: SimulationOptions,
+    night: Night,
+    instruments: list[Instrument],
+    hot: dict[int, HotPixels],
+    centre: tuple[float, float],
+    folder: Path,
+) -> Iterator[tuple[int, Exposed, Path]]:
+    """Write frame after frame; frames of one light share its image while they follow closely."""
+    cache: dict[tuple[Light, int], Float] = {}
+    for number, exposed in enumerate(night.frames, 1):
+        if {key[0] for key in cache} - {exposed.light, ("lamp", 0)}:
+            # Only the lamp's image is needed again later in the night.
+            cache = {key: image for key, image in cache.items() if key[0] == ("lamp", 0)}
+
+        def channel(
+            instrument: Instrument, index: int = number, exposed: Exposed = exposed
+        ) -> Callable[[], NDArray[np.uint16]]:
+            def image() -> NDArray[np.uint16]:
+                key = (exposed.light, instrument.ifu)
+                if key not in cache:
+                    cache[key] = _light(options, night, instrument, exposed.light, centre)
+                electrons = cache[key]
+                seconds = exposed.spec.exposure
+                if seconds > 30:
+                    electrons = electrons + np.float32(DARK_PER_HOUR * seconds / 3600)
+                    x, y, level = hot[instrument.ifu]
+                    electrons[y, x] += level * np.float32(seconds / 3600)
+                rng = np.random.default_rng([options.seed, instrument.ifu, 1000 + index])
+                return read_out(electrons if exposed.spec.dpr_type != "BIAS" else None, rng)
+
+            return image
+
+        path = write_frame(
+            folder,
+            exposed.spec,
+            {instrument.ifu: channel(instrument) for instrument in instruments},
+            compress=options.compress,
+            rng=np.random.default_rng([options.seed, 0, 1000 + number]),
+        )
+        yield number, exposed, path
+
+
+def _light(
+    options: SimulationOptions,
+    night: Night,
+    instrument: Instrument,
+    light: Light,
+    centre: tuple[float, float],
+) -> Float:
+    kind, index = light
+    response = spectra.throughput(options.mode)
+    response = response / spectra.throughput("WFM-NOAO-N").max()
+    if kind == "dark":
+        return np.zeros((NY, NX), dtype=np.float32)
+    if kind == "lamp":
+        shape = spectra.lamp() * response
+        return instrument.expose(spectra.blur(shape / shape.max() * FLAT_ELECTRONS / spectra.PIXEL))
+    if kind == "skyflat":
+        shape = spectra.solar() * response
+        # The sky lights the field evenly but for a slow fall towards its edges.
+        along = 1 - 0.02 * ((np.arange(SLICES) - 23.5) / 23.5) ** 2
+        level = SKYFLAT_ELECTRONS / spectra.PIXEL
+        return instrument.expose(spectra.blur(shape / shape.max() * level), along)
+    if kind == "arc":
+        wavelengths, strengths = spectra.arc(list(spectra.ARC_LINES)[index])
+        lines = spectra.line_spectrum(wavelengths, [s * ARC_ELECTRONS for s in strengths])
+        return instrument.expose(spectra.blur(lines * response))
+    if kind == "standard":
+        return expose_field(
+            instrument, night.standard, night.standard_pointing, centre, options.mode,
+            STANDARD_EXPOSURE, 1.0,
+        )  # fmt: skip
+    return expose_field(
+        instrument, night.field, night.pointings[index], centre, options.mode, EXPOSURE,
+        1.0 + 0.08 * index,
+    )  # fmt: skip
+
+
+def write_weather_log(folder: Path, night: Night, options: SimulationOptions) -> Path:
+    """The night log of the exposures (`.NL.txt`), as the archive delivers it."""
+    specs = [frame.spec for frame in night.frames if frame.light[0] == "object"]
+    first = specs[0]
+    lines = [
+        "General weather conditions:",
+        f'Seeing:          {min(s.seeing for s in specs):.2f} - {max(s.seeing for s in specs):.2f}"',
+        f"Humidity:        {atmosphere.HUMIDITY:.0f} - {atmosphere.HUMIDITY:.0f} %",
+        "Wind:            1.9 - 2.1 m/s",
+        f"Temperature:     {atmosphere.TEMPERATURE - 1:.1f} - {atmosphere.TEMPERATURE + 1:.1f} C",
+        "Overall comment: simulated",
+        "-" * 51,
+        "",
+        "Weather observations:",
+        "Time\tConditions\tComment",
+        "22:04\tClear\tsimulated night",
+        "01:00\tClear\t",
+        "09:30\tClear\t",
+        "-" * 51,
+        "",
+        "OB:         1755413",
+        "Instrument: MUSE",
+        f"Name:       {first.target}",
+        f"Target:     {first.target}",
+        "-" * 51,
+        "",
+        "Files produced and additional information",
+        "-" * 51,
+        "OBS.ID: 1755413",
+        f"OBS.START: {first.template_start.isoformat(timespec='seconds')}",
+        "-" * 51,
+        f"Template: {first.template}",
+        "Data Product: SCIENCE/OBJECT/IFU",
+        f"Mode: {options.mode}",
+        "-" * 51,
+        "Original Filename\tArchive Filename\tTPL.EXPNO/NEXP\tEXPTIME\tAIRMASS\tDIMM\t",
+        *(
+            f"{s.origin}_{s.number:04d}.fits\tMUSE.{s.name}\t{s.number}/{s.of}\t{s.exposure}"
+            f"\t{pointing.airmass:.3f}\t{s.seeing:.2f}\t"
+            for s, pointing in zip(specs, night.pointings, strict=True)
+        ),
+        "",
+    ]
+    path = folder / f"MUSE.{first.name}.NL.txt"
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text("\n".join(lines), encoding="utf-8")
+    beside.replace(path)
+    return path

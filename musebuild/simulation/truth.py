@@ -1,0 +1,72 @@
+"""The truth of a simulated night, for comparison with what a reduction finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from musebuild.simulation.field import Field, Pointing
+from musebuild.simulation.headers import FrameSpec
+from musebuild.simulation.options import SimulationOptions
+from musebuild.simulation.spectra import GRID
+
+BANDS = ((5000.0, 5500.0), (6000.0, 6400.0), (7000.0, 7500.0), (8000.0, 8500.0))
+"""Å: where the fluxes of stars are compared."""
+
+
+def write_truth(
+    path: Path,
+    options: SimulationOptions,
+    field: Field,
+    pointings: Sequence[Pointing],
+    exposures: Sequence[FrameSpec],
+) -> Path:
+    """Write the truth table (ECSV).
+
+    One row for each star and band, and for each line of the nebula: place on the sky (deg),
+    flux density in the band or flux of the line. The metadata hold the exposures with the
+    offsets of their pointings.
+    """
+    rows: list[tuple[str, str, float, float, float, float, float]] = []
+    cos_dec = np.cos(np.radians(field.dec))
+    for star in field.points:
+        ra, dec = field.ra + star.east / 3600 / cos_dec, field.dec + star.north / 3600
+        for low, high in BANDS:
+            inside = (low <= GRID) & (high >= GRID)
+            mean = float(star.spectrum()[inside].mean())
+            rows.append((star.name, "band", ra, dec, (low + high) / 2, high - low, mean))
+    for nebula in field.nebulae:
+        ra, dec = field.ra + nebula.east / 3600 / cos_dec, field.dec + nebula.north / 3600
+        rows += [(nebula.name, "line", ra, dec, wave, 0.0, flux) for wave, flux in nebula.lines]
+    table = Table(
+        rows=rows,
+        names=("source", "kind", "ra", "dec", "wavelength", "width", "flux"),
+        units=(None, None, "deg", "deg", "Angstrom", "Angstrom", None),
+    )
+    table["flux"].description = "erg/s/cm2/Angstrom (bands), erg/s/cm2 (lines)"
+    table.meta["options"] = {
+        "seed": options.seed,
+        "mode": options.mode,
+        "geometry": options.geometry,
+        "ifus": list(options.ifus),
+        "night": options.night,
+    }
+    table.meta["exposures"] = [
+        {
+            "name": spec.name,
+            "ra": pointing.ra,
+            "dec": pointing.dec,
+            "offset_east_arcsec": pointing.offset_east,
+            "offset_north_arcsec": pointing.offset_north,
+            "seeing_arcsec": pointing.seeing,
+            "airmass": pointing.airmass,
+        }
+        for spec, pointing in zip(exposures, pointings, strict=True)
+    ]
+    beside = path.with_name(f".{path.name}.part")
+    table.write(beside, format="ascii.ecsv", overwrite=True)
+    beside.replace(path)
+    return path

@@ -22,9 +22,7 @@ REFERENCE_WAVELENGTH = 7000.0
 Array = NDArray[np.float64]
 
 
-def altitude_and_parallactic_angle(
-    hour_angle: float, declination: float
-) -> tuple[float, float]:
+def altitude_and_parallactic_angle(hour_angle: float, declination: float) -> tuple[float, float]:
     """Zenith distance and parallactic angle at Paranal.
 
     Parameters

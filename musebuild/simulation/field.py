@@ -158,7 +158,8 @@ def expose_field(
     fwhm = seeing_at(GRID, pointing.seeing) / SPAXEL
 
     sources = []
-    for source in (*target.points, *target.nebulae):
+    everything: list[PointSource | Nebula] = [*target.points, *target.nebulae]
+    for source in everything:
         x, y = place_on_field(source.east, source.north, target, pointing, centre)
         extended = source.fwhm / SPAXEL if isinstance(source, Nebula) else 0.0
         light = spectra.blur(spectra.electrons(source.spectrum() * air, mode, seconds))
@@ -178,7 +179,7 @@ def expose_field(
             dy = np.float32(slice_y - y) - dy_table
             profile = _gaussian(dx, dy, extended) if extended else _moffat(dx, dy, fwhm_table)
             total += profile * sample(light, place.wavelength)
-        instrument._add(image, place, total * np.float32(instrument.transmission[index]))
+        instrument.add(image, place, total * np.float32(instrument.transmission[index]))
     return image * instrument.pixel_response
 
 

@@ -77,7 +77,7 @@ class Instrument:
         jitter = self.rng(1).uniform(-0.35, 0.35, SLICES)
         # First and last centre as on the real detectors; closer to the edge than about
         # 51 pixels a slice is not traced.
-        return np.linspace(79.0, 4013.0, SLICES) + jitter
+        return np.asarray(np.linspace(79.0, 4013.0, SLICES) + jitter, dtype=np.float64)
 
     @cached_property
     def widths(self) -> Array:
@@ -105,16 +105,17 @@ class Instrument:
             return np.zeros(SLICES)
         # Four stacks side by side: slices 1 to 12 of the CCD in one, and so on.
         stack = np.arange(SLICES) // 12
-        return (stack - 1.5) * SLICE_SPAXELS
+        return np.asarray((stack - 1.5) * SLICE_SPAXELS, dtype=np.float64)
 
     @cached_property
     def sky_y(self) -> Array:
         """y of each slice on the sky, in spaxels, before the centre is taken off."""
         if self.geometry == "compact":
             block = self.ifus.index(self.ifu)
-            return block * SLICES + np.arange(SLICES) - (len(self.ifus) * SLICES - 1) / 2
-        row = np.arange(SLICES) % 12
-        return (self.ifu - 12.5) * IFU_HEIGHT + row - 5.5
+            rows = block * SLICES + np.arange(SLICES) - (len(self.ifus) * SLICES - 1) / 2
+        else:
+            rows = (self.ifu - 12.5) * IFU_HEIGHT + np.arange(SLICES) % 12 - 5.5
+        return np.asarray(rows, dtype=np.float64)
 
     @cached_property
     def slice_sky(self) -> NDArray[np.int32]:
@@ -177,10 +178,11 @@ class Instrument:
             factor = self.transmission[index]
             if along_slice is not None:
                 factor *= along_slice[index]
-            self._add(image, place, sample(spectrum, place.wavelength) * np.float32(factor))
+            self.add(image, place, sample(spectrum, place.wavelength) * np.float32(factor))
         return image * self.pixel_response
 
-    def _add(self, image: Float, place: SliceMap, per_spaxel: Float) -> None:
+    def add(self, image: Float, place: SliceMap, per_spaxel: Float) -> None:
+        """Add the light of one slice, in electrons per Å and spaxel, to an image."""
         # A pixel along the slice is 75/width of a spaxel wide on the sky, but the DRS compares
         # pixels with pixels (flat, standard, object alike), so the ratio cancels out.
         columns = slice(place.first_column, place.first_column + place.wavelength.shape[1])

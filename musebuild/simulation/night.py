@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -106,9 +107,7 @@ def plan_night(options: SimulationOptions) -> Night:
             moment = start + dt.timedelta(seconds=10 + step * number, milliseconds=147 + offset)
             frames.append(
                 Exposed(
-                    replace(
-                        spec, start=moment, template_start=start, number=number + 1, of=count
-                    ),
+                    replace(spec, start=moment, template_start=start, number=number + 1, of=count),
                     light,
                 )
             )
@@ -175,26 +174,65 @@ def plan_night(options: SimulationOptions) -> Night:
     )  # fmt: skip
 
     then = morning + dt.timedelta(hours=10, minutes=40, seconds=27)
-    then = sequence(then, 5, 68.0, ("dark", 0), replace(
-        blank, dpr_type="BIAS", template="MUSE_cal_bias", origin="MUSE_CAL_BIAS"))
-    then = sequence(then, 5, 70.0, ("lamp", 0), replace(
-        blank, dpr_type="FLAT,LAMP", template="MUSE_wfm_cal_flat", origin="MUSE_WFM_FLAT",
-        exposure=0.35, lamps=("FF1", "FF2")))
+    then = sequence(
+        then,
+        5,
+        68.0,
+        ("dark", 0),
+        replace(blank, dpr_type="BIAS", template="MUSE_cal_bias", origin="MUSE_CAL_BIAS"),
+    )
+    then = sequence(
+        then,
+        5,
+        70.0,
+        ("lamp", 0),
+        replace(
+            blank,
+            dpr_type="FLAT,LAMP",
+            template="MUSE_wfm_cal_flat",
+            origin="MUSE_WFM_FLAT",
+            exposure=0.35,
+            lamps=("FF1", "FF2"),
+        ),
+    )
     arcs_start = then
     arcs: list[Exposed] = []
     for lamp, name in enumerate(spectra.ARC_LINES):
         for repeat in range(3):
             number = lamp * 3 + repeat
             moment = arcs_start + dt.timedelta(seconds=20 + 75 * number, milliseconds=866)
-            arcs.append(Exposed(replace(
-                blank, start=moment, template_start=arcs_start, number=number + 1, of=9,
-                dpr_type="WAVE", template="MUSE_wfm_cal_wave", origin="MUSE_WFM_WAVE",
-                exposure=1.0, lamps=(name,)), ("arc", lamp)))
+            arcs.append(
+                Exposed(
+                    replace(
+                        blank,
+                        start=moment,
+                        template_start=arcs_start,
+                        number=number + 1,
+                        of=9,
+                        dpr_type="WAVE",
+                        template="MUSE_wfm_cal_wave",
+                        origin="MUSE_WFM_WAVE",
+                        exposure=1.0,
+                        lamps=(name,),
+                    ),
+                    ("arc", lamp),
+                )
+            )
     frames += arcs
     then = arcs_start + dt.timedelta(minutes=20)
-    sequence(then, 3, DARK_EXPOSURE + 70, ("dark", int(DARK_EXPOSURE)), replace(
-        blank, dpr_type="DARK", template="MUSE_cal_dark", origin="MUSE_CAL_DARK",
-        exposure=DARK_EXPOSURE))
+    sequence(
+        then,
+        3,
+        DARK_EXPOSURE + 70,
+        ("dark", int(DARK_EXPOSURE)),
+        replace(
+            blank,
+            dpr_type="DARK",
+            template="MUSE_cal_dark",
+            origin="MUSE_CAL_DARK",
+            exposure=DARK_EXPOSURE,
+        ),
+    )
 
     frames.sort(key=lambda frame: frame.spec.start)
     return Night(tuple(frames), field, standard, tuple(pointings), standard_pointing)
@@ -238,21 +276,23 @@ def simulate(options: SimulationOptions) -> SimulationReport:
     instruments = [
         Instrument(ifu, options.geometry, options.ifus, options.seed) for ifu in options.ifus
     ]
-    hot = {
-        instrument.ifu: hot_pixels(instrument.rng(5)) for instrument in instruments
-    }
+    hot = {instrument.ifu: hot_pixels(instrument.rng(5)) for instrument in instruments}
     centre = field_centre(instruments)
     total = len(night.frames)
     files: list[Path] = []
-    for number, exposed, paths in _written(options, night, instruments, hot, centre, raw):
-        files.append(paths)
+    for number, exposed, path in _written(options, night, instruments, hot, centre, raw):
+        files.append(path)
         if options.progress:
             options.progress(exposed.spec.filename, number, total)
     date = night.frames[0].spec.name
     statics = write_statics(calib, date, options.mode, instruments, night.standard, hot)
-    truth = write_truth(options.folder / "truth.ecsv", options, night.field, night.pointings, [
-        frame.spec for frame in night.frames if frame.light[0] == "object"
-    ])
+    truth = write_truth(
+        options.folder / "truth.ecsv",
+        options,
+        night.field,
+        night.pointings,
+        [frame.spec for frame in night.frames if frame.light[0] == "object"],
+    )
     weather = write_weather_log(raw, night, options)
     return SimulationReport(tuple(files), tuple(statics), truth, weather)
 
@@ -277,34 +317,29 @@ def _written(
     folder: Path,
 ) -> Iterator[tuple[int, Exposed, Path]]:
     """Write frame after frame; frames of one light share its image while they follow closely."""
-    cache: dict[tuple[Light, int], Float] = {}
+    images: dict[tuple[Light, int], Float] = {}
+
+    def read(instrument: Instrument, index: int, exposed: Exposed) -> NDArray[np.uint16]:
+        key = (exposed.light, instrument.ifu)
+        if key not in images:
+            images[key] = _light(options, night, instrument, exposed.light, centre)
+        electrons = images[key]
+        seconds = exposed.spec.exposure
+        if seconds > 30:
+            electrons = electrons + np.float32(DARK_PER_HOUR * seconds / 3600)
+            x, y, level = hot[instrument.ifu]
+            electrons[y, x] += level * np.float32(seconds / 3600)
+        rng = np.random.default_rng([options.seed, instrument.ifu, 1000 + index])
+        return read_out(electrons if exposed.spec.dpr_type != "BIAS" else None, rng)
+
     for number, exposed in enumerate(night.frames, 1):
-        if {key[0] for key in cache} - {exposed.light, ("lamp", 0)}:
-            # Only the lamp's image is needed again later in the night.
-            cache = {key: image for key, image in cache.items() if key[0] == ("lamp", 0)}
-
-        def channel(
-            instrument: Instrument, index: int = number, exposed: Exposed = exposed
-        ) -> Callable[[], NDArray[np.uint16]]:
-            def image() -> NDArray[np.uint16]:
-                key = (exposed.light, instrument.ifu)
-                if key not in cache:
-                    cache[key] = _light(options, night, instrument, exposed.light, centre)
-                electrons = cache[key]
-                seconds = exposed.spec.exposure
-                if seconds > 30:
-                    electrons = electrons + np.float32(DARK_PER_HOUR * seconds / 3600)
-                    x, y, level = hot[instrument.ifu]
-                    electrons[y, x] += level * np.float32(seconds / 3600)
-                rng = np.random.default_rng([options.seed, instrument.ifu, 1000 + index])
-                return read_out(electrons if exposed.spec.dpr_type != "BIAS" else None, rng)
-
-            return image
-
+        # Only the lamp's image is needed again later in the night.
+        for key in [key for key in images if key[0] not in (exposed.light, ("lamp", 0))]:
+            del images[key]
         path = write_frame(
             folder,
             exposed.spec,
-            {instrument.ifu: channel(instrument) for instrument in instruments},
+            {i.ifu: partial(read, i, number, exposed) for i in instruments},
             compress=options.compress,
             rng=np.random.default_rng([options.seed, 0, 1000 + number]),
         )
@@ -329,7 +364,7 @@ def _light(
     if kind == "skyflat":
         shape = spectra.solar() * response
         # The sky lights the field evenly but for a slow fall towards its edges.
-        along = 1 - 0.02 * ((np.arange(SLICES) - 23.5) / 23.5) ** 2
+        along = np.asarray(1 - 0.02 * ((np.arange(SLICES) - 23.5) / 23.5) ** 2, dtype=np.float64)
         level = SKYFLAT_ELECTRONS / spectra.PIXEL
         return instrument.expose(spectra.blur(shape / shape.max() * level), along)
     if kind == "arc":
@@ -351,9 +386,10 @@ def write_weather_log(folder: Path, night: Night, options: SimulationOptions) ->
     """The night log of the exposures (`.NL.txt`), as the archive delivers it."""
     specs = [frame.spec for frame in night.frames if frame.light[0] == "object"]
     first = specs[0]
+    seeing = [spec.seeing for spec in specs]
     lines = [
         "General weather conditions:",
-        f'Seeing:          {min(s.seeing for s in specs):.2f} - {max(s.seeing for s in specs):.2f}"',
+        f'Seeing:          {min(seeing):.2f} - {max(seeing):.2f}"',
         f"Humidity:        {atmosphere.HUMIDITY:.0f} - {atmosphere.HUMIDITY:.0f} %",
         "Wind:            1.9 - 2.1 m/s",
         f"Temperature:     {atmosphere.TEMPERATURE - 1:.1f} - {atmosphere.TEMPERATURE + 1:.1f} C",

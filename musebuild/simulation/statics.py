@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -41,7 +42,7 @@ def write_static(
     return path
 
 
-def table(name: str, *columns: tuple[str, str, str, Sequence[object]]) -> fits.BinTableHDU:
+def table(name: str, *columns: tuple[str, str, str, Any]) -> fits.BinTableHDU:
     """A binary table from (name, format, unit, values)."""
     with fits.conf.set_temp("extension_name_case_sensitive", True):
         hdu = fits.BinTableHDU.from_columns(

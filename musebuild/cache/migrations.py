@@ -1,0 +1,38 @@
+"""Tables of the ledger, step by step."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+
+from musebuild.index.database import Migration
+
+
+def _create(database: Database) -> None:
+    for statement in (
+        """CREATE TABLE manifests (
+            key TEXT PRIMARY KEY, task TEXT, recipe TEXT, made TEXT, seconds REAL,
+            cpu_seconds REAL, peak_memory INTEGER, input_bytes INTEGER, warnings INTEGER,
+            host TEXT)""",
+        """CREATE TABLE products (
+            key TEXT, position INTEGER, category TEXT, name TEXT, object TEXT, digest TEXT,
+            size INTEGER, filter TEXT, PRIMARY KEY (key, position))""",
+        """CREATE TABLE placed (
+            path TEXT PRIMARY KEY, task TEXT, object TEXT, device INTEGER, inode INTEGER,
+            size INTEGER, mtime_ns INTEGER)""",
+        "CREATE INDEX placed_task ON placed (task)",
+        "CREATE TABLE forgotten (key TEXT PRIMARY KEY, date TEXT)",
+        """CREATE TABLE tasks (
+            task TEXT PRIMARY KEY, key TEXT, recipe TEXT, outcome TEXT, date TEXT, log TEXT,
+            reason TEXT)""",
+        """CREATE TABLE builds (
+            id INTEGER PRIMARY KEY, started TEXT, ended TEXT, settings TEXT, command TEXT,
+            host TEXT, status TEXT)""",
+        """CREATE TABLE events (
+            id INTEGER PRIMARY KEY, build INTEGER, task TEXT, key TEXT, outcome TEXT,
+            reason TEXT, seconds REAL, date TEXT)""",
+        "CREATE INDEX events_task ON events (task)",
+    ):
+        database.execute(statement)
+
+
+CACHE_MIGRATIONS = (Migration("cache-1", _create),)

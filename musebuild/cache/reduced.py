@@ -1,0 +1,217 @@
+"""The reduced tree: a readable view of the store, laid out as people of MuseRed know it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from musebuild.cache.ledger import Ledger, Placed
+from musebuild.cache.model import Manifest
+from musebuild.cache.place import write_atomically
+from musebuild.cache.store import Store, hash_file
+from musebuild.errors import StoreError
+
+
+@dataclass(slots=True)
+class PlaceReport:
+    """What was done to put products into place."""
+
+    how: str = ""
+    placed: int = 0
+    edited: list[str] = field(default_factory=list)
+    """Where products that someone had edited were moved to."""
+
+
+def is_as_placed(path: str, known: Placed | None) -> bool:
+    """Whether a file is the one that we put there, untouched; a stat, no more."""
+    if known is None:
+        return False
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return False
+    return (
+        status.st_ino == known.inode
+        and status.st_dev == known.device
+        and status.st_size == known.size
+        and status.st_mtime_ns == known.mtime_ns
+    )
+
+
+class ReducedTree:
+    """Files below `reduced_path`.
+
+    Parameters
+    ----------
+    root : Path
+    store : Store
+    ledger : Ledger
+        Remembers what was placed, so that nothing of others is ever touched.
+    """
+
+    def __init__(self, root: Path, store: Store, ledger: Ledger) -> None:
+        self.root = root
+        self.store = store
+        self.ledger = ledger
+
+    def in_place(
+        self, folder: str, manifest: Manifest, placed: Mapping[str, Placed] | None = None
+    ) -> bool:
+        """Whether all products of a manifest stand in a folder, as they were placed.
+
+        Parameters
+        ----------
+        folder : str
+            Below the root.
+        manifest : Manifest
+        placed : mapping, optional
+            `Ledger.all_placed()`, for many questions at once.
+        """
+        paths = {str(self.root / folder / product.name): product for product in manifest.products}
+        known = placed if placed is not None else self.ledger.placed(paths)
+        return all(
+            is_as_placed(path, known.get(path)) and known[path].object == product.object
+            for path, product in paths.items()
+        )
+
+    def place(
+        self,
+        folder: str,
+        manifest: Manifest,
+        *,
+        task: str,
+        sidecar_name: str,
+        sidecar: Mapping[str, Any],
+    ) -> PlaceReport:
+        """Put the products of a manifest into a folder, and a note of how they came about.
+
+        Parameters
+        ----------
+        folder : str
+            Below the root.
+        manifest : Manifest
+        task : str
+            The task whose files these are.
+        sidecar_name : str
+            File name of the note, such as `muse_bias.json`.
+        sidecar : mapping
+            Its content.
+
+        Raises
+        ------
+        StoreError
+            A file that musebuild did not make is in the way, or there is no space.
+        """
+        target = self.root / folder
+        report = PlaceReport()
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            before = {placed.path: placed for placed in self.ledger.placed_by(task)}
+            wanted = {str(target / product.name): product for product in manifest.products}
+            known = self.ledger.placed(wanted)
+            note = target / sidecar_name
+            known |= self.ledger.placed([str(note)])
+            for place in (*map(Path, wanted), note):
+                self._make_way(place, known.get(str(place)), report)
+            done = []
+            for path, product in wanted.items():
+                report.how = self.store.restore(product, Path(path))
+                done.append(_placed(path, task, product.object))
+                report.placed += 1
+            content = {"musebuild": task} | dict(sidecar)
+            write_atomically(note, json.dumps(content, indent=1, sort_keys=True) + "\n")
+            done.append(_placed(str(note), task, ""))
+            stale = set(before) - {placed.path for placed in done}
+            for path in stale:
+                if is_as_placed(path, before[path]):
+                    Path(path).unlink()
+            self.ledger.set_placed(done, stale)
+            self._remove_empty(Path(path).parent for path in stale)
+        except OSError as error:
+            raise StoreError(
+                f"The products of {task} cannot be put into place",
+                where=str(target),
+                why=error.strerror or str(error),
+                remedy="free space or permissions there, then run `doit` again: "
+                "the products are safe in the store",
+            ) from error
+        return report
+
+    def _make_way(self, path: Path, known: Placed | None, report: PlaceReport) -> None:
+        if not path.exists() and not path.is_symlink():
+            return
+        if known is None and path.is_file() and (self._holds(path) or _is_note(path)):
+            # Placed before the database was lost: the same bytes are ours.
+            return
+        if known is None:
+            raise StoreError(
+                f"{path.name} is in the way, and musebuild did not make it",
+                where=str(path),
+                remedy=f"move it away (mv {path} {path}.old), or choose another `version` or "
+                "`output_dir` in the settings; then run `doit` again",
+            )
+        if is_as_placed(str(path), known):
+            return
+        if known.object and path.is_file() and self._same_bytes(path, known):
+            return
+        number = 1
+        while (aside := path.with_name(f"{path.name}.edited-{number}")).exists():
+            number += 1
+        # Where the edit went through a hard link, the store sees the changed time of its object
+        # and makes the product again; what is moved aside keeps the edit.
+        path.rename(aside)
+        report.edited.append(str(aside))
+
+    def _holds(self, path: Path) -> bool:
+        return self.store.path(hash_file(path)).exists()
+
+    @staticmethod
+    def _same_bytes(path: Path, known: Placed) -> bool:
+        return path.stat().st_size == known.size and hash_file(path) == known.object
+
+    def remove(self, task: str) -> list[str]:
+        """Take a task's files out of the tree; never an object. What was removed.
+
+        Files that were edited since stay, and are forgotten as ours.
+        """
+        removed = []
+        files = self.ledger.placed_by(task)
+        for placed in files:
+            if is_as_placed(placed.path, placed):
+                with contextlib.suppress(OSError):
+                    Path(placed.path).unlink()
+                    removed.append(placed.path)
+        self.ledger.set_placed([], [placed.path for placed in files])
+        self._remove_empty(Path(placed.path).parent for placed in files)
+        return removed
+
+    def _remove_empty(self, folders: Iterable[Path]) -> None:
+        for folder in set(folders):
+            current = folder
+            while current != self.root and current.is_relative_to(self.root):
+                try:
+                    current.rmdir()
+                except OSError:
+                    break
+                current = current.parent
+
+
+def _is_note(path: Path) -> bool:
+    """Whether a file is a note that `place` wrote."""
+    if path.suffix != ".json":
+        return False
+    try:
+        return "musebuild" in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _placed(path: str, task: str, name: str) -> Placed:
+    status = Path(path).stat()
+    return Placed(
+        path, task, name, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    )

@@ -1,0 +1,133 @@
+"""The project's database: one SQLite file, ours by its mark, brought up to date by migrations."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from musebuild.errors import UsageError
+
+APPLICATION_ID = 0x4D555342
+"""`MUSB` in the header of the file: the mark by which we know our own."""
+NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "9p"})
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema; run once, in the transaction that records it."""
+
+    name: str
+    apply: Callable[[Database], None]
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a database of musebuild (an empty or missing file may become one)."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError:
+        return True
+    if not header:
+        return True
+    return (
+        header.startswith(b"SQLite format 3\0")
+        and int.from_bytes(header[68:72], "big") == APPLICATION_ID
+    )
+
+
+def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
+    """Open the project's database, making or migrating it as needed.
+
+    Parameters
+    ----------
+    path : Path
+    migrations : sequence of Migration
+        In order; names that the file knows already are not run again.
+
+    Returns
+    -------
+    sqlite_utils.Database
+
+    Raises
+    ------
+    UsageError
+        The file is another tool's, damaged, of a newer musebuild, or cannot be written.
+    """
+    if not is_ours(path):
+        raise UsageError(
+            f"{path.name} is not a database of musebuild",
+            where=str(path),
+            why="it was made by another tool, and musebuild does not write what is not its own",
+            remedy="name another file with `db:` in the settings, such as db: musebuild.db",
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=60)
+        database = Database(connection)
+        _prepare(database, path)
+        _migrate(database, path, migrations)
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise UsageError(
+            f"The database {path.name} cannot be used",
+            where=str(path),
+            why=str(error),
+            remedy=f"move it away (mv {path} {path}.old) and run `doit` again: "
+            "it is made anew from the raw frames and the store",
+        ) from error
+    return database
+
+
+def _prepare(database: Database, path: Path) -> None:
+    if _file_system(path) in NETWORK_FILE_SYSTEMS:
+        # WAL needs memory that all readers share, which a network file system does not give.
+        database.execute("PRAGMA journal_mode=DELETE")
+    else:
+        database.enable_wal()
+    database.execute("PRAGMA synchronous=NORMAL")
+
+
+def _migrate(database: Database, path: Path, migrations: Sequence[Migration]) -> None:
+    database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    database.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
+    database.conn.commit()
+    known = {row[0] for row in database.execute("SELECT name FROM migrations")}
+    newer = known - {migration.name for migration in migrations}
+    if newer:
+        raise UsageError(
+            f"The database {path.name} was made by a newer musebuild",
+            where=str(path),
+            why=f"it knows {', '.join(sorted(newer))}",
+            remedy="update musebuild (pip install --upgrade musebuild), or name another `db:`",
+        )
+    for migration in migrations:
+        if migration.name in known:
+            continue
+        with database.conn:
+            database.conn.execute("BEGIN IMMEDIATE") if not database.conn.in_transaction else None
+            done = database.execute(
+                "SELECT 1 FROM migrations WHERE name = ?", [migration.name]
+            ).fetchone()
+            if done:
+                continue
+            migration.apply(database)
+            database.execute("INSERT INTO migrations VALUES (?)", [migration.name])
+
+
+def _file_system(path: Path) -> str:
+    """Type of the file system that a path lies on (Linux); empty where unknown."""
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    best, kind = "", ""
+    absolute = str(path.absolute())
+    for line in mounts:
+        _, place, name, *_ = line.split(" ")
+        inside = absolute == place or absolute.startswith(place.rstrip("/") + "/")
+        if inside and len(place) > len(best):
+            best, kind = place, name
+    return kind

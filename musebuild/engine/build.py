@@ -1,0 +1,308 @@
+"""One build: what was selected, what is known so far, and how a piece of it ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from musebuild.cache.model import Manifest
+from musebuild.cache.store import manifest_from
+from musebuild.engine.admission import Machine, MemoryModel
+from musebuild.engine.hashing import Hasher
+from musebuild.engine.orders import WorkOrder, WorkResult
+from musebuild.engine.project import Project
+from musebuild.engine.resolve import Resolution, judge, resolve_one
+from musebuild.engine.summary import BuildSummary, Failure
+from musebuild.engine.work import (
+    OrderOptions,
+    input_bytes,
+    make_order,
+    runner_options,
+    sidecar,
+    sidecar_name,
+)
+from musebuild.engine.world import ProjectWorld, file_inputs
+from musebuild.plan.model import Invocation
+from musebuild.plan.names import closure, select
+
+MEMORY_SHARE = 0.9
+"""Of the machine's memory that a build uses unless the settings say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What the command line says about a build."""
+
+    workers: int = 0
+    """Recipes side by side; 0: as many as there are cores."""
+    always: bool = False
+    single: bool = False
+    keep_going: bool = False
+    keep_failed: bool = False
+    command: str = ""
+
+
+def machine_of(project: Project) -> Machine:
+    """Cores and memory that a build may use."""
+    resources = project.settings.resources
+    cores = resources.cores or len(os.sched_getaffinity(0)) or 1
+    memory = resources.memory or int(psutil.virtual_memory().total * MEMORY_SHARE)
+    return Machine(cores=cores, memory=memory)
+
+
+def selection(project: Project, names: Sequence[str]) -> tuple[str, ...]:
+    """Invocations that names, patterns and groups stand for; none: the plan's default."""
+    return select(project.plan, names) if names else project.plan.default
+
+
+class Build:
+    """State of one build; everything that touches the database happens here, in one thread.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    names : sequence of str
+        What to build; empty: the default.
+    options : BuildOptions
+        From the command line.
+    """
+
+    def __init__(self, project: Project, names: Sequence[str], options: BuildOptions) -> None:
+        project.require_writable()
+        self.project = project
+        self.options = options
+        self.plan = project.plan
+        self.selected = selection(project, names)
+        self.names: Collection[str] = closure(self.plan, self.selected)
+        project.store.sweep()
+        self.world = ProjectWorld(project)
+        self.software = self.world.software()
+        self.machine = machine_of(project)
+        self.workers = options.workers or self.machine.cores
+        self.summary = BuildSummary(results=str(project.settings.reduced_path))
+        self.summary.problems = [str(problem) for problem in project.scan_report.problems]
+        whole = not names
+        self.summary.left_out = [
+            left
+            for left in self.plan.left_out
+            if whole or any(name.startswith(left.name) for name in names)
+        ]
+        self.manifests: dict[str, Manifest] = {}
+        self.resolutions: dict[str, Resolution] = {}
+        self.hasher = Hasher(project.digests, self.world.known)
+        self.number = 0
+        self._models: dict[str, MemoryModel] = {}
+
+    def resolve(self) -> list[str]:
+        """Resolve the whole selection in bulk; what is stale, in the order of the plan."""
+        self.resolutions = self.world.resolve(self.names)
+        stale = []
+        for name, resolution in self.resolutions.items():
+            wanted = not self.options.single or name in self.selected
+            if resolution.manifest is not None:
+                self.manifests[name] = resolution.manifest
+            if wanted and (resolution.stale or self.options.always):
+                stale.append(name)
+            elif wanted:
+                self._count_up_to_date(resolution)
+        return stale
+
+    def _count_up_to_date(self, resolution: Resolution) -> None:
+        self.summary.up_to_date += 1
+        if resolution.manifest is not None:
+            self.summary.saved_seconds += resolution.manifest.seconds
+
+    def begin(self, stale: Iterable[str]) -> None:
+        """Note the start, and begin to digest input files in the order of the plan."""
+        self.number = self.project.ledger.begin_build(
+            str(self.project.settings.path), self.options.command
+        )
+        for name in stale:
+            self.hasher.start(file_inputs(self.plan.invocations[name]))
+
+    def resolve_now(self, name: str) -> Resolution:
+        """Resolve an invocation whose upstream has ended, digesting what is needed.
+
+        Raises
+        ------
+        FrameError
+            An input file cannot be read.
+        """
+        invocation = self.plan.invocations[name]
+        self.hasher.ensure(file_inputs(invocation))
+        resolution = resolve_one(
+            invocation,
+            plan=self.plan,
+            catalogue=self.project.catalogue,
+            manifests=self.manifests,
+            software=self.software,
+            world=self.world.world,
+        )
+        self.resolutions[name] = resolution
+        return resolution
+
+    def look_again(self, name: str) -> Resolution:
+        """State of an invocation under its key's lock: another build may have made it."""
+        resolution = judge(
+            self.resolutions[name], self.plan.invocations[name], self.world.world
+        )
+        self.resolutions[name] = resolution
+        return resolution
+
+    def up_to_date(self, name: str) -> None:
+        """An invocation turned out to be up to date."""
+        resolution = self.resolutions[name]
+        if resolution.manifest is not None:
+            self.manifests[name] = resolution.manifest
+        self._count_up_to_date(resolution)
+
+    def restore(self, name: str) -> None:
+        """Put products of the store into place."""
+        resolution = self.resolutions[name]
+        manifest = resolution.manifest
+        assert manifest is not None, "only what the store has can be restored"
+        self._place(name, manifest)
+        self.manifests[name] = manifest
+        self.summary.restored.append(name)
+        self.summary.saved_seconds += manifest.seconds
+        self._event(name, "restored", reason=resolution.reason, log=manifest.log)
+
+    def _place(self, name: str, manifest: Manifest) -> None:
+        invocation = self.plan.invocations[name]
+        report = self.project.tree.place(
+            invocation.folder,
+            manifest,
+            task=name,
+            sidecar_name=sidecar_name(invocation),
+            sidecar=sidecar(invocation, self.resolutions[name], manifest),
+        )
+        self.summary.edited.extend(report.edited)
+
+    def order(self, name: str, threads: int) -> WorkOrder:
+        """The work order of an invocation."""
+        return make_order(
+            self.plan.invocations[name],
+            self.resolutions[name],
+            self.project,
+            OrderOptions(
+                threads=threads,
+                keep_failed=self.options.keep_failed,
+                runner_options=runner_options(self.project),
+            ),
+        )
+
+    def memory(self, name: str) -> int:
+        """Expected peak memory of an invocation."""
+        invocation = self.plan.invocations[name]
+        recipe = self.project.catalogue[invocation.recipe]
+        if not self._models:
+            self._models = learned_models(self.project.ledger.memory_samples())
+        declared = MemoryModel(recipe.memory_base, recipe.memory_per_input_byte)
+        model = self._models.get(recipe.plugin, declared)
+        return model.estimate(input_bytes(self.resolutions[name], self.project.store))
+
+    def threaded(self, name: str) -> bool:
+        """Whether OpenMP threads help an invocation."""
+        return self.project.catalogue[self.plan.invocations[name].recipe].threads
+
+    def succeeded(self, name: str, result: WorkResult) -> Manifest:
+        """Record a manifest that a worker wrote, then put its products into place."""
+        assert result.manifest is not None, "a worker that succeeds sends its manifest"
+        manifest = manifest_from(dict(result.manifest))
+        self.project.ledger.record(manifest)
+        self.world.forgotten = self.world.forgotten - {manifest.key}
+        self.manifests[name] = manifest
+        self._place(name, manifest)
+        summary = self.summary
+        summary.ran.append(name)
+        summary.recipe_seconds += result.seconds
+        recipe = self.plan.invocations[name].recipe
+        if manifest.warnings:
+            summary.warnings[recipe] = summary.warnings.get(recipe, 0) + len(manifest.warnings)
+        self._event(
+            name,
+            "ran",
+            reason=self.resolutions[name].reason,
+            seconds=result.seconds,
+            log=manifest.log,
+        )
+        return manifest
+
+    def failed(self, name: str, result: WorkResult) -> Failure:
+        """Note the failure of a recipe."""
+        told: dict[str, Any] = dict(result.failure or {})
+        log = result.log
+        if log and os.sep not in log:
+            log = str(self.project.store.path(log))
+        code = told.get("return_code")
+        failure = Failure(
+            task=name,
+            recipe=self.plan.invocations[name].recipe,
+            message=str(told.get("message") or "the recipe failed"),
+            errors=tuple(map(str, told.get("errors") or ())),
+            return_code=None if code is None else int(code),
+            log=log,
+            scratch=str(told.get("scratch") or ""),
+        )
+        self.note_failure(failure, seconds=result.seconds)
+        return failure
+
+    def note_failure(self, failure: Failure, *, seconds: float = 0.0) -> None:
+        """Note that an invocation failed, for the summary and the history."""
+        self.summary.failed.append(failure)
+        self._event(
+            failure.task, "failed", reason=failure.message, seconds=seconds, log=failure.log
+        )
+
+    def not_run(self, name: str, cause: str) -> None:
+        """Note that an invocation was not run because of another."""
+        self.summary.not_run[name] = cause
+
+    def _event(
+        self, name: str, outcome: str, *, reason: str = "", seconds: float = 0.0, log: str = ""
+    ) -> None:
+        resolution = self.resolutions.get(name)
+        self.project.ledger.event(
+            self.number,
+            name,
+            self.plan.invocations[name].recipe,
+            resolution.key if resolution else "",
+            outcome,
+            reason=reason,
+            seconds=seconds,
+            log=log,
+        )
+
+    def finish(self) -> None:
+        """Note how the build ended."""
+        self.hasher.close()
+        status = self.summary.stopped or ("failed" if self.summary.exit_status else "done")
+        if self.number:
+            self.project.ledger.end_build(self.number, status)
+
+
+def learned_models(samples: dict[str, list[tuple[int, int]]]) -> dict[str, MemoryModel]:
+    """Memory models from what recipes took before: the steepest ray over all samples.
+
+    A recipe's memory grows with its inputs at most in proportion, so the largest ratio that was
+    seen bounds what larger inputs take; smaller inputs take no more than the smallest peak seen.
+    """
+    models = {}
+    for recipe, seen in samples.items():
+        useful = [(size, peak) for size, peak in seen if size > 0 and peak > 0]
+        if not useful:
+            continue
+        base = min(peak for _, peak in useful)
+        factor = max((peak - base) / size for size, peak in useful)
+        models[recipe] = MemoryModel(base, factor, learned=True)
+    return models
+
+
+def invocation_of(build: Build, name: str) -> Invocation:
+    """The invocation of a task."""
+    return build.plan.invocations[name]

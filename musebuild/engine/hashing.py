@@ -1,0 +1,99 @@
+"""Content digests of input files, computed ahead in threads while recipes run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from musebuild.errors import FrameError
+from musebuild.fits.digest import FrameDigest, digest_frame
+from musebuild.index.digests import DigestMemory
+
+ATTEMPTS = 3
+
+
+def digest_unchanged(path: Path) -> FrameDigest:
+    """Digest of a file that did not change meanwhile.
+
+    Raises
+    ------
+    FrameError
+        The file cannot be read, or changes all the time.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            before = path.stat()
+            digest = digest_frame(path)
+            after = path.stat()
+        except OSError as error:
+            raise FrameError(
+                f"{path} cannot be read", why=error.strerror, remedy="bring the file back"
+            ) from None
+        if (before.st_ino, before.st_size, before.st_mtime_ns) == (
+            after.st_ino,
+            after.st_size,
+            after.st_mtime_ns,
+        ):
+            return digest
+    raise FrameError(
+        f"{path} changes while it is read",
+        remedy="wait until whatever writes it is done, then run again",
+    )
+
+
+class Hasher:
+    """Digests files in threads, in the order in which they are needed.
+
+    Parameters
+    ----------
+    memory : DigestMemory
+        Where digests are remembered; touched by the calling thread only.
+    known : dict
+        Path → digest; grows.
+    threads : int
+        How many files are read at once.
+    """
+
+    def __init__(
+        self, memory: DigestMemory, known: dict[str, FrameDigest], threads: int = 2
+    ) -> None:
+        self._memory = memory
+        self._known = known
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="digest")
+        self._futures: dict[str, Future[FrameDigest]] = {}
+
+    def start(self, paths: Iterable[str]) -> None:
+        """Begin to digest what is not known yet."""
+        for path in paths:
+            if path not in self._known and path not in self._futures:
+                self._futures[path] = self._pool.submit(digest_unchanged, Path(path))
+
+    def ensure(self, paths: Iterable[str]) -> None:
+        """Wait until the digests of these files are known, and remember them.
+
+        Raises
+        ------
+        FrameError
+            One of them cannot be read.
+        """
+        wanted = [path for path in paths if path not in self._known]
+        self.start(wanted)
+        try:
+            for path in wanted:
+                digest = self._futures.pop(path).result() if path in self._futures else None
+                if digest is not None:
+                    self._known[path] = digest
+                    self._memory.remember(Path(path), digest)
+        finally:
+            if wanted:
+                self._memory.commit()
+
+    def close(self) -> None:
+        """Stop; keep what is done already."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for path, future in self._futures.items():
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._memory.remember(Path(path), future.result())
+        self._memory.commit()
+        self._futures.clear()

@@ -1,0 +1,213 @@
+"""A project folder opened for work: settings, database, index, plan, store, each when asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from musebuild.cache.ledger import Ledger
+from musebuild.cache.migrations import CACHE_MIGRATIONS
+from musebuild.cache.reduced import ReducedTree
+from musebuild.cache.store import Store
+from musebuild.errors import UsageError
+from musebuild.index.database import open_database
+from musebuild.index.digests import DigestMemory
+from musebuild.index.files import collect_files
+from musebuild.index.frames import raw_frames
+from musebuild.index.migrations import INDEX_MIGRATIONS
+from musebuild.index.model import FileIndex, RawFrame
+from musebuild.index.scan import ScanReport, scan
+from musebuild.plan.build import make_plan
+from musebuild.plan.model import Plan
+from musebuild.recipes.catalogue import load_catalogue
+from musebuild.recipes.drs import Drs, find_drs
+from musebuild.recipes.model import Recipe
+from musebuild.settings.load import load_settings
+from musebuild.settings.model import Settings
+
+SETTINGS_NAME = "settings.yml"
+SETTINGS_VARIABLE = "MUSEBUILD_SETTINGS"
+
+
+def find_settings(given: str | None, folder: Path, environment: Mapping[str, str]) -> Path:
+    """Find the settings file of a build.
+
+    Parameters
+    ----------
+    given : str or None
+        Value of `--settings`; wins over the environment variable MUSEBUILD_SETTINGS, which
+        wins over `settings.yml` in `folder`.
+    folder : Path
+        The project folder.
+    environment : mapping
+        Environment variables.
+
+    Raises
+    ------
+    UsageError
+        No such file.
+    """
+    named = given or environment.get(SETTINGS_VARIABLE)
+    if named:
+        path = (folder / Path(named).expanduser()).absolute()
+        origin = "--settings" if given else f"the environment variable {SETTINGS_VARIABLE}"
+        if not path.is_file():
+            raise UsageError(
+                f"there is no settings file {path}",
+                why=f"{origin} names it",
+                remedy="correct the path, or make a project with `musebuild init`",
+            )
+        return path
+    path = folder.absolute() / SETTINGS_NAME
+    if not path.is_file():
+        raise UsageError(
+            f"there is no {SETTINGS_NAME} in {folder.absolute()}",
+            remedy="make a project with `musebuild init`, change to your project's folder, "
+            "or name another file with --settings FILE",
+        )
+    return path
+
+
+def make_folder(folder: Path, purpose: str) -> Path:
+    """Make a folder that a build writes to, or say why that cannot be."""
+    remedy = "choose another folder in the settings, or mend its owner and permissions"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the {purpose} {folder} cannot be made", why=error.strerror, remedy=remedy
+        ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"the {purpose} {folder} cannot be written", remedy=remedy)
+    return folder
+
+
+class Project:
+    """Everything that a command needs of a project; nothing is opened before it is used.
+
+    Parameters
+    ----------
+    settings_path : Path
+        The settings file.
+    overrides : mapping, optional
+        Values of `--set KEY=VALUE`.
+    progress : callable, optional
+        Told the number of frames read while the raw folder is scanned.
+    """
+
+    def __init__(
+        self,
+        settings_path: Path,
+        overrides: Mapping[str, str] | None = None,
+        progress: Callable[..., None] | None = None,
+    ) -> None:
+        self.settings_path = settings_path
+        self.overrides = dict(overrides or {})
+        self.progress = progress
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read and checked."""
+        return load_settings(self.settings_path, overrides=self.overrides)
+
+    @cached_property
+    def db(self) -> Database:
+        """The project's database, with its tables up to date."""
+        make_folder(self.settings.db.parent, "folder of the database")
+        return open_database(self.settings.db, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS))
+
+    @cached_property
+    def catalogue(self) -> dict[str, Recipe]:
+        """All recipes that are known."""
+        return load_catalogue()
+
+    @cached_property
+    def scan_report(self) -> ScanReport:
+        """What a scan of the raw folder found; scans it the first time."""
+        folder = self.settings.raw_path
+        if not folder.is_dir():
+            raise UsageError(
+                f"the folder of raw frames {folder} does not exist",
+                where=str(self.settings.where("raw_path")),
+                remedy="put the raw frames there, or correct raw_path",
+            )
+        return scan(self.db, self.settings, progress=self.progress)
+
+    @cached_property
+    def raw(self) -> list[RawFrame]:
+        """The raw frames, after a scan."""
+        report = self.scan_report
+        frames = raw_frames(self.db, self.settings)
+        if not frames:
+            broken = len(report.problems)
+            raise UsageError(
+                f"there is no raw frame below {self.settings.raw_path}",
+                where=str(self.settings.where("raw_path")),
+                why=f"{broken} files there cannot be read as FITS frames" if broken else None,
+                remedy="put MUSE raw frames there, correct raw_path, "
+                "or simulate a night with `musebuild simulate DIR`",
+            )
+        return frames
+
+    @cached_property
+    def files(self) -> FileIndex:
+        """Static calibrations, and files that the settings name."""
+        return collect_files(self.settings)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Every invocation that the settings need."""
+        return make_plan(self.settings, self.raw, self.files, self.catalogue)
+
+    @cached_property
+    def digests(self) -> DigestMemory:
+        """Content digests of raw frames and files, remembered."""
+        return DigestMemory(self.db)
+
+    @cached_property
+    def store(self) -> Store:
+        """The content-addressed store."""
+        make_folder(self.settings.cache[0], "store")
+        return Store(self.settings.cache)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger of what was made."""
+        return Ledger(self.db)
+
+    @cached_property
+    def tree(self) -> ReducedTree:
+        """The reduced tree."""
+        return ReducedTree(self.settings.reduced_path, self.store, self.ledger)
+
+    @cached_property
+    def drs(self) -> Drs:
+        """The DRS that runs the recipes; the mock runner needs none."""
+        cpl = self.settings.cpl
+        if cpl.runner == "mock" and cpl.recipe_path is None:
+            return Drs(version=cpl.drs_version or "mock", path="")
+        return find_drs(cpl.recipe_path, cpl.drs_version)
+
+    @cached_property
+    def recipe_environment(self) -> dict[str, str]:
+        """The variables of our environment that recipes see: `MUSE_*`."""
+        return {
+            name: value for name, value in sorted(os.environ.items()) if name.startswith("MUSE_")
+        }
+
+    def require_writable(self) -> None:
+        """Make the folders that a build writes to; raise UsageError where one cannot be."""
+        make_folder(self.settings.workdir, "work folder")
+        make_folder(self.settings.cache[0], "store")
+        make_folder(self.settings.reduced_path, "folder of the reduced data")
+
+    def close(self) -> None:
+        """Close the database, if it was opened."""
+        db: Any = self.__dict__.pop("db", None)
+        if db is not None:
+            db.conn.close()

@@ -1,0 +1,231 @@
+"""Keys and states of invocations, from plain data: what is up to date, and why something is not.
+
+Pure: whatever must be looked at (digests, store, reduced tree) comes in through `World`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+from musebuild.cache.keys import key_of, make_preimage
+from musebuild.cache.model import Manifest, Product
+from musebuild.plan.model import Input, Invocation, Plan
+from musebuild.recipes.model import Recipe
+
+
+class State(StrEnum):
+    """What a build would do with an invocation."""
+
+    UP_TO_DATE = "up to date"
+    RESTORE = "restore"
+    RUN = "run"
+    NOT_HASHED = "not hashed"
+    WAITS = "waits"
+    IMPOSSIBLE = "impossible"
+
+
+class LookupLike(Protocol):
+    """What the store answers."""
+
+    @property
+    def manifest(self) -> Manifest | None: ...
+    @property
+    def outcome(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """How the resolution sees digests, store and tree; each answer must be cheap."""
+
+    digest: Callable[[Input], str | None]
+    """Content digest of a raw frame or a file; None: not hashed yet."""
+    lookup: Callable[[str], LookupLike]
+    in_place: Callable[[Invocation, Manifest], bool]
+    forgotten: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """What computes, as far as it belongs to the key."""
+
+    drs_version: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    package_version: Callable[[str], str] = str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An input with its digest: where it comes from, and what it is."""
+
+    tag: str
+    digest: str
+    input: Input
+    product: Product | None = None
+    """Of a product: the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """State of one invocation."""
+
+    name: str
+    state: State
+    reason: str = ""
+    key: str = ""
+    preimage: Mapping[str, Any] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
+    manifest: Manifest | None = None
+    waits_for: tuple[str, ...] = ()
+
+    @property
+    def stale(self) -> bool:
+        """Whether a build has something to do."""
+        return self.state is not State.UP_TO_DATE
+
+
+def products_for(wanted: Input, manifest: Manifest) -> list[Product]:
+    """Products of an upstream invocation that an input takes."""
+    return [
+        product
+        for product in manifest.products
+        if product.category == wanted.category
+        and (not wanted.filter or product.filter == wanted.filter)
+    ]
+
+
+def _may_be_missing(wanted: Input, upstream: Invocation, catalogue: Mapping[str, Recipe]) -> bool:
+    recipe = catalogue.get(upstream.recipe)
+    rules = recipe.products if recipe else ()
+    return any(rule.category == wanted.category and rule.optional for rule in rules)
+
+
+def canonical(invocation: Invocation, sources: Iterable[Source]) -> tuple[Source, ...]:
+    """Sources in the one order that keys and recipes see: tag, date, digest; never names."""
+    tags: dict[str, int] = {}
+    for wanted in invocation.inputs:
+        tags.setdefault(wanted.tag, len(tags))
+    return tuple(sorted(sources, key=lambda s: (tags[s.tag], s.input.order, s.digest)))
+
+
+def resolve_one(
+    invocation: Invocation,
+    *,
+    plan: Plan,
+    catalogue: Mapping[str, Recipe],
+    manifests: Mapping[str, Manifest],
+    software: Software,
+    world: World,
+) -> Resolution:
+    """Resolve one invocation.
+
+    Parameters
+    ----------
+    invocation : Invocation
+        What to resolve.
+    plan : Plan
+        The plan that holds it.
+    catalogue : mapping
+        Recipes by name.
+    manifests : mapping
+        Upstream invocation → manifest, for those that are made.
+    software : Software
+        Versions and environment.
+    world : World
+        Digests, store and tree.
+    """
+    sources: list[Source] = []
+    unhashed = 0
+    waits: dict[str, None] = {}
+    for wanted in invocation.inputs:
+        if wanted.kind == "product":
+            upstream = manifests.get(wanted.invocation)
+            if upstream is None:
+                waits[wanted.invocation] = None
+                continue
+            found = products_for(wanted, upstream)
+            if not found and not _may_be_missing(
+                wanted, plan.invocations[wanted.invocation], catalogue
+            ):
+                filtered = f" in the filter {wanted.filter}" if wanted.filter else ""
+                return Resolution(
+                    invocation.name,
+                    State.IMPOSSIBLE,
+                    f"{wanted.invocation} made no {wanted.category}{filtered}",
+                )
+            sources.extend(Source(wanted.tag, p.digest, wanted, p) for p in found)
+            continue
+        digest = world.digest(wanted)
+        if digest is None:
+            unhashed += 1
+        else:
+            sources.append(Source(wanted.tag, digest, wanted))
+    if waits:
+        first, more = next(iter(waits)), len(waits) - 1
+        reason = f"waits for {first}" + (f" and {more} more" if more else "")
+        return Resolution(invocation.name, State.WAITS, reason, waits_for=tuple(waits))
+    if unhashed:
+        frames = "1 input is" if unhashed == 1 else f"{unhashed} inputs are"
+        return Resolution(invocation.name, State.NOT_HASHED, f"{frames} not yet hashed")
+    ordered = canonical(invocation, sources)
+    recipe = catalogue[invocation.recipe]
+    preimage = make_preimage(
+        recipe=recipe.plugin,
+        version=software.drs_version if recipe.kind == "drs" else "",
+        params=invocation.params,
+        inputs=[(source.tag, source.digest) for source in ordered],
+        environment=software.environment if recipe.kind == "drs" else {},
+        packages={name: software.package_version(name) for name in recipe.packages},
+    )
+    resolution = Resolution(
+        invocation.name, State.RUN, key=key_of(preimage), preimage=preimage, sources=ordered
+    )
+    return judge(resolution, invocation, world)
+
+
+def judge(resolution: Resolution, invocation: Invocation, world: World) -> Resolution:
+    """Give a resolution that has a key its state, from the store and the reduced tree."""
+    if world.forgotten(resolution.key):
+        return replace(resolution, state=State.RUN, manifest=None, reason="forgotten on request")
+    found = world.lookup(resolution.key)
+    if found.manifest is None:
+        return replace(resolution, state=State.RUN, manifest=None, reason=found.outcome)
+    if world.in_place(invocation, found.manifest):
+        return replace(resolution, state=State.UP_TO_DATE, manifest=found.manifest, reason="")
+    return replace(
+        resolution,
+        state=State.RESTORE,
+        manifest=found.manifest,
+        reason="made before; its files are not in place",
+    )
+
+
+def resolve_all(
+    names: Iterable[str],
+    *,
+    plan: Plan,
+    catalogue: Mapping[str, Recipe],
+    software: Software,
+    world: World,
+) -> dict[str, Resolution]:
+    """Resolve invocations, given in an order in which each follows what it needs.
+
+    An invocation whose upstream must run has no key yet: it waits.
+    """
+    done: dict[str, Resolution] = {}
+    manifests: dict[str, Manifest] = {}
+    for name in names:
+        resolution = resolve_one(
+            plan.invocations[name],
+            plan=plan,
+            catalogue=catalogue,
+            manifests=manifests,
+            software=software,
+            world=world,
+        )
+        done[name] = resolution
+        if resolution.manifest is not None:
+            manifests[name] = resolution.manifest
+    return done

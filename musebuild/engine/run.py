@@ -1,0 +1,269 @@
+"""The runner: drives doit's dispatcher, restores inline, sends the rest to an executor."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from doit.control import ExecNode, TaskDispatcher
+from doit.exceptions import TaskFailed, UnmetDependency
+from doit.runner import FAILURE, Runner
+
+from musebuild.cache.locks import KeyLock
+from musebuild.cache.model import Manifest
+from musebuild.engine.admission import Demand, Running, pick, threads_for
+from musebuild.engine.build import Build
+from musebuild.engine.executor import Executor
+from musebuild.engine.orders import WorkResult
+from musebuild.engine.resolve import State
+from musebuild.engine.signals import StopSignals
+from musebuild.engine.state import memory_dependency
+from musebuild.engine.summary import Failure
+from musebuild.errors import MusebuildError
+
+WAIT_RESULT = 1.0
+"""Seconds to wait for a result before signals and foreign locks are looked at."""
+WAIT_LOCK = 0.2
+"""Seconds between looks at a key that another build is making."""
+WINDOW = 8
+"""Ready invocations kept beside the running ones, so that one that fits can be chosen."""
+
+
+class BuildReporter(Protocol):
+    """What a reporter is told besides doit's own events."""
+
+    def started(self, task: Any, threads: int) -> None: ...
+    def ran(self, task: Any, manifest: Manifest) -> None: ...
+    def restored(self, task: Any, manifest: Manifest) -> None: ...
+    def failed(self, task: Any, failure: Failure) -> None: ...
+    def not_run(self, task: Any, cause: str) -> None: ...
+    def waits_for(self, task: Any, owner: str) -> None: ...
+    def stopping(self, signal: str, count: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Work:
+    """An invocation that must run."""
+
+    node: Any
+    name: str
+    demand: Demand
+    lock: KeyLock
+    threads: int = 1
+    told: bool = False
+    """Whether people were told that another build is making it."""
+
+
+class BuildRunner(Runner):  # type: ignore[misc]
+    """A doit runner that runs each task's invocation through an executor.
+
+    Parameters
+    ----------
+    build : Build
+        State of the build.
+    executor : Executor
+        Where recipes run.
+    reporter : object
+        A reporter of doit's; told more if it has the methods of `BuildReporter`.
+    """
+
+    def __init__(self, build: Build, executor: Executor, reporter: Any) -> None:
+        super().__init__(
+            memory_dependency(),
+            reporter,
+            continue_=build.options.keep_going,
+            always_execute=build.options.always,
+        )
+        self.build = build
+        self.executor = executor
+        self._done: deque[ExecNode] = deque()
+        self._ready: list[Work] = []
+        self._running: dict[str, Work] = {}
+        self._foreign: list[Work] = []
+        self._passed = 0
+        self._look_at_locks = 0.0
+
+    def run_tasks(self, task_dispatcher: TaskDispatcher) -> None:
+        """Run everything that the dispatcher hands out."""
+        with StopSignals(self._on_signal) as signals:
+            try:
+                self._loop(task_dispatcher)
+            finally:
+                self._give_up_locks()
+        self.build.summary.stopped = signals.name
+
+    def _on_signal(self, name: str, count: int) -> None:
+        self._stop_running = True
+        self._tell("stopping", name, count)
+        if count > 1:
+            self.executor.stop(kill=True)
+
+    def _tell(self, event: str, *args: Any) -> None:
+        method = getattr(self.reporter, event, None)
+        if method is not None:
+            method(*args)
+
+    def _loop(self, dispatcher: TaskDispatcher) -> None:
+        over = held = False
+        while True:
+            while not over and not self._stop_running:
+                # A held dispatcher has news only after something ended.
+                if (held and not self._done) or len(self._ready) >= WINDOW:
+                    break
+                try:
+                    node = dispatcher.generator.send(self._done.popleft() if self._done else None)
+                except StopIteration:
+                    over = True
+                    break
+                held = node == "hold on"
+                if not held:
+                    self._take(node)
+            if self._stop_running:
+                self._ready.clear()
+                self._foreign.clear()
+            self._admit()
+            if self._running:
+                for result in self.executor.wait(self._patience()):
+                    self._ended(result)
+            elif self._foreign:
+                time.sleep(WAIT_LOCK)
+            elif (over or self._stop_running) and not self._ready:
+                return
+
+    def _patience(self) -> float:
+        return WAIT_LOCK if self._foreign else WAIT_RESULT
+
+    def _take(self, node: ExecNode) -> None:
+        """Decide about a task whose dependencies have ended."""
+        task, name = node.task, node.task.name
+        if node.bad_deps:
+            first = node.bad_deps[0].task.name
+            cause = self.build.summary.not_run.get(first, first)
+            self._refuse(node, cause)
+            return
+        try:
+            resolution = self.build.resolve_now(name)
+        except MusebuildError as error:
+            self._fail(node, self._failure(name, str(error)))
+            return
+        if resolution.state in (State.WAITS, State.IMPOSSIBLE, State.NOT_HASHED):
+            self._fail(node, self._failure(name, resolution.reason))
+            return
+        if not self.always_execute:
+            if resolution.state is State.UP_TO_DATE:
+                self.build.up_to_date(name)
+                node.run_status = "up-to-date"
+                self.reporter.skip_uptodate(task)
+                self._done.append(node)
+                return
+            if resolution.state is State.RESTORE:
+                self._restore(node)
+                return
+        node.run_status = "run"
+        self._ready.append(
+            Work(
+                node=node,
+                name=name,
+                demand=Demand(self.build.memory(name), self.build.threaded(name)),
+                lock=KeyLock(self.build.project.store.root, resolution.key),
+            )
+        )
+
+    def _admit(self) -> None:
+        """Start what fits beside what runs."""
+        now = time.monotonic()
+        if self._foreign and now >= self._look_at_locks:
+            self._ready[:0] = self._foreign
+            self._foreign = []
+            self._look_at_locks = now + WAIT_LOCK
+        while self._ready:
+            held = [Running(w.demand.memory, w.threads) for w in self._running.values()]
+            index = pick(
+                [work.demand for work in self._ready],
+                held,
+                self.build.machine,
+                self.build.workers,
+                passed=self._passed,
+            )
+            if index is None:
+                return
+            self._passed = self._passed + 1 if index else 0
+            work = self._ready.pop(index)
+            if not work.lock.try_acquire():
+                if not work.told:
+                    work.told = True
+                    self._tell("waits_for", work.node.task, work.lock.owner())
+                self._foreign.append(work)
+                continue
+            self._start(work, held)
+
+    def _start(self, work: Work, held: list[Running]) -> None:
+        state = self.build.look_again(work.name).state
+        if not self.always_execute and state in (State.RESTORE, State.UP_TO_DATE):
+            work.lock.release()
+            self._restore(work.node)
+            return
+        work.threads = threads_for(
+            work.demand, held, len(self._ready), self.build.machine, self.build.workers
+        )
+        try:
+            order = self.build.order(work.name, work.threads)
+            self._running[work.name] = work
+            self._tell("started", work.node.task, work.threads)
+            self.reporter.execute_task(work.node.task)
+            self.executor.submit(order)
+        except MusebuildError as error:
+            self._running.pop(work.name, None)
+            work.lock.release()
+            self._fail(work.node, self._failure(work.name, str(error)))
+
+    def _restore(self, node: ExecNode) -> None:
+        name = node.task.name
+        try:
+            self.build.restore(name)
+        except MusebuildError as error:
+            self._fail(node, self._failure(name, str(error)))
+            return
+        self._tell("restored", node.task, self.build.manifests[name])
+        self.process_task_result(node, None)
+        self._done.append(node)
+
+    def _ended(self, result: WorkResult) -> None:
+        work = self._running.pop(result.task)
+        try:
+            if not result.ok:
+                self._fail(work.node, self.build.failed(work.name, result), noted=True)
+                return
+            manifest = self.build.succeeded(work.name, result)
+        except MusebuildError as error:
+            self._fail(work.node, self._failure(work.name, str(error)))
+            return
+        finally:
+            work.lock.release()
+        self._tell("ran", work.node.task, manifest)
+        self.process_task_result(work.node, None)
+        self._done.append(work.node)
+
+    def _failure(self, name: str, message: str) -> Failure:
+        return Failure(name, self.build.plan.invocations[name].recipe, message)
+
+    def _fail(self, node: ExecNode, failure: Failure, *, noted: bool = False) -> None:
+        if not noted:
+            self.build.note_failure(failure)
+        self._tell("failed", node.task, failure)
+        self._handle_task_error(node, TaskFailed(failure.message))
+        self._done.append(node)
+
+    def _refuse(self, node: ExecNode, cause: str) -> None:
+        self.build.not_run(node.task.name, cause)
+        self._tell("not_run", node.task, cause)
+        node.run_status = "failure"
+        self.reporter.add_failure(node.task, UnmetDependency(cause, report=False))
+        self.final_result = FAILURE
+        self._done.append(node)
+
+    def _give_up_locks(self) -> None:
+        for work in (*self._running.values(), *self._ready, *self._foreign):
+            work.lock.release()

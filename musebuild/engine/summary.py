@@ -1,0 +1,53 @@
+"""What became of a build, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from musebuild.plan.model import LeftOut
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed invocation, as people need to know it."""
+
+    task: str
+    recipe: str
+    message: str
+    errors: tuple[str, ...] = ()
+    return_code: int | None = None
+    log: str = ""
+    scratch: str = ""
+    """Where the scratch folder was kept, with --keep-failed."""
+
+
+@dataclass(slots=True)
+class BuildSummary:
+    """Counts and reasons of one build; grows while it runs."""
+
+    ran: list[str] = field(default_factory=list)
+    restored: list[str] = field(default_factory=list)
+    up_to_date: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    not_run: dict[str, str] = field(default_factory=dict)
+    """Invocation → the failed one that it needs, or why else it was not run."""
+    left_out: list[LeftOut] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """Messages on input files that cannot be used."""
+    edited: list[str] = field(default_factory=list)
+    """Products that people had edited, and where they were moved to."""
+    warnings: dict[str, int] = field(default_factory=dict)
+    """Recipe → number of warnings."""
+    seconds: float = 0.0
+    recipe_seconds: float = 0.0
+    saved_seconds: float = 0.0
+    """What the restored and up-to-date invocations had cost when they were made."""
+    results: str = ""
+    stopped: str = ""
+    """Name of the signal that stopped the build."""
+
+    @property
+    def exit_status(self) -> int:
+        """0: all that was asked for is there."""
+        impossible = any(left.error for left in self.left_out)
+        return int(bool(self.failed or self.not_run or self.problems or impossible))

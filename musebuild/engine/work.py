@@ -1,0 +1,151 @@
+"""From a resolved invocation to the work order that a worker gets, and to its note."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from musebuild.cache.model import Manifest
+from musebuild.cache.store import Store
+from musebuild.engine.orders import WorkOrder
+from musebuild.engine.project import Project
+from musebuild.engine.resolve import Resolution, Source
+from musebuild.plan.model import Invocation, Plan
+from musebuild.recipes.model import ProductRule, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOptions:
+    """What a build decides for each order."""
+
+    threads: int = 1
+    keep_failed: bool = False
+    runner_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def source_path(source: Source, store: Store) -> Path:
+    """The file of an input."""
+    if source.product is not None:
+        return store.path(source.product.object)
+    return Path(source.input.path)
+
+
+def link_names(sources: tuple[Source, ...], plan: Plan) -> list[str]:
+    """Readable names of the inputs, each once: they land in the products' headers.
+
+    Products of several upstream invocations often have one name (PIXTABLE_REDUCED_0001.fits);
+    then the label of what made each stands before it.
+    """
+    names = [s.product.name if s.product else Path(s.input.path).name for s in sources]
+    chosen: list[str] = []
+    for source, name in zip(sources, names, strict=True):
+        if names.count(name) > 1 and source.product is not None:
+            name = f"{plan.invocations[source.input.invocation].label}_{name}"
+        base, number = name, 1
+        while name in chosen:
+            number += 1
+            name = f"{number}_{base}"
+        chosen.append(name)
+    return chosen
+
+
+def rules_for(invocation: Invocation, recipe: Recipe) -> list[ProductRule]:
+    """Rules of the products that an invocation makes with its parameters."""
+    return [rule for rule in recipe.products if rule.category in invocation.products]
+
+
+def runner_options(project: Project) -> dict[str, Any]:
+    """What the runner is told besides the call: log levels, formats, the mock's behaviour."""
+    cpl = project.settings.cpl
+    return {
+        "msg": cpl.msg,
+        "msg_format": cpl.msg_format,
+        "esorex_msg": cpl.esorex_msg,
+        "esorex_msg_format": cpl.esorex_msg_format,
+        "mock": str(cpl.mock) if cpl.mock else None,
+    }
+
+
+def make_order(
+    invocation: Invocation, resolution: Resolution, project: Project, options: OrderOptions
+) -> WorkOrder:
+    """The work order of an invocation whose key is known; makes its scratch folder."""
+    recipe = project.catalogue[invocation.recipe]
+    block = project.settings.blocks.get(invocation.block)
+    scratch = project.store.scratch(invocation.name)
+    names = link_names(resolution.sources, project.plan)
+    return WorkOrder(
+        task=invocation.name,
+        key=resolution.key,
+        preimage=dict(resolution.preimage),
+        recipe=invocation.recipe,
+        plugin=recipe.plugin,
+        runner=project.settings.cpl.runner,
+        drs={"path": project.drs.path, "version": project.drs.version},
+        params=dict(invocation.params),
+        inputs=tuple(
+            (source.tag, str(source_path(source, project.store)), name)
+            for source, name in zip(resolution.sources, names, strict=True)
+        ),
+        products=tuple(asdict(rule) for rule in rules_for(invocation, recipe)),
+        scratch=str(scratch),
+        store=tuple(str(root) for root in project.settings.cache),
+        result=str(scratch / "result.json"),
+        env=project.recipe_environment,
+        threads=options.threads,
+        time_limit=(block.time_limit if block else None) or recipe.time_limit,
+        memory_limit=(block.memory if block else None) or 0,
+        keep_failed=options.keep_failed,
+        options=dict(options.runner_options),
+    )
+
+
+def input_bytes(resolution: Resolution, store: Store) -> int:
+    """Bytes of all inputs."""
+    total = 0
+    for source in resolution.sources:
+        if source.product is not None:
+            total += source.product.size
+        else:
+            try:
+                total += source_path(source, store).stat().st_size
+            except OSError:
+                continue
+    return total
+
+
+def sidecar_name(invocation: Invocation) -> str:
+    """Name of the note beside the products: `muse_bias.json`, `muse_bias-07.json`."""
+    ifu = "" if invocation.ifu is None else f"-{invocation.ifu:02d}"
+    return f"{invocation.recipe}{ifu}.json"
+
+
+def sidecar(invocation: Invocation, resolution: Resolution, manifest: Manifest) -> dict[str, Any]:
+    """Inputs, calibrations and parameters of an invocation, for people."""
+    raw: dict[str, list[str]] = {}
+    calib: dict[str, list[str]] = {}
+    for source in resolution.sources:
+        wanted = source.input
+        if wanted.kind == "raw":
+            raw.setdefault(source.tag, []).append(Path(wanted.path).name)
+        elif source.product is not None:
+            calib.setdefault(source.tag, []).append(f"{wanted.invocation}/{source.product.name}")
+        else:
+            calib.setdefault(source.tag, []).append(Path(wanted.path).name)
+    return {
+        "task": invocation.name,
+        "block": invocation.block,
+        "recipe": invocation.recipe,
+        "version": manifest.preimage.get("version", ""),
+        "params": dict(invocation.params),
+        "raw": raw,
+        "calib": calib,
+        "products": {product.name: product.category for product in manifest.products},
+        "key": manifest.key,
+        "made": manifest.made,
+        "seconds": round(manifest.seconds, 2),
+        "warnings": list(manifest.warnings),
+        "log": manifest.log,
+    }

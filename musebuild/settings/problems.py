@@ -1,0 +1,117 @@
+"""Mistakes in a settings file, each with its place, told all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from musebuild.errors import SettingsError
+from musebuild.settings.model import Position
+
+MOST_SHOWN = 50
+"""A file with more mistakes than this is best mended from the top."""
+WIDEST = 110
+"""A longer line of the file is shown in part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake (or warning) in the settings."""
+
+    message: str
+    """What is wrong, naming the key: `recipes.zap.initt: unknown key`."""
+    position: Position
+    length: int = 1
+    """Characters to underline."""
+    line: str = ""
+    """The line of the file."""
+    found: str = ""
+    allowed: str = ""
+    nearest: tuple[str, ...] = ()
+    remedy: str = ""
+    severity: Literal["error", "warning"] = "error"
+    keys: tuple[str | int, ...] = ()
+
+    def __str__(self) -> str:
+        label = "" if self.severity == "error" else "warning: "
+        lines = [f"{self.position}: {label}{self.message}", *self._excerpt()]
+        if self.found:
+            lines.append(f"  found: {self.found}")
+        if self.allowed:
+            lines.append(f"  allowed: {self.allowed}")
+        if self.nearest:
+            lines.append(f"  did you mean {' or '.join(self.nearest)}?")
+        if self.remedy:
+            lines.append(f"  to mend it: {self.remedy}")
+        return "\n".join(lines)
+
+    def _excerpt(self) -> list[str]:
+        if not self.line.strip():
+            return []
+        start = self.position.column - 1
+        shown, shift = self.line.rstrip(), 0
+        if len(shown) > WIDEST:
+            shift = max(0, min(start - WIDEST // 4, len(shown) - WIDEST))
+            shown = shown[shift : shift + WIDEST]
+        # A control character would move the underline, or worse, the terminal.
+        shown = "".join(c if c.isprintable() else " " for c in shown)
+        at = start - shift
+        room = max(1, len(shown) - at)
+        number = str(self.position.line)
+        return [
+            f"  {number} | {shown}",
+            f"  {' ' * len(number)} | {' ' * at}{'^' * max(1, min(self.length, room))}",
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The problem as plain data, for machines."""
+        return {
+            "severity": self.severity,
+            "message": self.message,
+            "file": self.position.file,
+            "line": self.position.line,
+            "column": self.position.column,
+            "length": self.length,
+            "key": ".".join(str(key) for key in self.keys),
+            "found": self.found,
+            "allowed": self.allowed,
+            "nearest": list(self.nearest),
+            "remedy": self.remedy,
+        }
+
+
+class SettingsProblems(SettingsError):
+    """Every mistake that was found in the settings.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        At least one.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(ordered(problems))
+        count = len(self.problems)
+        first = self.problems[0]
+        super().__init__(
+            first.message if count == 1 else f"{count} mistakes in the settings",
+            where=str(first.position),
+            remedy=first.remedy or None,
+        )
+
+    def __str__(self) -> str:
+        shown = [str(problem) for problem in self.problems[:MOST_SHOWN]]
+        if len(self.problems) > MOST_SHOWN:
+            shown.append(f"… and {len(self.problems) - MOST_SHOWN} more")
+        if len(self.problems) > 1:
+            shown.append(f"{len(self.problems)} mistakes in the settings")
+        return "\n".join(shown)
+
+
+def ordered(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems in the order of the file, the same mistake (through aliases) told once."""
+    once = {(p.position, p.message.rpartition(": ")[2], p.found): p for p in reversed([*problems])}
+    return sorted(
+        once.values(), key=lambda p: (p.position.file, p.position.line, p.position.column)
+    )

@@ -148,9 +148,7 @@ class Build:
 
     def look_again(self, name: str) -> Resolution:
         """State of an invocation under its key's lock: another build may have made it."""
-        resolution = judge(
-            self.resolutions[name], self.plan.invocations[name], self.world.world
-        )
+        resolution = judge(self.resolutions[name], self.plan.invocations[name], self.world.world)
         self.resolutions[name] = resolution
         return resolution
 

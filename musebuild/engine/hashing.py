@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from musebuild.errors import FrameError
 from musebuild.fits.digest import FrameDigest, digest_frame
-from musebuild.index.digests import DigestMemory
+from musebuild.index.digests import DigestMemory, Identity, identity
 
 ATTEMPTS = 3
 
 
-def digest_unchanged(path: Path) -> FrameDigest:
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A digest, and the file as it was when it was read."""
+
+    digest: FrameDigest
+    identity: Identity
+    began_ns: int
+
+
+def digest_unchanged(path: Path) -> Hashed:
     """Digest of a file that did not change meanwhile.
 
     Raises
@@ -23,19 +34,16 @@ def digest_unchanged(path: Path) -> FrameDigest:
     """
     for _ in range(ATTEMPTS):
         try:
-            before = path.stat()
+            before = identity(path.stat())
+            began = time.time_ns()
             digest = digest_frame(path)
-            after = path.stat()
+            after = identity(path.stat())
         except OSError as error:
             raise FrameError(
                 f"{path} cannot be read", why=error.strerror, remedy="bring the file back"
             ) from None
-        if (before.st_ino, before.st_size, before.st_mtime_ns) == (
-            after.st_ino,
-            after.st_size,
-            after.st_mtime_ns,
-        ):
-            return digest
+        if before == after:
+            return Hashed(digest, before, began)
     raise FrameError(
         f"{path} changes while it is read",
         remedy="wait until whatever writes it is done, then run again",
@@ -61,7 +69,7 @@ class Hasher:
         self._memory = memory
         self._known = known
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="digest")
-        self._futures: dict[str, Future[FrameDigest]] = {}
+        self._futures: dict[str, Future[Hashed]] = {}
 
     def start(self, paths: Iterable[str]) -> None:
         """Begin to digest what is not known yet."""
@@ -81,19 +89,21 @@ class Hasher:
         self.start(wanted)
         try:
             for path in wanted:
-                digest = self._futures.pop(path).result() if path in self._futures else None
-                if digest is not None:
-                    self._known[path] = digest
-                    self._memory.remember(Path(path), digest)
+                if path in self._futures:
+                    self._learn(path, self._futures.pop(path).result())
         finally:
             if wanted:
                 self._memory.commit()
+
+    def _learn(self, path: str, hashed: Hashed) -> None:
+        self._known[path] = hashed.digest
+        self._memory.remember(Path(path), hashed.digest, hashed.identity, hashed.began_ns)
 
     def close(self) -> None:
         """Stop; keep what is done already."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         for path, future in self._futures.items():
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._memory.remember(Path(path), future.result())
+                self._learn(path, future.result())
         self._memory.commit()
         self._futures.clear()

@@ -15,7 +15,7 @@ from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cache.reduced import ReducedTree
 from musebuild.cache.store import Store
 from musebuild.errors import UsageError
-from musebuild.index.database import open_database
+from musebuild.index.database import open_database, own_path
 from musebuild.index.digests import DigestMemory
 from musebuild.index.files import collect_files
 from musebuild.index.frames import raw_frames
@@ -118,8 +118,9 @@ class Project:
     @cached_property
     def db(self) -> Database:
         """The project's database, with its tables up to date."""
-        make_folder(self.settings.db.parent, "folder of the database")
-        return open_database(self.settings.db, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS))
+        path = own_path(self.settings.db)
+        make_folder(path.parent, "folder of the database")
+        return open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS))
 
     @cached_property
     def catalogue(self) -> dict[str, Recipe]:

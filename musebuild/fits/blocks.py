@@ -9,10 +9,11 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 from musebuild.errors import FrameError
 
@@ -20,6 +21,11 @@ BLOCK = 2880
 CARD = 80
 MOST_BLOCKS = 2000
 """A header longer than this (72,000 cards) is no header."""
+
+FETCH_AGAIN = "fetch it again, or take it out of the folder of raw frames"
+
+UNREADABLE = (OSError, EOFError, zlib.error)
+"""What reading and unpacking raise."""
 
 Value = str | int | float | bool
 _STRING = re.compile(rb"\s*'((?:[^']|'')*)'")
@@ -122,22 +128,49 @@ def padded(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
 
-def open_frame(path: Path) -> IO[bytes]:
+def is_packed(path: Path) -> bool:
+    """Whether a file is packed as a whole (`.fits.gz`), so that its size is not the frame's."""
+    return path.suffix == ".gz"
+
+
+def open_frame(path: Path) -> BufferedIOBase:
     """Open a FITS file, unpacking `.fits.gz` on the way."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
+    if is_packed(path):
+        return gzip.open(path, "rb")
     return path.open("rb")
 
 
-def units(file: IO[bytes], path: Path) -> Iterator[Unit]:
+def unreadable(path: Path, error: Exception) -> FrameError:
+    """The error of a file that cannot be read or unpacked."""
+    return FrameError(
+        f"{path.name} cannot be read",
+        where=str(path),
+        why=getattr(error, "strerror", None) or str(error),
+        remedy="check that the file is there, whole and may be read, or fetch it again",
+    )
+
+
+def ends_early(path: Path, index: int, expected: int, found: int) -> FrameError:
+    """The error of a frame whose data are not all there."""
+    return FrameError(
+        f"{path.name} is truncated",
+        where=str(path),
+        why=f"HDU {index} should end at byte {expected:,}; the file has {found:,}",
+        remedy=FETCH_AGAIN,
+    )
+
+
+def units(file: BufferedIOBase, path: Path) -> Iterator[Unit]:
     """The HDUs of an open file, hopping over data.
 
     Raises
     ------
     FrameError
         The file is empty, no FITS file, or ends before its headers say.
+    UNREADABLE
+        The file cannot be read, or cannot be unpacked; `unreadable` makes an error for people.
     """
-    end = None if path.suffix == ".gz" else os.fstat(file.fileno()).st_size
+    end = None if is_packed(path) else os.fstat(file.fileno()).st_size
     position, index = 0, 0
     while True:
         file.seek(position)
@@ -146,29 +179,28 @@ def units(file: IO[bytes], path: Path) -> Iterator[Unit]:
             return
         size = data_size(header)
         start = position + length
-        if end is not None and start + size > end:
+        if size < 0:
+            # Such a header would lead backwards, and round and round.
             raise FrameError(
-                f"{path.name} is truncated",
+                f"{path.name} has a header that cannot be",
                 where=str(path),
-                why=f"HDU {index} should end at byte {start + size:,}; the file has {end:,}",
-                remedy="fetch it again, or take it out of the folder of raw frames",
+                why=f"HDU {index} announces {size:,} bytes of data",
+                remedy=FETCH_AGAIN,
             )
+        if end is not None and start + size > end:
+            raise ends_early(path, index, start + size, end)
         yield Unit(index, header, start, size)
+        if end is None and (reached := file.seek(start + size)) < start + size:
+            raise ends_early(path, index, start + size, reached)
         position = start + padded(size)
         index += 1
 
 
-def _header(file: IO[bytes], path: Path, index: int) -> tuple[bytes, int]:
+def _header(file: BufferedIOBase, path: Path, index: int) -> tuple[bytes, int]:
     """Header cards and the length of their blocks; length 0 at the end of the file."""
     blocks: list[bytes] = []
     while len(blocks) < MOST_BLOCKS:
-        try:
-            block = file.read(BLOCK)
-        except (OSError, EOFError) as error:
-            raise FrameError(
-                f"{path.name} cannot be read", where=str(path), why=str(error),
-                remedy="fetch it again, or take it out of the folder of raw frames",
-            ) from error  # fmt: skip
+        block = file.read(BLOCK)
         if not blocks:
             if index == 0:
                 _refuse_others(block, path)
@@ -180,7 +212,7 @@ def _header(file: IO[bytes], path: Path, index: int) -> tuple[bytes, int]:
                 f"{path.name} is truncated",
                 where=str(path),
                 why=f"it ends inside the header of HDU {index}",
-                remedy="fetch it again, or take it out of the folder of raw frames",
+                remedy=FETCH_AGAIN,
             )
         blocks.append(block)
         end = _end_card(block)
@@ -188,7 +220,10 @@ def _header(file: IO[bytes], path: Path, index: int) -> tuple[bytes, int]:
             header = b"".join(blocks)
             return header[: len(header) - BLOCK + end], len(header)
     raise FrameError(
-        f"{path.name} has a header without an end", where=str(path), why=f"HDU {index}"
+        f"{path.name} has a header without an end",
+        where=str(path),
+        why=f"HDU {index} has no END in its first {MOST_BLOCKS * BLOCK:,} bytes",
+        remedy=FETCH_AGAIN,
     )
 
 
@@ -204,20 +239,24 @@ def _end_card(block: bytes) -> int | None:
 def _refuse_others(block: bytes, path: Path) -> None:
     if block.startswith(b"SIMPLE  ="):
         return
-    remedy = "fetch it again, or take it out of the folder of raw frames"
     if not block:
-        raise FrameError(f"{path.name} is empty", where=str(path), remedy=remedy)
+        raise FrameError(
+            f"{path.name} is empty",
+            where=str(path),
+            why="it has no bytes; a transfer that broke off often leaves such a file",
+            remedy=FETCH_AGAIN,
+        )
     start = block[:512].lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
         raise FrameError(
             f"{path.name} is a web page, not a FITS file",
             where=str(path),
             why="an archive answers so when a login or a permission is missing",
-            remedy=remedy,
+            remedy=FETCH_AGAIN,
         )
     raise FrameError(
         f"{path.name} is not a FITS file",
         where=str(path),
         why=f"it begins with {block[:12]!r}, not with SIMPLE  =",
-        remedy=remedy,
+        remedy=FETCH_AGAIN,
     )

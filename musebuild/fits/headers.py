@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from musebuild.errors import FrameError
-from musebuild.fits.blocks import Value, open_frame, parse, units
+from musebuild.fits.blocks import UNREADABLE, Value, open_frame, parse, units, unreadable
 
 CHANNEL = re.compile(r"CHAN(\d\d)")
 
@@ -62,13 +60,6 @@ def read_headers(path: Path) -> FrameHeaders:
                 names.append(str(found.get("EXTNAME", "")))
                 if unit.index == 1 and "INSTRUME" not in primary and "INSTRUME" in found:
                     primary = found | primary
-    except (OSError, EOFError, zlib.error) as error:
-        if isinstance(error, FrameError):
-            raise
-        raise FrameError(
-            f"{path.name} cannot be read",
-            where=str(path),
-            why=getattr(error, "strerror", None) or str(error),
-            remedy="check the file and its permissions, or fetch it again",
-        ) from error
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
     return FrameHeaders(primary, tuple(names))

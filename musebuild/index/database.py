@@ -13,6 +13,9 @@ from musebuild.errors import UsageError
 
 APPLICATION_ID = 0x4D555342
 """`MUSB` in the header of the file: the mark by which we know our own."""
+FOREIGN_NAME = "musered.db"
+"""MuseRed's usual name, which it may still be going to make."""
+OWN_NAME = "musebuild.db"
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "9p"})
 
 
@@ -37,6 +40,16 @@ def is_ours(path: Path) -> bool:
         header.startswith(b"SQLite format 3\0")
         and int.from_bytes(header[68:72], "big") == APPLICATION_ID
     )
+
+
+def own_path(path: Path) -> Path:
+    """Where our database lies when the settings name `path`.
+
+    A database that another tool made (MuseRed's, say) is left alone: ours stands beside it.
+    """
+    if path.name == FOREIGN_NAME or not is_ours(path):
+        return path.with_name(OWN_NAME)
+    return path
 
 
 def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
@@ -82,7 +95,7 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
 
 
 def _prepare(database: Database, path: Path) -> None:
-    if _file_system(path) in NETWORK_FILE_SYSTEMS:
+    if file_system(path) in NETWORK_FILE_SYSTEMS:
         # WAL needs memory that all readers share, which a network file system does not give.
         database.execute("PRAGMA journal_mode=DELETE")
     else:
@@ -117,7 +130,7 @@ def _migrate(database: Database, path: Path, migrations: Sequence[Migration]) ->
             database.execute("INSERT INTO migrations VALUES (?)", [migration.name])
 
 
-def _file_system(path: Path) -> str:
+def file_system(path: Path) -> str:
     """Type of the file system that a path lies on (Linux); empty where unknown."""
     try:
         mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()

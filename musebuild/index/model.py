@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +58,18 @@ class FileFrame:
     ins_mode: str = ""
     channels: tuple[int, ...] = ()
     mjd_obs: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileIndex:
+    """Calibration files that are not raw frames."""
+
+    static: tuple[FileFrame, ...] = ()
+    """In `muse_calib_path`, sorted by path."""
+    named: Mapping[tuple[str, str], tuple[FileFrame, ...]] = field(default_factory=dict)
+    """(category, text of the settings) → the files it names, which may be none."""
+    problems: tuple[str, ...] = ()
+    """Messages on files there that cannot be read."""
+    folder: str = ""
+    """`muse_calib_path`; empty where the settings give none."""
+    folder_exists: bool = True

@@ -29,8 +29,10 @@ class Need:
     """Criteria that must agree: `ins_mode`, `read_mode`, `binning`."""
     offset: int = 1
     """How many nights away it may be."""
-    when: Mapping[str, Any] = field(default_factory=dict)
+    when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Only with these parameters (SKY_LINES: skymethod=model)."""
+    modes: tuple[str, ...] = ()
+    """Only in instrument modes that hold one of these parts (RAMAN_LINES: `-AO-`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class ProductRule:
 
     category: str
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Parameter → values, one of which it must hold (for lists such as `save`: contain)."""
+    """Parameter → values, one of which it must hold (for lists such as `save`: contain);
+    `raw` stands for the raw category of the invocation."""
     unless: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     optional: bool = False
     """May be missing without being a failure (SOURCE_LIST)."""
@@ -56,17 +59,25 @@ class Recipe:
     plugin: str
     """drs: name of the CPL recipe; python: `module:function`."""
     description: str
-    group_by: Literal["sequence", "exposure", "dataset", "run"]
+    group_by: Literal["sequence", "exposure", "dataset", "run"] = "exposure"
     """What makes one invocation: a calibration sequence (TPL START, INS MODE, detector
     set-up), an exposure, a dataset or name, a run."""
-    raw: str
-    """Raw category that it takes (BIAS, OBJECT, …); empty: products of `from_recipe`."""
+    raw: tuple[str, ...] = ()
+    """Raw categories that it takes (BIAS; OBJECT, STD); empty: products of `from_recipe`."""
     takes: Mapping[str, str] = field(default_factory=dict)
     """Of `from_recipe`: tag → category of the product (PIXTABLE_OBJECT → PIXTABLE_OBJECT)."""
     from_recipe: str = ""
     """Default of `from_recipe`."""
     least: int = 1
     recommended: int = 0
+    lamps: tuple[str, ...] = ()
+    """Arc lamps of which it needs an exposure each."""
+    needs_ifu: int | None = None
+    """An IFU that must be among its inputs."""
+    suffix: str = ""
+    """Default name of the result of a dataset: `{dataset}_{suffix}`."""
+    unavailable: str = ""
+    """Why musebuild cannot run it; empty: it can."""
     split_by_ifu: bool = False
     needs: tuple[Need, ...] = ()
     products: tuple[ProductRule, ...] = ()

@@ -81,7 +81,7 @@ class Problem:
         }
 
 
-class SettingsProblems(SettingsError):
+class SettingsProblems(SettingsError):  # noqa: N818 (it holds many)
     """Every mistake that was found in the settings.
 
     Parameters

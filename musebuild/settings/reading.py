@@ -217,8 +217,9 @@ class _Composer:
                 node = frame.node
                 if frame.anchor:
                     self.anchors[frame.anchor] = node
-                if frame.flow and node.mark.line == event.end_mark.line + 1:
-                    length = event.end_mark.column + 1 - node.mark.column
+                end: Any = event.end_mark
+                if frame.flow and node.mark.line == end.line + 1:
+                    length = end.column + 1 - node.mark.column
                     node.mark = Mark(self.source, node.mark.line, node.mark.column, length)
                 block = not frame.flow
             elif isinstance(event, yaml.ScalarEvent):

@@ -107,8 +107,7 @@ class Substitution:
             kind = "a mapping" if node.is_map else "a list" if node.is_list else "empty"
             self.problems.append(
                 _at(mark, written).problem(
-                    f"{written} cannot be put into a text: {name} is {kind} "
-                    f"(line {node.mark.line})"
+                    f"{written} cannot be put into a text: {name} is {kind} (line {node.mark.line})"
                 )
             )
             return None

@@ -13,8 +13,8 @@ from musebuild.simulation.spectra import GRID
 
 SPAXEL = 0.2
 """Arcseconds."""
-MOFFAT_BETA = 2.8
-REACH = 25.0
+MOFFAT_BETA = 2.5
+REACH = 40.0
 """Spaxels beyond which a source gives no light: outside of it lies 0.1 % of a star."""
 
 Array = NDArray[np.float64]
@@ -110,7 +110,7 @@ def demo_field(geometry: str, ra: float, dec: float) -> Field:
 
 def standard_field(ra: float, dec: float) -> Field:
     """The standard star, alone."""
-    return Field(ra, dec, (PointSource("standard", 0.0, 0.0, 11.9, -1.8),))
+    return Field(ra, dec, (PointSource("standard", 0.0, 0.0, 11.0, -1.8),))
 
 
 def seeing_at(wavelength: Array, seeing: float) -> Array:

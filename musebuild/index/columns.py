@@ -1,0 +1,212 @@
+"""Columns of the table of raw frames, from the headers and from the settings. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from musebuild.fits.classify import classify
+from musebuild.fits.headers import FrameHeaders
+from musebuild.settings.model import Settings
+
+NIGHT_END = dt.timedelta(hours=20, minutes=40)
+"""A night runs to 20:40 UT of the next day: earlier than that belongs to the night before."""
+MJD_ZERO = dt.datetime(1858, 11, 17)
+
+KEYWORDS: dict[str, str] = {
+    "OBJECT": "TEXT",
+    "DATE-OBS": "TEXT",
+    "MJD-OBS": "REAL",
+    "ARCFILE": "TEXT",
+    "EXPTIME": "REAL",
+    "ORIGFILE": "TEXT",
+    "RA": "REAL",
+    "DEC": "REAL",
+    "TELESCOP": "TEXT",
+    "INSTRUME": "TEXT",
+    "ESO DET BINX": "INTEGER",
+    "ESO DET BINY": "INTEGER",
+    "ESO DET READ CURID": "TEXT",
+    "ESO DET READ CURNAME": "TEXT",
+    "ESO DPR CATG": "TEXT",
+    "ESO DPR TECH": "TEXT",
+    "ESO DPR TYPE": "TEXT",
+    "ESO INS DROT POSANG": "REAL",
+    "ESO INS MODE": "TEXT",
+    "ESO INS TEMP4 VAL": "REAL",
+    "ESO INS TEMP7 VAL": "REAL",
+    "ESO INS TEMP11 VAL": "REAL",
+    "ESO OBS ID": "INTEGER",
+    "ESO OBS NAME": "TEXT",
+    "ESO OBS OBSERVER": "TEXT",
+    "ESO OBS START": "TEXT",
+    "ESO OBS TARG NAME": "TEXT",
+    "ESO OCS SGS AG FWHMX MED": "REAL",
+    "ESO OCS SGS AG FWHMX RMS": "REAL",
+    "ESO OCS SGS AG FWHMY MED": "REAL",
+    "ESO OCS SGS AG FWHMY RMS": "REAL",
+    "ESO OCS SGS FWHM MED": "REAL",
+    "ESO OCS SGS FWHM RMS": "REAL",
+    "ESO PRO CATG": "TEXT",
+    "ESO PRO DATANCOM": "INTEGER",
+    "ESO TEL AIRM END": "REAL",
+    "ESO TEL AIRM START": "REAL",
+    "ESO TEL AMBI WINDDIR": "REAL",
+    "ESO TEL AMBI WINDSP": "REAL",
+    "ESO TEL MOON DEC": "REAL",
+    "ESO TEL MOON RA": "REAL",
+    "ESO TPL ID": "TEXT",
+    "ESO TPL START": "TEXT",
+}
+"""Keywords of raw frames that are kept, and the type of their column."""
+
+
+def column_of(keyword: str) -> str:
+    """Name of a keyword's column: `ESO DPR TYPE` → `DPR_TYPE`, `DATE-OBS` → `DATE_OBS`."""
+    return re.sub(r"[ -]", "_", keyword.strip().upper().removeprefix("ESO "))
+
+
+COLUMNS: dict[str, str] = {
+    "path": "TEXT",
+    "filename": "TEXT",
+    "name": "TEXT",
+    "category": "TEXT",
+    "is_raw": "INTEGER",
+    "night": "TEXT",
+    "run": "TEXT",
+    "OBJECT_ORIG": "TEXT",
+    "lamps": "TEXT",
+    "channels": "TEXT",
+    "date_import": "TEXT",
+    "size": "INTEGER",
+    "mtime_ns": "INTEGER",
+    "inode": "INTEGER",
+} | {column_of(keyword): kind for keyword, kind in KEYWORDS.items()}
+
+_EXPOSURE = re.compile(r"MUSE\.(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)\.fits", re.IGNORECASE)
+_CONVERT = {"TEXT": str, "REAL": float, "INTEGER": int}
+
+
+def exposure_name(filename: str, date_obs: str) -> str:
+    """Name of an exposure: the date in an archive file name, else DATE-OBS."""
+    match = _EXPOSURE.search(filename)
+    return match[1] if match else date_obs
+
+
+def night_of(moment: dt.datetime) -> dt.date:
+    """The night that a moment (UT) belongs to.
+
+    Examples
+    --------
+    >>> night_of(dt.datetime(2017, 6, 16, 10, 40))
+    datetime.date(2017, 6, 15)
+    """
+    return (moment - NIGHT_END).date()
+
+
+def moment_of(primary: Mapping[str, Any]) -> dt.datetime | None:
+    """When a frame was taken (UT): DATE-OBS, else MJD-OBS."""
+    text = str(primary.get("DATE-OBS") or "").strip()
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        return moment.replace(tzinfo=None)
+    except ValueError:
+        pass
+    try:
+        return MJD_ZERO + dt.timedelta(days=float(primary["MJD-OBS"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _typed(value: Any, kind: str) -> Any:
+    if value is None or value == "":
+        return None
+    try:
+        return _CONVERT[kind](value)
+    except (TypeError, ValueError):
+        # A malformed card keeps its text: SQLite takes it, and people see it.
+        return str(value)
+
+
+def lamps_of(primary: Mapping[str, Any]) -> tuple[str, ...]:
+    """Arc lamps that are on (INS LAMPn NAME, ST): `Ne`, `Xe`, `HgCd`."""
+    found = []
+    for number in range(1, 10):
+        name = str(primary.get(f"ESO INS LAMP{number} NAME") or "")
+        state = primary.get(f"ESO INS LAMP{number} ST")
+        if name.startswith("CU-LAMP-") and state in (True, 1, "T"):
+            found.append(name.removeprefix("CU-LAMP-"))
+    return tuple(found)
+
+
+def row_of(
+    path: str, headers: FrameHeaders, additional: Iterable[str] = ()
+) -> dict[str, Any] | str:
+    """The row of a frame, as far as its headers tell.
+
+    Parameters
+    ----------
+    path : str
+        Absolute path.
+    headers : FrameHeaders
+        Its headers.
+    additional : iterable of str
+        More keywords to keep.
+
+    Returns
+    -------
+    dict or str
+        A string says why the file cannot be used.
+    """
+    primary = headers.primary
+    filename = path.rpartition("/")[2]
+    category = classify(primary)
+    moment = moment_of(primary)
+    if moment is None:
+        if not category:
+            return "it has neither DATE-OBS nor a category (ESO DPR TYPE, ESO PRO CATG)"
+        if not primary.get("ESO PRO CATG"):
+            return "it has no DATE-OBS, so that its night is unknown"
+    row: dict[str, Any] = {
+        column_of(keyword): _typed(primary.get(keyword), kind) for keyword, kind in KEYWORDS.items()
+    }
+    for keyword in additional:
+        name = column_of(keyword)
+        if name not in COLUMNS:
+            value = primary.get(keyword.strip().upper())
+            row[name] = value if value is None else str(value)
+    date_obs = row["DATE_OBS"] or (moment.isoformat() if moment else "")
+    mjd = row["MJD_OBS"]
+    if not isinstance(mjd, float):
+        mjd = (moment - MJD_ZERO) / dt.timedelta(days=1) if moment else None
+    return row | {
+        "path": path,
+        "filename": filename,
+        "name": exposure_name(filename, date_obs),
+        "category": category,
+        "is_raw": int(not primary.get("ESO PRO CATG")),
+        "night": night_of(moment).isoformat() if moment else "",
+        "DATE_OBS": date_obs,
+        "MJD_OBS": mjd,
+        "OBJECT_ORIG": row["OBJECT"],
+        "lamps": ",".join(lamps_of(primary)),
+        "channels": ",".join(str(channel) for channel in headers.channels),
+    }
+
+
+def dataset_of(name: str, settings: Settings) -> str:
+    """Dataset that OBJECT belongs to; OBJECT itself where none does."""
+    for dataset in settings.datasets.values():
+        if name in dataset.objects:
+            return dataset.name
+    return name
+
+
+def run_of(night: str, settings: Settings) -> str:
+    """Run that a night belongs to: the first that holds it; empty where none does."""
+    if not night:
+        return ""
+    date = dt.date.fromisoformat(night)
+    return next((name for name, span in settings.runs.items() if date in span), "")

@@ -1,0 +1,117 @@
+"""Content digests of files, remembered by what tells that a file is still the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from musebuild.fits.digest import FrameDigest
+from musebuild.index.database import file_system
+
+TICK_NS = 100_000_000
+"""Local file systems stamp changes at least so finely."""
+COARSE_TICK_NS = 2_500_000_000
+"""File systems that we do not know, or that go over a network."""
+FINE = frozenset({"ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "f2fs", "apfs"})
+
+Identity = tuple[int, int, int, int, int]
+
+
+def identity(status: os.stat_result) -> Identity:
+    """What changes whenever a file's content may have: device, inode, size, mtime, ctime."""
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def trustworthy(known: Identity, hashed_ns: int, tick_ns: int) -> bool:
+    """Whether a file that still shows `known` is surely what was hashed.
+
+    A change within the tick of the time stamp in which it was hashed would not show. A time
+    stamp in the future (a clock that was set back) proves nothing either.
+    """
+    return max(known[3], known[4]) + tick_ns < hashed_ns
+
+
+class DigestMemory:
+    """Digests by path, valid while the file's identity stays.
+
+    Parameters
+    ----------
+    db : Database
+        Opened with `INDEX_MIGRATIONS`; written by the calling thread only.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._ticks: dict[str, int] = {}
+
+    def _tick(self, path: str) -> int:
+        folder = os.path.dirname(path)
+        if folder not in self._ticks:
+            fine = file_system(Path(folder)) in FINE
+            self._ticks[folder] = TICK_NS if fine else COARSE_TICK_NS
+        return self._ticks[folder]
+
+    def known(self, path: Path) -> FrameDigest | None:
+        """The digest of a file that is unchanged since it was hashed."""
+        return self.known_many([str(path)]).get(str(path))
+
+    def known_many(self, paths: Iterable[str]) -> dict[str, FrameDigest]:
+        """Digests of those files that are unchanged since they were hashed."""
+        wanted = list(paths)
+        found: dict[str, FrameDigest] = {}
+        for start in range(0, len(wanted), 500):
+            some = wanted[start : start + 500]
+            marks = ",".join("?" * len(some))
+            for path, *rest in self._db.execute(
+                f"SELECT * FROM digests WHERE path IN ({marks})", some
+            ):
+                *known, hashed_ns, text = rest
+                try:
+                    now = identity(os.stat(path))
+                except OSError:
+                    continue
+                if now == tuple(known) and trustworthy(now, hashed_ns, self._tick(path)):
+                    found[path] = FrameDigest(**json.loads(text))
+        return found
+
+    def remember(
+        self, path: Path, digest: FrameDigest, known: Identity, hashed_ns: int | None = None
+    ) -> None:
+        """Remember a digest; `commit` makes it last.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        digest : FrameDigest
+            Its digest.
+        known : tuple
+            Its identity, taken before it was read.
+        hashed_ns : int, optional
+            When it began to be read (ns since the epoch); default: now.
+        """
+        self._db.execute(
+            "INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?,?,?,?)",
+            [
+                str(path),
+                *known,
+                time.time_ns() if hashed_ns is None else hashed_ns,
+                json.dumps(asdict(digest)),
+            ],
+        )
+
+    def commit(self) -> None:
+        """Make what was remembered last."""
+        self._db.conn.commit()

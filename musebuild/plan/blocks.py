@@ -1,0 +1,223 @@
+"""Blocks of the settings over the catalogue: recipes, parameters, products, order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from musebuild.errors import PlanError
+from musebuild.plan.model import LeftOut
+from musebuild.recipes.catalogue import recipe_name
+from musebuild.recipes.model import ProductRule, Recipe
+from musebuild.settings.model import Block, Settings
+from musebuild.settings.nearest import nearest
+from musebuild.settings.sources import is_path
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBlock:
+    """A block with its recipe."""
+
+    block: Block
+    recipe: Recipe
+    params: Mapping[str, Any]
+    """Of the block over the defaults of the catalogue."""
+    source: str
+    """Name of the block whose products it takes; empty where it takes raw frames."""
+    declared: bool
+    """Whether the settings have it."""
+
+    @property
+    def name(self) -> str:
+        """Name of the block."""
+        return self.block.name
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def plain_value(value: Any) -> Any:
+    """A parameter as a DRS recipe takes it: lists joined by commas."""
+    if isinstance(value, list | tuple):
+        return ",".join(_text(item) for item in value)
+    return value
+
+
+def holds(params: Mapping[str, Any], conditions: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether parameters meet conditions: each holds one of the values, lists contain one."""
+    for name, choices in conditions.items():
+        items = {item.strip() for item in _text(params.get(name, "")).split(",")}
+        if not items & set(choices):
+            return False
+    return True
+
+
+def made_by(recipe: Recipe, params: Mapping[str, Any], raw: str = "") -> tuple[ProductRule, ...]:
+    """Rules of the products that a recipe makes with its parameters.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+    params : mapping
+        Parameters after defaults.
+    raw : str
+        Raw category, on which products depend in muse_scibasic.
+    """
+    given = {**params, "raw": raw} if raw else dict(params)
+    return tuple(
+        rule
+        for rule in recipe.products
+        if holds(given, rule.when) and not (rule.unless and holds(given, rule.unless))
+    )
+
+
+def _needed_by_default(settings: Settings, recipe: Recipe) -> bool:
+    """Whether a block that the settings do not declare is needed all the same."""
+    if recipe.unavailable:
+        return False
+    if recipe.default:
+        return True
+    made = {rule.category for rule in recipe.products}
+    return recipe.group == "calib" and any(
+        made & block.frames.include for block in settings.blocks.values()
+    )
+
+
+def plan_blocks(
+    settings: Settings, catalogue: Mapping[str, Recipe]
+) -> tuple[list[PlannedBlock], list[LeftOut]]:
+    """All blocks, in an order in which each follows those whose products it takes.
+
+    Parameters
+    ----------
+    settings : Settings
+        The declared blocks.
+    catalogue : mapping
+        Recipes by name; those that run by default get a block of their own.
+
+    Returns
+    -------
+    blocks : list of PlannedBlock
+    left_out : list of LeftOut
+        Blocks that cannot or shall not run.
+
+    Raises
+    ------
+    PlanError
+        A block names no recipe or no source that there is, or blocks make a circle.
+    """
+    blocks: dict[str, Block] = {}
+    left_out: list[LeftOut] = []
+    for name, recipe in catalogue.items():
+        if name not in settings.blocks and _needed_by_default(settings, recipe):
+            blocks[name] = Block(name)
+    for name, block in settings.blocks.items():
+        found = recipe_name(block, catalogue)
+        if not found:
+            key = ("recipes", name, "recipe") if block.recipe else ("recipes", name)
+            wanted = block.recipe or name
+            near = nearest(wanted, catalogue)
+            raise PlanError(
+                f"recipes.{name}: there is no recipe {wanted}",
+                where=str(settings.where(*key)),
+                why=f"did you mean {' or '.join(near)}?" if near else None,
+                remedy="name the block as its recipe (muse_scipost, muse_scipost_rec), "
+                f"or say which with `recipe:`; recipes are {', '.join(catalogue)}",
+            )
+        if not block.enabled:
+            left_out.append(LeftOut(name, "switched off (enabled: false)"))
+        elif catalogue[found].unavailable:
+            left_out.append(LeftOut(name, catalogue[found].unavailable))
+        else:
+            blocks[name] = block
+    planned = []
+    gone = {left.name: left.reason for left in left_out}
+    for name, block in blocks.items():
+        recipe = catalogue[recipe_name(block, catalogue)]
+        source = ""
+        if not recipe.raw:
+            source = block.from_recipe or recipe.from_recipe
+            if source not in blocks and source in gone:
+                reason = f"it takes products of {source}, which is left out: {gone[source]}"
+                left_out.append(LeftOut(name, reason))
+                gone[name] = reason
+                continue
+            if source not in blocks:
+                near = nearest(source, blocks)
+                raise PlanError(
+                    f"recipes.{name}.from_recipe: there is no block {source}",
+                    where=str(settings.where("recipes", name, "from_recipe")),
+                    why=f"did you mean {' or '.join(near)}?" if near else None,
+                    remedy=f"name one of {', '.join(blocks)}",
+                )
+        params = {
+            key: plain_value(value) for key, value in {**recipe.params, **block.params}.items()
+        }
+        planned.append(PlannedBlock(block, recipe, params, source, name in settings.blocks))
+    return _ordered(planned, settings), left_out
+
+
+def named_results(text: str, category: str) -> str:
+    """Name of the result that a text of `frames:` means: `drs` of `OFFSET_LIST_drs`."""
+    return text.removeprefix(f"{category}_")
+
+
+def providers(planned: PlannedBlock, blocks: Mapping[str, PlannedBlock]) -> set[str]:
+    """Names of the blocks whose products a block may take."""
+    found = {planned.source} - {""}
+    sources = planned.block.frames.sources
+    for need in planned.recipe.needs:
+        if need.source == "product" and need.category not in sources and need.recipe in blocks:
+            found.add(need.recipe)
+    for category, texts in sources.items():
+        for text, _ in texts:
+            if is_path(text):
+                continue
+            if text in blocks:
+                found.add(text)
+            else:
+                name = named_results(text, category)
+                found |= {
+                    other.name
+                    for other in blocks.values()
+                    if result_name(other) == name
+                    and any(rule.category == category for rule in other.recipe.products)
+                }
+    return found - {planned.name}
+
+
+def result_name(planned: PlannedBlock) -> str:
+    """Name of what a block makes of a dataset: `name:` of the block, else of the catalogue."""
+    if planned.recipe.group_by != "dataset":
+        return ""
+    return planned.block.label or planned.recipe.suffix
+
+
+def _ordered(planned: Iterable[PlannedBlock], settings: Settings) -> list[PlannedBlock]:
+    blocks = {item.name: item for item in planned}
+    needs = {name: providers(item, blocks) & blocks.keys() for name, item in blocks.items()}
+    done: list[PlannedBlock] = []
+    state: dict[str, bool] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if state.get(name):
+            return
+        if name in path:
+            circle = " → ".join([*path[path.index(name) :], name])
+            raise PlanError(
+                "Blocks take each other's products in a circle",
+                where=str(settings.where("recipes", name)),
+                why=circle,
+                remedy="change from_recipe or frames of one of them",
+            )
+        for other in sorted(needs[name], key=list(blocks).index):
+            visit(other, (*path, name))
+        state[name] = True
+        done.append(blocks[name])
+
+    for name in blocks:
+        visit(name, ())
+    return done

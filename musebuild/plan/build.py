@@ -1,0 +1,473 @@
+"""Settings, index and catalogue → the graph of invocations. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from musebuild.errors import PlanError
+from musebuild.index.model import FileIndex, RawFrame
+from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks, result_name
+from musebuild.plan.made import Made, Setup
+from musebuild.plan.model import Input, Invocation, LeftOut, Plan
+from musebuild.plan.names import closure, select
+from musebuild.plan.needs import Finder, Missing, Subject
+from musebuild.plan.sequences import Group, exposures, sequences, too_small
+from musebuild.recipes.model import Recipe
+from musebuild.settings.model import Settings
+
+LATER = ("select", "names_with_selection", "exclude_flags", "use_scale", "max_exps", "DPR_TYPE")
+"""Keys of blocks that would change what is combined, and that the plan does not know yet."""
+
+
+class _Planner:
+    """Builds the plan block by block."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        raw: Iterable[RawFrame],
+        files: FileIndex,
+        catalogue: Mapping[str, Recipe],
+    ) -> None:
+        self.settings = settings
+        self.catalogue = catalogue
+        ordered, self.left_out = plan_blocks(settings, catalogue)
+        self.blocks = {planned.name: planned for planned in ordered}
+        self.raw: dict[str, list[RawFrame]] = defaultdict(list)
+        delivered: dict[str, list[RawFrame]] = defaultdict(list)
+        for frame in raw:
+            if not frame.excluded:
+                (self.raw if frame.is_raw else delivered)[frame.category].append(frame)
+        self.invocations: dict[str, Invocation] = {}
+        self.made: dict[str, list[Made]] = defaultdict(list)
+        self.why: dict[str, LeftOut] = {}
+        self.left_datasets: dict[str, str] = {}
+        self.finder = Finder(settings, self.blocks, self.raw, delivered, files, self.made, self.why)
+        self.datasets = set(settings.datasets) or {f.dataset for f in self.raw["OBJECT"]}
+
+    def plan(self) -> Plan:
+        """All blocks in order."""
+        self._check_datasets()
+        for planned in self.blocks.values():
+            self._check_source(planned)
+            unknown = [key for key in LATER if planned.block.extra.get(key)]
+            if unknown:
+                self.left_out.append(
+                    LeftOut(
+                        planned.name,
+                        f"musebuild does not know {', '.join(unknown)} yet",
+                        f"take it out of recipes.{planned.name} to reduce without a selection",
+                        error=True,
+                    )
+                )
+                continue
+            if planned.recipe.group_by == "sequence":
+                self._sequences(planned)
+            elif planned.recipe.raw:
+                self._raw_exposures(planned)
+            elif planned.recipe.group_by == "exposure":
+                self._exposures(planned)
+            else:
+                self._datasets(planned)
+        self._check_places()
+        return self._finish()
+
+    def _check_datasets(self) -> None:
+        counts: dict[str, int] = defaultdict(int)
+        for frame in self.raw["OBJECT"]:
+            counts[frame.dataset] += 1
+        for dataset in self.settings.datasets.values():
+            if not counts.get(dataset.name):
+                seen = sorted(counts)
+                self.left_out.append(
+                    LeftOut(
+                        dataset.name,
+                        f"no exposure has OBJECT {' or '.join(dataset.objects)}"
+                        + (f"; there is {', '.join(seen[:5])}" if seen else ""),
+                        f"add its raw frames to {self.settings.raw_path}, "
+                        f"or correct datasets.{dataset.name}.OBJECT",
+                        error=True,
+                    )
+                )
+        for name in sorted(set(counts) - self.datasets):
+            self.left_out.append(
+                LeftOut(
+                    name,
+                    f"{counts[name]} exposure{'s' * (counts[name] != 1)} of this OBJECT "
+                    "belong to no dataset",
+                    f"to reduce them: datasets: {{{name}: {{}}}}",
+                )
+            )
+
+    def _check_source(self, planned: PlannedBlock) -> None:
+        """The block that products come from must make them with its parameters."""
+        if not planned.source:
+            return
+        source = self.blocks[planned.source]
+        raws = source.recipe.raw or ("",)
+        makes = {
+            rule.category for raw in raws for rule in made_by(source.recipe, source.params, raw)
+        }
+        for category in planned.recipe.takes.values():
+            if category in makes:
+                continue
+            rule = next((r for r in source.recipe.products if r.category == category), None)
+            remedy = f"name another block with recipes.{planned.name}.from_recipe"
+            if rule is not None:
+                wanted = ", ".join(f"{k}: {' or '.join(v)}" for k, v in rule.when.items())
+                remedy = f"{category} is made with {wanted}: set recipes.{source.name}.params so"
+            raise PlanError(
+                f"{planned.name} takes {category} from {source.name}, which makes none "
+                "with its parameters",
+                where=str(self.settings.where("recipes", source.name, "params")),
+                why=", ".join(f"{k}: {v}" for k, v in source.params.items()),
+                remedy=remedy,
+            )
+        filters = str(source.params.get("filter", "")).split(",")
+        if "IMAGE_FOV" in planned.recipe.takes.values() and planned.block.filt not in filters:
+            raise PlanError(
+                f"{planned.name} takes images in the filter {planned.block.filt}, "
+                f"and {source.name} makes them in {', '.join(filters)}",
+                where=str(self.settings.where("recipes", planned.name, "filt")),
+                remedy=f"add it to recipes.{source.name}.params.filter, or choose another `filt`",
+            )
+
+    # calibration sequences and raw exposures
+
+    def _sequences(self, planned: PlannedBlock) -> None:
+        frames = [f for category in planned.recipe.raw for f in self.raw[category]]
+        for group in sequences(frames):
+            self._from_raw(planned, group, self._sequence_folder(planned, group))
+
+    def _raw_exposures(self, planned: PlannedBlock) -> None:
+        for category in planned.recipe.raw:
+            frames = self.raw[category]
+            if category == "OBJECT":
+                frames = [f for f in frames if f.dataset in self.datasets]
+            for group in exposures(frames):
+                folder = f"{self._output_dir(planned)}/{group.label}"
+                self._from_raw(planned, group, folder)
+
+    def _from_raw(self, planned: PlannedBlock, group: Group, folder: str) -> None:
+        recipe = planned.recipe
+        first = group.first
+        task = f"{planned.name}:{group.label}"
+        held = group.channels
+        wanted = self.settings.ifus
+        ifus = held if wanted is None else tuple(ifu for ifu in held if ifu in wanted)
+        dataset = first.dataset if first.category == "OBJECT" else ""
+        if not ifus:
+            have = f"it holds IFU {_ifu_list(held)}" if held else "it holds no IFU at all"
+            asked = "" if wanted is None else f", and the settings want IFU {_ifu_list(wanted)}"
+            self._leave(
+                task,
+                f"{first.filename}: {have}{asked}",
+                "correct `ifus` in the settings, or take the frame out of raw_path",
+                dataset,
+            )
+            return
+        if recipe.needs_ifu is not None and recipe.needs_ifu not in ifus:
+            self._leave(
+                task,
+                f"{recipe.name} needs IFU {recipe.needs_ifu} among its inputs, "
+                f"and there is {_ifu_list(ifus)}",
+                f"add IFU {recipe.needs_ifu} to `ifus`, or go without: exclude what it makes "
+                "from the frames of the blocks that take it",
+                dataset,
+            )
+            return
+        made = Made(
+            planned.name,
+            group.label,
+            group.setup,
+            tuple(r.category for r in made_by(recipe, planned.params, first.category)),
+            raw=first.category,
+            dataset=dataset,
+            run=first.run,
+            exposure=first.name if recipe.group_by == "exposure" else "",
+            date=first.date_obs,
+        )
+        failures: dict[str, list[int]] = defaultdict(list)
+        remedies: dict[str, str] = {}
+        for ifu in ifus if recipe.split_by_ifu else (None,):
+            frames = group.frames if ifu is None else group.with_channel(ifu)
+            small = too_small(group, frames, recipe, ifu)
+            if small:
+                failures[small].append(ifu or 0)
+                remedies[small] = "add the missing raw frames to raw_path"
+                continue
+            subject = Subject(planned, task, group.setup, ifu, ifus, dataset, first)
+            found = self.finder.find(subject)
+            if found.missing:
+                reason, remedy = _told(found.missing)
+                failures[reason].append(ifu or 0)
+                remedies[reason] = remedy
+                continue
+            if ifu is None:
+                split = [Input(f.category, "raw", path=f.path, order=f.date_obs) for f in frames]
+            else:
+                split = [
+                    Input(f.category, "raw", path=f.path, ifu=ifu, order=f.date_obs) for f in frames
+                ]
+            self._add(planned, made, folder, [*split, *found.inputs], found.notes, ifu)
+        for reason, bad in failures.items():
+            part = f"IFU {_ifu_list(bad)}: " if any(bad) and len(bad) < len(ifus) else ""
+            self._leave(task, part + reason, remedies[reason], dataset)
+        if made.by_ifu:
+            self.made[planned.name].append(made)
+
+    # what takes products of another block
+
+    def _exposures(self, planned: PlannedBlock) -> None:
+        (tag, category), *_ = planned.recipe.takes.items()
+        for source in self.made[planned.source]:
+            if category not in source.categories:
+                continue
+            task = f"{planned.name}:{source.label}"
+            if self._source_left_out(task, source):
+                continue
+            ifus = tuple(ifu for ifu in source.by_ifu if ifu is not None)
+            subject = Subject(planned, task, source.setup, None, ifus, source.dataset)
+            found = self.finder.find(subject)
+            if found.missing:
+                self._leave(task, *_told(found.missing), source.dataset)
+                continue
+            made = self._made_from(planned, source, source.label)
+            inputs = _products(tag, category, [source], planned)
+            folder = f"{self._output_dir(planned)}/{source.label}"
+            self._add(planned, made, folder, [*inputs, *found.inputs], found.notes, None)
+            self.made[planned.name].append(made)
+        for task, left in list(self.why.items()):
+            # What was left out altogether has no record, and still must be told of below.
+            block, _, label = task.partition(":")
+            if block == planned.source and not self._has(block, label):
+                dataset = self.left_datasets.get(task, "")
+                if not dataset:
+                    continue
+                self._leave(
+                    f"{planned.name}:{label}", f"{left.name} is left out", left.remedy, dataset
+                )
+
+    def _has(self, block: str, label: str) -> bool:
+        return any(made.label == label for made in self.made[block])
+
+    def _datasets(self, planned: PlannedBlock) -> None:
+        (tag, category), *_ = planned.recipe.takes.items()
+        by_dataset: dict[str, list[Made]] = defaultdict(list)
+        for source in self.made[planned.source]:
+            if category in source.categories and source.dataset:
+                by_dataset[source.dataset].append(source)
+        for dataset in sorted(self.datasets):
+            sources = by_dataset.get(dataset, [])
+            result = result_name(planned)
+            label = f"{dataset}_{result}" if result else dataset
+            task = f"{planned.name}:{label}"
+            lost = [
+                name
+                for name in self.why
+                if name.partition(":")[0] == planned.source
+                and self.left_datasets.get(name) == dataset
+            ]
+            if lost:
+                self._leave(
+                    task,
+                    f"{len(lost)} of its {len(lost) + len(sources)} exposures cannot be reduced: "
+                    f"{', '.join(lost[:3])}{' …' if len(lost) > 3 else ''}",
+                    "mend those first, or exclude the exposures with frames.exclude.OBJECT",
+                    dataset,
+                )
+                continue
+            if len(sources) < planned.recipe.least:
+                if sources:
+                    self._leave(
+                        task,
+                        f"{len(sources)} exposure, and {planned.recipe.name} needs at least "
+                        f"{planned.recipe.least}",
+                        f"take the block {planned.name} out, or add exposures",
+                        dataset,
+                        error=False,
+                    )
+                continue
+            latest = max(sources, key=lambda made: (made.setup.mjd, made.label))
+            ifus = tuple(sorted({i for made in sources for i in made.by_ifu if i is not None}))
+            subject = Subject(planned, task, latest.setup, None, ifus, dataset)
+            found = self.finder.find(subject)
+            if found.missing:
+                self._leave(task, *_told(found.missing), dataset)
+                continue
+            made = self._made_from(planned, latest, label)
+            made.exposure, made.result = "", result
+            inputs = _products(tag, category, sources, planned)
+            folder = f"{self._output_dir(planned)}/{label}"
+            self._add(planned, made, folder, [*inputs, *found.inputs], found.notes, None)
+            self.made[planned.name].append(made)
+
+    def _made_from(self, planned: PlannedBlock, source: Made, label: str) -> Made:
+        return Made(
+            planned.name,
+            label,
+            source.setup,
+            tuple(rule.category for rule in made_by(planned.recipe, planned.params, source.raw)),
+            raw=source.raw,
+            dataset=source.dataset,
+            run=source.run,
+            exposure=source.exposure,
+            date=source.date,
+        )
+
+    def _source_left_out(self, task: str, source: Made) -> bool:
+        left = self.why.get(source.task)
+        if left is None:
+            return False
+        self._leave(task, f"a part of {left.name} is left out", left.remedy, source.dataset)
+        return True
+
+    # invocations and what is left out
+
+    def _leave(
+        self, task: str, reason: str, remedy: str, dataset: str, *, error: bool = True
+    ) -> None:
+        # A calibration that nobody can use is no error: what needs it says so.
+        left = LeftOut(task, reason, remedy, error=error and bool(dataset))
+        self.why.setdefault(task, left)
+        self.left_datasets.setdefault(task, dataset)
+        self.left_out.append(left)
+
+    def _add(
+        self,
+        planned: PlannedBlock,
+        made: Made,
+        folder: str,
+        inputs: Sequence[Input],
+        notes: Sequence[str],
+        ifu: int | None,
+    ) -> None:
+        name = made.task if ifu is None else f"{made.task}.ifu{ifu:02d}"
+        params = dict(planned.params)
+        if ifu is not None:
+            params["nifu"] = ifu
+        self.invocations[name] = Invocation(
+            name=name,
+            block=planned.name,
+            recipe=planned.recipe.name,
+            label=made.label,
+            inputs=tuple(inputs),
+            params=params,
+            products=made.categories,
+            folder=folder,
+            ifu=ifu,
+            night="" if planned.recipe.group_by == "dataset" else made.setup.night,
+            run=made.run,
+            dataset=made.dataset,
+            ins_mode=made.setup.ins_mode,
+            notes=tuple(dict.fromkeys(notes)),
+        )
+        made.by_ifu[ifu] = name
+
+    # places
+
+    def _output_dir(self, planned: PlannedBlock) -> str:
+        own = planned.name != planned.recipe.name
+        default = planned.name if own else planned.recipe.output_dir
+        return (planned.block.output_dir or default).strip("/")
+
+    def _sequence_folder(self, planned: PlannedBlock, group: Group) -> str:
+        own = planned.name != planned.recipe.name
+        top = planned.block.output_dir or (planned.name if own else planned.recipe.folder)
+        mode = _plain_mode(group.setup)
+        last = group.label if not mode or group.label.endswith(mode) else f"{group.label}.{mode}"
+        return f"{top.strip('/')}/{last}"
+
+    def _check_places(self) -> None:
+        taken: dict[tuple[str, int | None], Invocation] = {}
+        for invocation in self.invocations.values():
+            other = taken.setdefault((invocation.folder, invocation.ifu), invocation)
+            if other is not invocation and other.block != invocation.block:
+                raise PlanError(
+                    f"{other.block} and {invocation.block} would write the same folder "
+                    f"{invocation.folder}",
+                    where=str(self.settings.where("recipes", invocation.block)),
+                    remedy=f"give one of them another recipes.{invocation.block}.init.output_dir",
+                )
+
+    # the whole
+
+    def _finish(self) -> Plan:
+        groups: dict[str, list[str]] = defaultdict(list)
+        for name, invocation in self.invocations.items():
+            kind = self.catalogue[invocation.recipe].group
+            keys = [kind, invocation.block, invocation.dataset, invocation.night, invocation.run]
+            if invocation.task != name:
+                keys.append(invocation.task)
+            for key in dict.fromkeys(filter(None, keys)):
+                groups[key].append(name)
+        plan = Plan(
+            invocations=self.invocations,
+            default=(),
+            groups={name: tuple(members) for name, members in groups.items()},
+            left_out=tuple(dict.fromkeys(self.left_out)),
+        )
+        if self.settings.targets:
+            wanted: Sequence[str] = select(plan, self.settings.targets)
+        else:
+            wanted = [name for name, inv in self.invocations.items() if inv.dataset]
+        return Plan(plan.invocations, closure(plan, wanted), plan.groups, plan.left_out)
+
+
+def _plain_mode(setup: Setup) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in setup.ins_mode)
+
+
+def _products(
+    tag: str, category: str, sources: Sequence[Made], planned: PlannedBlock
+) -> list[Input]:
+    chosen = planned.block.filt if category == "IMAGE_FOV" else ""
+    return [
+        Input(tag, "product", invocation=name, category=category, filter=chosen, order=source.date)
+        for source in sources
+        for name in source.by_ifu.values()
+    ]
+
+
+def _told(missing: Sequence[Missing]) -> tuple[str, str]:
+    reasons = "; ".join(item.reason for item in missing)
+    remedies = "; ".join(dict.fromkeys(item.remedy for item in missing if item.remedy))
+    return reasons, remedies
+
+
+def _ifu_list(ifus: Iterable[int]) -> str:
+    return ", ".join(str(ifu) for ifu in sorted(set(ifus)))
+
+
+def make_plan(
+    settings: Settings,
+    raw: Iterable[RawFrame],
+    files: FileIndex,
+    catalogue: Mapping[str, Recipe],
+) -> Plan:
+    """Every invocation that the settings need, each with its input frames.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to reduce, and how.
+    raw : iterable of RawFrame
+        Frames of the index; excluded ones are passed over.
+    files : FileIndex
+        Static calibrations, and files that the settings name.
+    catalogue : mapping
+        Recipes by name.
+
+    Returns
+    -------
+    Plan
+        Invocations in an order in which each follows what it needs.
+
+    Raises
+    ------
+    PlanError
+        Blocks contradict each other.
+    """
+    planner = _Planner(settings, raw, files, catalogue)
+    return planner.plan()

@@ -1,0 +1,100 @@
+"""Names, patterns and groups of tasks → invocations."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+
+from musebuild.errors import UsageError
+from musebuild.plan.model import Plan
+from musebuild.settings.nearest import nearest
+
+
+def _is_pattern(name: str) -> bool:
+    return any(c in name for c in "*?[")
+
+
+def matching(plan: Plan, name: str) -> list[str]:
+    """Invocations that a name, group or pattern stands for, in the order of the plan."""
+    found: set[str] = set()
+    if _is_pattern(name):
+        found = set(fnmatch.filter(plan.invocations, name))
+        for group in fnmatch.filter(plan.groups, name):
+            found.update(plan.groups[group])
+    else:
+        if name in plan.invocations:
+            found.add(name)
+        found.update(plan.groups.get(name, ()))
+    return [invocation for invocation in plan.invocations if invocation in found]
+
+
+def select(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
+    """Invocations that names, groups and patterns stand for.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    names : sequence of str
+        Tasks (`muse_bias:2017-06-16T10:40:27`, with or without `.ifu07`), blocks, datasets,
+        nights, `calib`, `science`, or patterns with `*`, `?`, `[…]`.
+
+    Returns
+    -------
+    tuple of str
+        In the order of the plan.
+
+    Raises
+    ------
+    UsageError
+        A name stands for nothing; the message has the nearest names.
+    """
+    found: set[str] = set()
+    for name in names:
+        some = matching(plan, name)
+        if not some:
+            raise _unknown(plan, name)
+        found.update(some)
+    return tuple(name for name in plan.invocations if name in found)
+
+
+def _unknown(plan: Plan, name: str) -> UsageError:
+    for left in plan.left_out:
+        if left.name == name:
+            return UsageError(
+                f"{name} is left out of the plan", why=left.reason, remedy=left.remedy or None
+            )
+    tasks = dict.fromkeys([*plan.groups, *plan.invocations])
+    near = nearest(name.replace("*", "").replace("?", ""), tasks)
+    what = "no task or group matches" if _is_pattern(name) else "there is no task or group"
+    return UsageError(
+        f"{what} {name}",
+        why=f"did you mean {' or '.join(near)}?" if near else None,
+        remedy="`doit list` shows the tasks",
+    )
+
+
+def closure(plan: Plan, names: Iterable[str]) -> tuple[str, ...]:
+    """Invocations and everything that they need, in the order of the plan."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        waiting.extend(
+            wanted.invocation
+            for wanted in plan.invocations[name].inputs
+            if wanted.kind == "product" and wanted.invocation not in found
+        )
+    return tuple(name for name in plan.invocations if name in found)
+
+
+def dependents(plan: Plan, names: Iterable[str]) -> tuple[str, ...]:
+    """Invocations and everything that needs them, in the order of the plan."""
+    found = set(names)
+    for name, invocation in plan.invocations.items():
+        if any(w.kind == "product" and w.invocation in found for w in invocation.inputs):
+            found.add(name)
+    return tuple(name for name in plan.invocations if name in found)

@@ -1,0 +1,112 @@
+"""`settings.yml` → `Settings`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+from musebuild.settings.make import make_settings
+from musebuild.settings.model import Settings
+from musebuild.settings.nearest import nearest
+from musebuild.settings.nodes import Entry, Mark, Node, overlay, plain
+from musebuild.settings.problems import Problem, SettingsProblems
+from musebuild.settings.reading import read_file, read_text
+from musebuild.settings.schema import check, coerce, schema
+from musebuild.settings.substitute import Substitution
+
+SIMILAR = 0.8
+"""An unused key of one's own that is so like a known key is a slip of the pen."""
+
+
+def load_settings(path: Path, *, overrides: Mapping[str, str] | None = None) -> Settings:
+    """Read, substitute and validate a settings file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    overrides : mapping, optional
+        Dotted key → YAML text that goes before the file's (`--set KEY=VALUE`).
+
+    Returns
+    -------
+    Settings
+        Immutable; all paths absolute.
+
+    Raises
+    ------
+    SettingsProblems
+        Every mistake that was found, each with its place.
+    """
+    path = path.absolute()
+    root = _with_includes(path, ())
+    for key, text in (overrides or {}).items():
+        root = overlay(root, _override(key, text))
+    substitution = Substitution(root)
+    root = coerce(substitution.run())
+    data = plain(root)
+    problems = [
+        *substitution.problems,
+        *check(root, data),
+        *_slips(root, substitution.used),
+    ]
+    if problems:
+        raise SettingsProblems(problems)
+    return make_settings(path, root, data)
+
+
+def _with_includes(path: Path, open_: tuple[Path, ...]) -> Node:
+    """A file over those that it includes."""
+    root = read_file(path)
+    included = root.get("include")
+    if included is None or included.value is None:
+        return root
+    below: Node | None = None
+    for node in included.value if isinstance(included.value, list) else [included]:
+        if not isinstance(node.value, str):
+            continue  # the schema says what is wrong with it
+        other = (path.parent / Path(node.value).expanduser()).resolve()
+        if other in (path.resolve(), *open_):
+            raise SettingsProblems([node.mark.problem(f"{node.value} includes itself")])
+        if not other.is_file():
+            raise SettingsProblems(
+                [
+                    node.mark.problem(
+                        f"include: there is no settings file {other}",
+                        remedy="paths here are relative to this file",
+                    )
+                ]
+            )
+        more = _with_includes(other, (*open_, path.resolve()))
+        below = more if below is None else overlay(below, more)
+    return root if below is None else overlay(below, root)
+
+
+def _override(key: str, text: str) -> Node:
+    name = f"--set {key}"
+    value = read_text(text, name, any_value=True)
+    for part in reversed(key.split(".")):
+        mark = Mark(value.mark.source, 1, 1, max(1, len(text)))
+        value = Node(mark, {part: Entry(mark, value)})
+    return value
+
+
+def _slips(root: Node, used: set[str]) -> list[Problem]:
+    """Keys of one's own that nobody uses and that look like a known key."""
+    known = list(schema()["properties"])
+    problems = []
+    for name, entry in root.entries():
+        if name in known or name in used or not entry.node.is_scalar:
+            continue
+        close = difflib.get_close_matches(name, known, n=1, cutoff=SIMILAR)
+        if close:
+            problems.append(
+                entry.key.problem(
+                    f"{name}: unknown key",
+                    nearest=tuple(nearest(name, known, 1)),
+                    remedy="a key of one's own must be used somewhere as {" + name + "}",
+                    keys=(name,),
+                )
+            )
+    return problems

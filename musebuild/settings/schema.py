@@ -1,0 +1,203 @@
+"""The settings against their schema: what a value may be, said for people."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+
+from musebuild.settings.nearest import nearest
+from musebuild.settings.nodes import Keys, Mark, Node, mark_at
+from musebuild.settings.problems import Problem
+
+_KINDS = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+_LONGEST_SHOWN = 60
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The schema of the settings, as installed with the package."""
+    text = resources.files("musebuild").joinpath("schemas", "settings.schema.json").read_text()
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(schema(), format_checker=FormatChecker(("date",)))
+
+
+def _resolve(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = part.get("$ref")
+    if reference is None:
+        return part
+    name = str(reference).rpartition("/")[2]
+    shared: dict[str, Any] = schema()["$defs"][name]
+    return shared | {k: v for k, v in part.items() if k != "$ref"}
+
+
+def _types(part: Mapping[str, Any]) -> tuple[str, ...]:
+    kinds = part.get("type", ())
+    return (kinds,) if isinstance(kinds, str) else tuple(kinds)
+
+
+def coerce(node: Node, part: Mapping[str, Any] | None = None) -> Node:
+    """The tree with scalars as the schema wants them: `version: 0.1` is a text where a text goes.
+
+    A number, date or truth value where only a text is allowed means the text as written.
+    """
+    part = _resolve(schema() if part is None else part)
+    if isinstance(node.value, dict):
+        own = part.get("properties", {})
+        other = part.get("additionalProperties", {})
+        other = other if isinstance(other, dict) else {}
+        return replace(
+            node,
+            value={
+                name: replace(entry, node=coerce(entry.node, own.get(name, other)))
+                for name, entry in node.value.items()
+            },
+        )
+    if isinstance(node.value, list):
+        return replace(node, value=[coerce(item, part.get("items", {})) for item in node.value])
+    value = node.value
+    if value is None or isinstance(value, str):
+        return node
+    if isinstance(value, dt.date):
+        return replace(node, value=node.raw)
+    kinds = _types(part)
+    fits = (
+        "boolean" in kinds
+        if isinstance(value, bool)
+        else "number" in kinds or ("integer" in kinds and float(value).is_integer())
+    )
+    if not fits and "string" in kinds and isinstance(node.raw, str):
+        return replace(node, value=node.raw)
+    return node
+
+
+def _dotted(keys: Keys) -> str:
+    return ".".join(str(key) for key in keys) or "the settings"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "no value"
+    text = str(value)
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
+
+
+def _explain(error: ValidationError, root: Node) -> Iterator[Problem]:
+    keys: Keys = tuple(error.absolute_path)
+    where = _dotted(keys)
+    mark = mark_at(root, keys)
+    found = _shown(error.instance)
+    limit: Any = error.validator_value
+    instance: Any = error.instance
+    part = error.schema if isinstance(error.schema, Mapping) else {}
+
+    def problem(message: str, at: Mark = mark, **details: Any) -> Problem:
+        return at.problem(f"{where}: {message}", keys=keys, **details)
+
+    match error.validator:
+        case "additionalProperties":
+            allowed = list(part.get("properties", {}))
+            for name in instance:
+                if name not in allowed:
+                    here = (*keys, name)
+                    yield mark_at(root, here, of_key=True).problem(
+                        f"{_dotted(here)}: unknown key",
+                        keys=here,
+                        nearest=tuple(nearest(name, allowed)),
+                        allowed=", ".join(allowed),
+                    )
+        case "type":
+            kinds = " or ".join(_KINDS[k] for k in _types(part) if k != "null")
+            if len(keys) == 1 and keys[0] not in schema()["properties"]:
+                yield mark_at(root, keys, of_key=True).problem(
+                    f"{where}: unknown key",
+                    keys=keys,
+                    nearest=tuple(nearest(str(keys[0]), schema()["properties"])),
+                    remedy="a key of one's own holds a text or a number, to be used as {key}",
+                )
+            else:
+                yield problem("this cannot be used here", found=found, allowed=kinds)
+        case "enum":
+            choices = list(dict.fromkeys(str(c).lower() for c in limit))
+            yield problem(
+                f"{found} is not one of the choices",
+                allowed=", ".join(choices),
+                nearest=tuple(nearest(str(error.instance), choices, 1)),
+            )
+        case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
+            word = {
+                "minimum": "at least",
+                "exclusiveMinimum": "more than",
+                "maximum": "at most",
+                "exclusiveMaximum": "less than",
+            }[error.validator]
+            yield problem(f"{found} is out of range", allowed=f"{word} {limit}")
+        case "minItems" | "minLength" | "minProperties":
+            yield problem("this must not be empty")
+        case "format":
+            yield problem(f"{found} is no date", allowed="a date such as 2017-06-15")
+        case "pattern":
+            title = str(part.get("title", "value")).lower()
+            yield problem(
+                f"{found} is no valid {title}", allowed=str(part.get("description", "") or "")
+            )
+        case "propertyNames":
+            yield problem("a key in it is not valid")
+        case _:
+            yield problem(error.message)
+
+
+def check(root: Node, data: Mapping[str, Any]) -> list[Problem]:
+    """Every mistake that the schema finds.
+
+    Parameters
+    ----------
+    root : Node
+        The coerced tree.
+    data : mapping
+        The same as plain data.
+    """
+    problems: list[Problem] = []
+    for error in _validator().iter_errors(data):
+        if (
+            error.parent is None
+            and error.validator in ("pattern", "type")
+            and ("propertyNames" in error.absolute_schema_path)
+        ):
+            # The instance is the key itself; its path is the mapping's.
+            here = (*error.absolute_path, str(error.instance))
+            title = "category" if "category" in str(error.schema.get("title")).lower() else "name"
+            problems.append(
+                mark_at(root, here, of_key=True).problem(
+                    f"{_dotted(here)}: {error.instance} is no valid {title}",
+                    keys=here,
+                    allowed=str(error.schema.get("description", "")),
+                )
+            )
+            continue
+        problems.extend(_explain(error, root))
+    return problems

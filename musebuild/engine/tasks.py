@@ -16,7 +16,7 @@ def upstream(invocation: Invocation) -> list[str]:
 
 def describe(invocation: Invocation) -> str:
     """One line on an invocation."""
-    count = sum(1 for wanted in invocation.inputs if wanted.kind == "raw")
+    count = sum(1 for w in invocation.inputs if w.kind == "raw" and w.tag != "ILLUM")
     frames = f"{count} raw frame{'s' if count != 1 else ''}" if count else "products"
     night = f", night {invocation.night}" if invocation.night else ""
     return f"{invocation.recipe} on {frames}{night}"

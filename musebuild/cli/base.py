@@ -1,0 +1,155 @@
+"""What all commands share: options, errors for people, the project."""
+
+from __future__ import annotations
+
+import getopt
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from doit.cmd_base import Command
+
+from musebuild.engine.project import Project, find_settings
+from musebuild.errors import MusebuildError, UsageError
+from musebuild.settings.nearest import nearest
+
+SETTINGS: dict[str, Any] = {
+    "name": "settings",
+    "long": "settings",
+    "type": str,
+    "default": "",
+    "metavar": "FILE",
+    "help": "settings file (default: settings.yml, or $MUSEBUILD_SETTINGS)",
+}
+SET: dict[str, Any] = {
+    "name": "set",
+    "long": "set",
+    "type": list,
+    "default": [],
+    "metavar": "KEY=VALUE",
+    "help": "a value of the settings for this call, such as "
+    "recipes.muse_scipost.params.skymethod=none; may be given several times",
+}
+FOLDER: dict[str, Any] = {
+    "name": "dir",
+    "short": "d",
+    "long": "dir",
+    "type": str,
+    "default": "",
+    "metavar": "DIR",
+    "help": "the project's folder (default: the current one)",
+}
+DODO: dict[str, Any] = {
+    "name": "file",
+    "short": "f",
+    "long": "file",
+    "type": str,
+    "default": "",
+    "metavar": "FILE",
+    "help": "dodo.py of the project; its folder is the project's",
+}
+PROJECT = (SETTINGS, SET, FOLDER, DODO)
+
+
+class BaseCommand(Command):  # type: ignore[misc]
+    """A command whose errors are for people.
+
+    Options may stand before and after names. Subclasses define `run(params, args)`.
+    """
+
+    base_options: tuple[dict[str, Any], ...] = ()
+    moved = False
+    """Whether doit changed to the project's folder already (it was called as `doit`)."""
+
+    def get_options(self) -> list[Any]:
+        """All options of the command."""
+        from doit.cmdparse import CmdOption
+
+        return [CmdOption(option) for option in (*self.base_options, *self.cmd_options)]
+
+    def parse_execute(self, in_args: Sequence[str]) -> int:
+        """Parse arguments and run; errors are printed, and give the exit status."""
+        try:
+            options, names = self._split(in_args)
+            params, _ = self.cmdparser.parse(options)
+            return self.run(params, names) or 0
+        except MusebuildError as error:
+            sys.stdout.flush()
+            sys.stderr.write(f"ERROR: {error}\n")
+            return error.exit_status
+
+    def _split(self, arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+        parser = self.cmdparser
+        try:
+            options, names = getopt.gnu_getopt(
+                list(arguments), parser.get_short(), parser.get_long()
+            )
+        except getopt.GetoptError as error:
+            known = ["--" + name.rstrip("=") for name in parser.get_long()]
+            near = nearest(f"--{error.opt}", known) if len(error.opt) > 1 else []
+            raise UsageError(
+                f"musebuild {self.get_name()}: {error.msg}",
+                why=f"did you mean {' or '.join(near)}?" if near else None,
+                remedy=f"`musebuild help {self.get_name()}` lists the options",
+            ) from None
+        flat = []
+        for name, value in options:
+            option, _ = parser.get_option(name)
+            if option is not None and option.type is int and not value.lstrip("-").isdigit():
+                raise UsageError(f"musebuild {self.get_name()}: {name} wants a number, not {value}")
+            flat += [name] if option is not None and option.type is bool else [name, value]
+        return flat, names
+
+    def run(self, params: Any, args: list[str]) -> int | None:
+        """What the command does; its exit status."""
+        raise NotImplementedError
+
+    def no_arguments(self, args: Sequence[str]) -> None:
+        """Refuse names where the command takes none."""
+        if args:
+            raise UsageError(f"musebuild {self.get_name()} takes no names, and got {args[0]}")
+
+
+class ProjectCommand(BaseCommand):
+    """A command on a project."""
+
+    base_options = PROJECT
+
+    def project(self, params: Any) -> Project:
+        """The project that the options name."""
+        folder = Path.cwd()
+        if not self.moved:
+            if params["file"]:
+                folder = (folder / params["file"]).parent
+            if params["dir"]:
+                folder = folder / Path(params["dir"]).expanduser()
+            if not folder.is_dir():
+                raise UsageError(f"there is no folder {folder}", remedy="correct --dir")
+        overrides: dict[str, str] = {}
+        for text in params["set"]:
+            key, equals, value = text.partition("=")
+            if not equals or not key:
+                raise UsageError(
+                    f"--set {text} is not KEY=VALUE",
+                    remedy="write it like --set recipes.muse_scipost.params.skymethod=none",
+                )
+            overrides[key] = value
+        path = find_settings(params["settings"] or None, folder, os.environ)
+        return Project(path, overrides, progress=scan_progress())
+
+
+def scan_progress() -> Any:
+    """Progress of a long scan, on a terminal."""
+    if not sys.stderr.isatty():
+        return None
+
+    def tell(done: int, total: int) -> None:
+        if total >= 100 and (done % 50 == 0 or done == total):
+            sys.stderr.write(f"\rreading headers: {done}/{total}")
+            if done == total:
+                sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+    return tell

@@ -1,0 +1,155 @@
+"""`musebuild run`, which is what plain `doit` does."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile, opt_single
+from doit.control import TaskControl
+from doit.reporter import ErrorOnlyReporter, ExecutedOnlyReporter, JsonReporter, ZeroReporter
+
+from musebuild.cli.base import ProjectCommand
+from musebuild.engine.build import Build, BuildOptions
+from musebuild.engine.executor import LocalExecutor
+from musebuild.engine.project import Project
+from musebuild.engine.run import BuildRunner
+from musebuild.engine.summary import BuildSummary
+from musebuild.engine.tasks import make_tasks
+from musebuild.errors import UsageError
+from musebuild.report.lines import LineReporter, QuietReporter, summary_text
+
+REPORTERS = {
+    "console": LineReporter,
+    "quiet": QuietReporter,
+    "json": JsonReporter,
+    "zero": ZeroReporter,
+    "executed-only": ExecutedOnlyReporter,
+    "error-only": ErrorOnlyReporter,
+}
+
+
+def build(
+    project: Project, names: list[str], options: BuildOptions, out: TextIO, reporter: str = ""
+) -> BuildSummary:
+    """Build what names stand for.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    names : list of str
+        Tasks, groups, patterns; none: the plan's default.
+    options : BuildOptions
+        From the command line.
+    out : file
+        Where the reporter writes.
+    reporter : str
+        Name of the reporter; default: `console`.
+
+    Returns
+    -------
+    BuildSummary
+        What became of it.
+    """
+    began = time.monotonic()
+    current = Build(project, names, options)
+    try:
+        stale = current.resolve()
+        if stale:
+            current.begin(stale)
+            single = current.selected if options.single else None
+            tasks = make_tasks(current.plan, stale, single=single)
+            control = TaskControl(tasks)
+            control.process([task.name for task in tasks])
+            executor = LocalExecutor()
+            try:
+                runner = BuildRunner(current, executor, REPORTERS[reporter or "console"](out, {}))
+                runner.run_all(control.task_dispatcher())
+            finally:
+                executor.close()
+    finally:
+        current.summary.seconds = time.monotonic() - began
+        current.finish()
+    return current.summary
+
+
+class RunCommand(ProjectCommand):
+    """Build."""
+
+    name = "run"
+    doc_purpose = "build what is not up to date"
+    doc_usage = "[TASK|GROUP|PATTERN ...]"
+    doc_description = None
+    cmd_options = (
+        opt_always,
+        opt_continue,
+        opt_single,
+        opt_num_process,
+        opt_outfile,
+        {
+            "name": "reporter",
+            "short": "r",
+            "long": "reporter",
+            "type": str,
+            "default": "console",
+            "choices": tuple((name, "") for name in REPORTERS),
+            "help": "how the build is reported",
+        },
+        {
+            "name": "quiet",
+            "short": "q",
+            "long": "quiet",
+            "type": bool,
+            "default": False,
+            "help": "tell only of failures, and the summary",
+        },
+        {
+            "name": "keep_failed",
+            "long": "keep-failed",
+            "type": bool,
+            "default": False,
+            "help": "keep the scratch folder of what fails, with a script that repeats it",
+        },
+    )
+
+    def run(self, params: Any, args: list[str]) -> int:
+        """Build; the summary is printed at the end."""
+        if params["num_process"] < 0:
+            raise UsageError("-n wants the number of recipes side by side, 1 or more")
+        reporter = "quiet" if params["quiet"] else params["reporter"]
+        if reporter not in REPORTERS:
+            raise UsageError(
+                f"there is no reporter {reporter}", remedy=f"choose of {', '.join(REPORTERS)}"
+            )
+        project = self.project(params)
+        options = BuildOptions(
+            workers=params["num_process"],
+            always=params["always"],
+            single=params["single"],
+            keep_going=params["continue"],
+            keep_failed=params["keep_failed"],
+            command=" ".join(["doit", *args]),
+        )
+        out: TextIO = sys.stdout
+        opened = isinstance(params["outfile"], str)
+        if opened:
+            try:
+                out = Path(params["outfile"]).open("w", encoding="utf-8")  # noqa: SIM115
+            except OSError as error:
+                raise UsageError(
+                    f"the output file {params['outfile']} cannot be written", why=error.strerror
+                ) from None
+        try:
+            summary = build(project, args, options, out, reporter)
+        finally:
+            project.close()
+            if opened:
+                out.close()
+        if reporter in ("console", "quiet"):
+            sys.stdout.write(summary_text(summary))
+        if summary.stopped:
+            return 130 if summary.stopped == "SIGINT" else 143
+        return summary.exit_status

@@ -1,0 +1,128 @@
+"""`musebuild demo`: a simulated night, reduced to a data cube, held against the truth."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from musebuild.cli.base import BaseCommand
+from musebuild.cli.build import build
+from musebuild.cli.init import make_project
+from musebuild.cli.simulate import progress
+from musebuild.engine.build import BuildOptions
+from musebuild.engine.project import Project
+from musebuild.errors import MusebuildError, UsageError
+from musebuild.report.lines import summary_text
+from musebuild.report.spans import span
+
+GIGABYTES = 12
+"""Free space that the demo asks for: it takes some 7 GB."""
+CUBE = Path("exp_combine/FIELD_drs/DATACUBE_FINAL.fits")
+OFFSETS = Path("exp_align/FIELD_drs/OFFSET_LIST.fits")
+
+
+class DemoCommand(BaseCommand):
+    """The whole of it on simulated data."""
+
+    name = "demo"
+    doc_purpose = "simulate a night and reduce it to a data cube, from start to end"
+    doc_usage = "[DIR]"
+    doc_description = None
+    cmd_options = (
+        {
+            "name": "num_process",
+            "short": "n",
+            "long": "process",
+            "type": int,
+            "default": 0,
+            "help": "recipes side by side (default: one for each core)",
+        },
+    )
+
+    def run(self, params: Any, args: list[str]) -> int:
+        """Simulate if needed, build, measure, tell."""
+        # Slow to load, and every other command starts without them.
+        from musebuild.report.preview import write_preview
+        from musebuild.simulation import SimulationOptions, simulate
+
+        if len(args) > 1:
+            raise UsageError("musebuild demo takes one folder", remedy="musebuild demo DIR")
+        folder = Path(args[0] if args else "demo").expanduser()
+        began = time.monotonic()
+        _check_space(folder)
+        settings = resources.files("musebuild").joinpath("cli", "demo.yml").read_text("utf-8")
+        make_project(folder, settings)
+        truth = folder / "truth.ecsv"
+        if truth.exists():
+            sys.stdout.write(f"The night in {folder} is simulated already.\n")
+        else:
+            sys.stdout.write(f"1. Simulating a MUSE night in {folder}\n")
+            simulate(SimulationOptions(folder=folder, progress=progress))
+        sys.stdout.write("2. Reducing it with the MUSE pipeline (doit)\n")
+        sys.stdout.flush()
+        project = Project(folder / "settings.yml")
+        try:
+            options = BuildOptions(workers=params["num_process"], command="musebuild demo")
+            summary = build(project, [], options, sys.stdout)
+            reduced = project.settings.reduced_path
+            version = project.drs.version
+        finally:
+            project.close()
+        sys.stdout.write("\n" + summary_text(summary))
+        if summary.exit_status or summary.stopped:
+            return summary.exit_status or 130
+        cube = reduced / CUBE
+        preview = folder / "preview.png"
+        fresh = bool(summary.ran or summary.restored)
+        if fresh or not preview.exists():
+            write_preview(cube, preview)
+        _tell(folder, cube, preview, reduced / OFFSETS, truth, fresh=fresh)
+        sys.stdout.write(f"DRS {version}; {span(time.monotonic() - began)} in all.\n")
+        return 0
+
+
+def _check_space(folder: Path) -> None:
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    status = os.statvfs(place)
+    free = status.f_bavail * status.f_frsize / 1e9
+    if free < GIGABYTES and not (folder / "truth.ecsv").exists():
+        raise UsageError(
+            f"the demo needs {GIGABYTES} GB of disk, and {place} has {free:.1f} GB free",
+            remedy="name a folder on another disk: musebuild demo DIR",
+        )
+
+
+def _tell(
+    folder: Path, cube: Path, preview: Path, offsets: Path, truth: Path, *, fresh: bool
+) -> None:
+    from musebuild.simulation.measure import format_measurements, measure_cube, measure_offsets
+
+    sys.stdout.write(f"\nCube:    {cube}\nPreview: {preview}\n")
+    report = folder / "measurements.txt"
+    if fresh or not report.exists():
+        try:
+            found = (*measure_offsets(offsets, truth), *measure_cube(cube, truth))
+        except MusebuildError as error:
+            sys.stdout.write(f"The cube could not be measured: {error}\n")
+            return
+        report.write_text(format_measurements(found), encoding="utf-8")
+        brief = format_measurements(found, brief=True)
+        (folder / "measurements-brief.txt").write_text(brief, encoding="utf-8")
+    brief = (folder / "measurements-brief.txt").read_text(encoding="utf-8")
+    place = shlex.quote(str(folder))
+    sys.stdout.write(
+        f"\nThe cube against the truth (all of it in {report}):\n{brief.rstrip()}\n\n"
+        f"What to try next, in {place} (cd {place}):\n"
+        "  doit list --status        what is up to date\n"
+        "  doit                      runs nothing: all is up to date\n"
+        "  edit settings.yml         say, skymethod: none in muse_scipost; then `doit` reruns\n"
+        "                            that and what depends on it, no calibration\n"
+        "  rm -r reduced; doit       comes back from the cache\n"
+    )

@@ -1,0 +1,95 @@
+"""`musebuild init`: a new project folder."""
+
+from __future__ import annotations
+
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from musebuild.cli.base import BaseCommand
+from musebuild.errors import UsageError
+
+DODO = '''"""This folder is a musebuild project: `doit` builds what settings.yml asks for."""
+
+import musebuild.cli.takeover  # noqa: F401
+'''
+CONFIG = """# Lets `doit` know musebuild's options (`doit list --pending`) in this folder.
+[GLOBAL]
+loader = musebuild
+
+[LOADER]
+musebuild = musebuild.cli.takeover:Loader
+"""
+
+
+def template() -> str:
+    """The settings file that a new project begins with."""
+    return resources.files("musebuild").joinpath("settings", "template.yml").read_text("utf-8")
+
+
+def make_project(folder: Path, settings: str) -> list[Path]:
+    """Write a project's files; those that are there stay as they are.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if missing.
+    settings : str
+        Text of `settings.yml`.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    UsageError
+        The folder cannot be made or written.
+    """
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in (("settings.yml", settings), ("dodo.py", DODO), ("doit.cfg", CONFIG)):
+            path = folder / name
+            if not path.exists():
+                path.write_text(text, encoding="utf-8")
+                written.append(path)
+    except OSError as error:
+        raise UsageError(
+            f"a project cannot be made in {folder}",
+            why=error.strerror,
+            remedy="name a folder that you can write: musebuild init DIR",
+        ) from None
+    return written
+
+
+class InitCommand(BaseCommand):
+    """Make a project."""
+
+    name = "init"
+    doc_purpose = "make a project folder: settings.yml to edit, dodo.py, doit.cfg"
+    doc_usage = "[DIR]"
+    doc_description = None
+    cmd_options = ()
+
+    def run(self, params: Any, args: list[str]) -> int:
+        """Write what is not there yet."""
+        if len(args) > 1:
+            raise UsageError(
+                "musebuild init takes one folder", remedy="give one: musebuild init DIR"
+            )
+        folder = Path(args[0]).expanduser() if args else Path()
+        written = make_project(folder, template())
+        for path in written:
+            sys.stdout.write(f"wrote {path}\n")
+        if not written:
+            sys.stdout.write(f"{folder.absolute()} is a project already; nothing was changed\n")
+            return 0
+        sys.stdout.write(
+            "Next: put raw frames and static calibrations where settings.yml says "
+            "(or edit it), name your\ndataset there, then `doit list` and `doit`. "
+            "Without data of your own: `musebuild simulate .`\n"
+        )
+        return 0

@@ -1,0 +1,107 @@
+"""The `musebuild` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from doit.cmd_base import TaskLoader2
+from doit.cmd_help import Help
+from doit.doit_cmd import DoitMain
+from doit.task import Task
+
+from musebuild import __version__
+from musebuild.cli.base import BaseCommand
+from musebuild.cli.build import RunCommand
+from musebuild.cli.demo import DemoCommand
+from musebuild.cli.init import InitCommand
+from musebuild.cli.look import InfoCommand, ListCommand
+from musebuild.cli.simulate import SimulateCommand
+from musebuild.cli.tidy import CleanCommand, ForgetCommand
+from musebuild.errors import MusebuildError
+
+CONFIG = ("pyproject.toml", "doit.cfg")
+"""Files with defaults of options, as doit reads them (`[run]`, `[tool.doit.commands.run]`)."""
+
+
+class _NoLoader(TaskLoader2):  # type: ignore[misc]
+    """Our commands make their own tasks, from the plan."""
+
+    cmd_options = ()
+
+    def load_doit_config(self) -> dict[str, Any]:
+        """Nothing: the settings say it all."""
+        return {}
+
+    def load_tasks(self, cmd: Any, pos_args: Sequence[str]) -> list[Task]:
+        """Nothing."""
+        return []
+
+
+class MusebuildMain(DoitMain):  # type: ignore[misc]
+    """doit's main program with our commands."""
+
+    BIN_NAME = "musebuild"
+    DOIT_CMDS = (
+        Help,
+        RunCommand,
+        ListCommand,
+        InfoCommand,
+        CleanCommand,
+        ForgetCommand,
+        InitCommand,
+        SimulateCommand,
+        DemoCommand,
+    )
+
+    def __init__(self) -> None:
+        super().__init__(_NoLoader(), config_filenames=CONFIG)
+        # A project's doit.cfg names us as its loader, which is what brought us here.
+        self.config.pop("LOADER", None)
+        self.config["GLOBAL"].pop("loader", None)
+
+    @staticmethod
+    def print_version() -> None:
+        """Print our version."""
+        print(f"musebuild {__version__}")
+
+    def process_args(self, cmd_args: Sequence[str]) -> list[str]:
+        """Arguments as they are: `KEY=VALUE` belongs to `--set`."""
+        return list(cmd_args)
+
+
+def main(arguments: Sequence[str], *, moved: bool = False) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Without the program's name.
+    moved : bool
+        Whether doit changed to the project's folder already.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 1 a part failed, 2 or 3 bad input, 130 stopped by Ctrl-C.
+    """
+    BaseCommand.moved = moved
+    try:
+        return int(MusebuildMain().run(list(arguments)) or 0)
+    except MusebuildError as error:
+        sys.stderr.write(f"ERROR: {error}\n")
+        return error.exit_status
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return 130
+    except BrokenPipeError:
+        # `musebuild list | head`: the reader has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def console() -> None:
+    """Entry point of the `musebuild` command."""
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,207 @@
+"""Where recipes run: an interface, and worker processes on this machine behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+from musebuild.engine.orders import WorkOrder, WorkResult
+from musebuild.errors import RecipeError
+
+
+class Executor(Protocol):
+    """Carries out work orders."""
+
+    def submit(self, order: WorkOrder) -> None:
+        """Start an order; returns at once."""
+        ...
+
+    def wait(self, timeout: float) -> list[WorkResult]:
+        """Results of orders that ended since the last call; waits for one up to `timeout` s."""
+        ...
+
+    def stop(self, *, kill: bool) -> None:
+        """Accept that no more work comes; with `kill`, end what runs."""
+        ...
+
+    def close(self) -> None:
+        """End everything."""
+        ...
+
+
+CAUSES = {
+    "time": ("hang", "it ran longer than its time limit and was stopped"),
+    "memory": ("memory", "it took more memory than its limit and was stopped"),
+    "stopped": ("stopped", "stopped on request"),
+}
+
+
+def _limit(order: WorkOrder, cause: str) -> str:
+    if cause == "time":
+        return (
+            f" ({order.time_limit:.0f} s; to allow more: time_limit in the block "
+            f"recipes.{order.task.partition(':')[0]})"
+        )
+    if cause == "memory":
+        return (
+            f" ({order.memory_limit / 1e9:.2f} GB; to allow more: memory in the block "
+            f"recipes.{order.task.partition(':')[0]})"
+        )
+    return ""
+
+
+def lost(order: WorkOrder, code: int, cause: str) -> WorkResult:
+    """The result of a worker that ended without leaving one.
+
+    Parameters
+    ----------
+    order : WorkOrder
+        What it worked on.
+    code : int
+        Exit status, negative for a signal.
+    cause : str
+        Why we ended it; empty where we did not.
+    """
+    scratch = Path(order.scratch)
+    if cause:
+        kind, message = CAUSES[cause]
+        message += _limit(order, cause)
+    elif code == -signal.SIGKILL:
+        kind = "killed"
+        message = (
+            "its process was killed (SIGKILL): by somebody, or by the system for want of memory. "
+            "Where memory is short, use fewer workers (-n) or set resources.memory"
+        )
+    elif code < 0:
+        kind = "crash"
+        message = f"the recipe crashed in the C library ({signal.Signals(-code).name})"
+    else:
+        kind, message = "worker", f"its worker ended with status {code} and left no result"
+    log = scratch / f"{order.recipe}.log"
+    output = scratch / "worker.out"
+    tail: list[str] = []
+    with contextlib.suppress(OSError):
+        tail = output.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
+    return WorkResult(
+        order.task,
+        False,
+        failure={"message": message, "errors": tail, "return_code": code, "kind": kind},
+        log=str(log) if log.exists() else "",
+    )
+
+
+class LocalExecutor:
+    """Worker processes on this machine, forked by a nursery."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._orders: dict[str, WorkOrder] = {}
+        self._buffer = b""
+        self._ready: list[WorkResult] = []
+
+    def _nursery(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "musebuild.engine.nursery"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+                bufsize=0,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            )
+        return self._process
+
+    def _say(self, message: dict[str, Any]) -> None:
+        stream = self._nursery().stdin
+        assert stream is not None, "the nursery was started with a pipe"
+        data = json.dumps(message).encode() + b"\n"
+        try:
+            while data:
+                data = data[stream.write(data) or 0 :]
+        except BrokenPipeError:
+            raise RecipeError(
+                "The process that starts recipes has ended",
+                remedy="run `doit` again: nothing finished is lost",
+            ) from None
+
+    def submit(self, order: WorkOrder) -> None:
+        """Start an order."""
+        self._orders[order.task] = order
+        try:
+            self._say({"do": "run", "order": order.to_json()})
+        except RecipeError:
+            del self._orders[order.task]
+            raise
+
+    def wait(self, timeout: float) -> list[WorkResult]:
+        """Results of orders that ended; waits for one up to `timeout` s."""
+        if not self._ready and self._orders:
+            self._listen(timeout)
+        ended, self._ready = self._ready, []
+        return ended
+
+    def _listen(self, timeout: float) -> None:
+        stream = self._nursery().stdout
+        assert stream is not None, "the nursery was started with a pipe"
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, selectors.EVENT_READ)
+            if not selector.select(timeout):
+                return
+        data = os.read(stream.fileno(), 1 << 16)
+        if not data:
+            for order in list(self._orders.values()):
+                self._end(order, 70, "")
+            self._process = None
+            return
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if message["event"] == "ended" and message["task"] in self._orders:
+                self._end(self._orders[message["task"]], message["code"], message["cause"])
+
+    def _end(self, order: WorkOrder, code: int, cause: str) -> None:
+        del self._orders[order.task]
+        try:
+            result = WorkResult.from_json(Path(order.result).read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError):
+            result = lost(order, code, cause)
+        kept = bool(result.failure and result.failure.get("scratch"))
+        in_scratch = result.log.startswith(order.scratch)
+        if not kept and not (in_scratch and not result.ok):
+            shutil.rmtree(order.scratch, ignore_errors=True)
+        elif not kept:
+            for name in ("in", "out"):
+                shutil.rmtree(Path(order.scratch) / name, ignore_errors=True)
+        self._ready.append(result)
+
+    def stop(self, *, kill: bool) -> None:
+        """End what runs, if `kill`."""
+        if kill and self._process is not None and self._orders:
+            with contextlib.suppress(RecipeError):
+                self._say({"do": "kill"})
+
+    def close(self) -> None:
+        """End the nursery, and with it whatever still runs."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for order in self._orders.values():
+            shutil.rmtree(order.scratch, ignore_errors=True)
+        self._orders.clear()

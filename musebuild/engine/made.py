@@ -1,0 +1,76 @@
+"""What a recipe made, looked at before any of it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from musebuild.errors import FrameError
+from musebuild.fits.blocks import open_frame, parse, units
+from musebuild.fits.headers import read_headers
+from musebuild.recipes.model import ProductRule, RecipeOutcome
+
+
+def filter_name(path: Path) -> str:
+    """Filter of an image (DRS MUSE FILTER NAME); empty where it has none."""
+    return str(read_headers(path).primary.get("ESO DRS MUSE FILTER NAME") or "")
+
+
+def table_rows(path: Path) -> int | None:
+    """Rows of the tables in a frame; None where it holds none.
+
+    A pixel table may also be a set of images of one column each, of NAXIS2 rows.
+    """
+    rows: list[int] = []
+    with open_frame(path) as file:
+        for unit in units(file, path):
+            header = parse(unit.header)
+            if header.get("XTENSION") == "BINTABLE" or (
+                unit.index and header.get("NAXIS1") == 1 and header.get("NAXIS") == 2
+            ):
+                rows.append(int(str(header.get("NAXIS2") or 0)))
+    return max(rows) if rows else None
+
+
+def check_products(outcome: RecipeOutcome, expected: Sequence[ProductRule]) -> RecipeOutcome:
+    """A recipe's outcome, or its failure: a product is missing, empty or cannot be read.
+
+    Parameters
+    ----------
+    outcome : RecipeOutcome
+        Of a recipe that says it succeeded.
+    expected : sequence of ProductRule
+        What it makes with its parameters.
+    """
+
+    def failed(message: str, kind: str) -> RecipeOutcome:
+        return RecipeOutcome(
+            outcome.products, failure=message, warnings=outcome.warnings, kind=kind
+        )
+
+    made: dict[str, list[Path]] = {}
+    for category, name in outcome.products:
+        made.setdefault(category, []).append(Path(name))
+    if not made:
+        return failed("the recipe returned 0, but made no product", "missing")
+    for rule in expected:
+        if rule.category not in made and not rule.optional:
+            return failed(
+                f"the recipe returned 0, but made no {rule.category} "
+                f"(it made {', '.join(sorted(made))})",
+                "missing",
+            )
+    least = {rule.category: rule.min_rows for rule in expected}
+    for category, paths in made.items():
+        for path in paths:
+            try:
+                rows = table_rows(path)
+            except FrameError as error:
+                return failed(f"the product {path.name} cannot be read: {error.what}", "missing")
+            if rows is not None and rows < least.get(category, 0):
+                return failed(
+                    f"the recipe returned 0, but its {category} has no rows: "
+                    "what it was to measure was not found",
+                    "empty",
+                )
+    return outcome

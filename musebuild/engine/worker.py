@@ -1,0 +1,267 @@
+"""One invocation in a fresh process: links, recipe, products into the store, manifest last."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import resource
+import shlex
+import shutil
+import socket
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from musebuild.cache.model import Manifest, Product
+from musebuild.cache.owner import describe
+from musebuild.cache.place import write_atomically
+from musebuild.cache.store import OWNER_FILE, Store
+from musebuild.engine.made import check_products, filter_name
+from musebuild.engine.orders import WorkOrder, WorkResult
+from musebuild.errors import MusebuildError
+from musebuild.fits.digest import digest_frame
+from musebuild.recipes.esorex import arguments, set_of_frames
+from musebuild.recipes.model import ProductRule, RecipeCall, RecipeOutcome
+from musebuild.recipes.runners import runner
+
+KEPT = ("PATH", "LD_LIBRARY_PATH", "TZ", "CPLDIR")
+"""Variables of the person's environment that recipes get: those that find programs and
+libraries. Whatever else the DRS reads is in the order, and in the key."""
+
+
+def recipe_environment(order: WorkOrder, outside: Mapping[str, str]) -> dict[str, str]:
+    """The clean environment in which a recipe runs."""
+    kept = {name: outside[name] for name in KEPT if name in outside}
+    return (
+        kept
+        | {
+            "HOME": order.scratch,
+            "TMPDIR": order.scratch,
+            "LANG": "C.UTF-8",
+            "OMP_NUM_THREADS": str(order.threads),
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        | dict(order.env)
+    )
+
+
+def _link(order: WorkOrder) -> tuple[tuple[str, str], ...]:
+    folder = Path(order.scratch) / "in"
+    folder.mkdir(exist_ok=True)
+    linked = []
+    for tag, path, name in order.inputs:
+        link = folder / name
+        link.symlink_to(path)
+        linked.append((tag, str(link)))
+    return tuple(linked)
+
+
+def _identities(order: WorkOrder) -> list[tuple[int, int, int]]:
+    found = []
+    for _, path, _ in order.inputs:
+        status = Path(path).stat()
+        found.append((status.st_ino, status.st_size, status.st_mtime_ns))
+    return found
+
+
+def _changed(order: WorkOrder, before: list[tuple[int, int, int]]) -> str:
+    try:
+        after = _identities(order)
+    except OSError as error:
+        return str(error.filename)
+    for (_, path, _), old, new in zip(order.inputs, before, after, strict=True):
+        if old != new:
+            return path
+    return ""
+
+
+def _run(order: WorkOrder, log: Path) -> RecipeOutcome:
+    inputs = _link(order)
+    output = Path(order.scratch) / "out"
+    output.mkdir(exist_ok=True)
+    try:
+        before = _identities(order)
+    except OSError as error:
+        return RecipeOutcome(
+            (),
+            failure=f"the input {error.filename} cannot be read: {error.strerror}",
+            kind="missing input",
+        )
+    call = RecipeCall(
+        recipe=order.recipe,
+        plugin=order.plugin,
+        params=order.params,
+        inputs=inputs,
+        folder=output,
+        log=log,
+        threads=order.threads,
+        recipe_path=order.drs.get("path", ""),
+        drs_version=order.drs.get("version", ""),
+        expected=tuple(ProductRule(**rule) for rule in order.products),
+        options=order.options,
+    )
+    outcome = runner(order.runner).run(call)
+    if outcome.failure:
+        return outcome
+    changed = _changed(order, before)
+    if changed:
+        return RecipeOutcome(
+            (),
+            failure=f"the input {changed} changed while the recipe ran: run again",
+            warnings=outcome.warnings,
+            kind="changed input",
+        )
+    return check_products(outcome, call.expected)
+
+
+def _store_products(outcome: RecipeOutcome, store: Store) -> tuple[Product, ...]:
+    products = []
+    for category, name in outcome.products:
+        path = Path(name)
+        digest = digest_frame(path, whole_bytes=True)
+        size = path.stat().st_size
+        filtered = filter_name(path)
+        products.append(
+            Product(
+                category=category,
+                name=path.name,
+                object=store.put(path, digest.bytes),
+                digest=digest.content,
+                size=size,
+                filter=filtered,
+            )
+        )
+    return tuple(products)
+
+
+def _keep(order: WorkOrder) -> str:
+    """Mark the scratch folder as one to keep, with a script that repeats the call."""
+    scratch = Path(order.scratch)
+    linked = tuple((tag, f"in/{name}") for tag, _, name in order.inputs)
+    (scratch / "frames.sof").write_text(set_of_frames(linked), encoding="utf-8")
+    command = arguments(
+        order.plugin, order.params, "frames.sof", recipe_path=order.drs.get("path", "")
+    )
+    command.insert(1, "--log-dir=.")
+    quoted = " ".join(shlex.quote(part) for part in command)
+    script = scratch / "run-again.sh"
+    script.write_text(
+        f'#!/bin/sh\n# Repeats {order.task} by hand.\ncd "$(dirname "$0")" || exit 1\n'
+        f"OMP_NUM_THREADS={order.threads} {quoted}\n",
+        encoding="utf-8",
+    )
+    script.chmod(0o755)
+    write_atomically(scratch / OWNER_FILE, json.dumps(describe() | {"keep": True}))
+    return str(scratch)
+
+
+def perform(order: WorkOrder) -> WorkResult:
+    """Run an invocation, in this process, and leave its result file.
+
+    Parameters
+    ----------
+    order : WorkOrder
+        What to run. The environment is set already, and nothing else runs in this process.
+
+    Returns
+    -------
+    WorkResult
+        Also written to `order.result`, atomically, as the last thing.
+    """
+    scratch = Path(order.scratch)
+    log = scratch / f"{order.recipe}.log"
+    store = Store([Path(root) for root in order.store])
+    began = time.monotonic()
+    try:
+        outcome = _run(order, log)
+    except MusebuildError as error:
+        outcome = RecipeOutcome((), failure=str(error), kind="musebuild")
+    except OSError as error:
+        outcome = RecipeOutcome(
+            (), failure=f"{error.strerror or error}: {error.filename or scratch}", kind="files"
+        )
+    except Exception as error:  # whatever a recipe's wrapper raises is this task's failure
+        outcome = RecipeOutcome(
+            (), failure=f"{type(error).__name__}: {error}", errors=_trace(error), kind="python"
+        )
+    seconds = time.monotonic() - began
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+    result: WorkResult | None = None
+    if not outcome.failure:
+        try:
+            products = _store_products(outcome, store)
+            manifest = Manifest(
+                key=order.key,
+                preimage=dict(order.preimage),
+                products=products,
+                log=_put_log(log, store),
+                task=order.task,
+                made=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+                seconds=round(seconds, 3),
+                cpu_seconds=round(sum(u.ru_utime + u.ru_stime for u in usage), 3),
+                peak_memory=max(u.ru_maxrss for u in usage) * 1024,
+                input_bytes=order.input_bytes,
+                warnings=outcome.warnings,
+                host=socket.gethostname(),
+            )
+            store.write_manifest(manifest)
+            result = WorkResult(
+                order.task, True, manifest=asdict(manifest), seconds=seconds, log=manifest.log
+            )
+        except MusebuildError as error:
+            outcome = RecipeOutcome((), failure=str(error), kind="store")
+    if result is None:
+        result = WorkResult(
+            order.task,
+            False,
+            seconds=seconds,
+            failure={
+                "message": outcome.failure,
+                "errors": list(outcome.errors),
+                "return_code": outcome.return_code,
+                "kind": outcome.kind,
+                "scratch": _keep(order) if order.keep_failed else "",
+            },
+            log=_put_log(log, store),
+        )
+    if not order.keep_failed or result.ok:
+        for name in ("in", "out"):
+            shutil.rmtree(scratch / name, ignore_errors=True)
+    write_atomically(Path(order.result), result.to_json())
+    return result
+
+
+def _trace(error: BaseException) -> tuple[str, ...]:
+    return tuple("".join(traceback.format_exception(error)).splitlines()[-12:])
+
+
+def _put_log(log: Path, store: Store) -> str:
+    """Put a log into the store; where that cannot be, it stays where it is."""
+    if not log.exists():
+        return ""
+    copy = log.with_suffix(".copy")
+    try:
+        shutil.copyfile(log, copy)
+        return store.put(copy)
+    except (OSError, MusebuildError):
+        with contextlib.suppress(OSError):
+            copy.unlink()
+        return str(log)
+
+
+def enter(order: WorkOrder) -> None:
+    """Make this process the worker of an order: its environment, its folder, its output."""
+    environment = recipe_environment(order, dict(os.environ))
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(order.scratch)
+    with (Path(order.scratch) / "worker.out").open("ab", buffering=0) as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    write_atomically(Path(order.scratch) / OWNER_FILE, json.dumps(describe()))

@@ -1,0 +1,133 @@
+"""DRS recipes through esorex, where python-cpl cannot be built."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from musebuild.errors import FrameError
+from musebuild.fits.headers import read_headers
+from musebuild.recipes.logs import MOST_ERRORS, MOST_WARNINGS, messages, read_log
+from musebuild.recipes.model import RecipeCall, RecipeOutcome
+from musebuild.recipes.safe_path import safe_name
+
+
+def set_of_frames(inputs: tuple[tuple[str, str], ...]) -> str:
+    """The set-of-frames file of a call: a path and a tag in each line."""
+    return "".join(f"{path} {tag}\n" for tag, path in inputs)
+
+
+def arguments(
+    plugin: str, params: Mapping[str, Any], sof: str, *, recipe_path: str = "", output: str = "."
+) -> list[str]:
+    """The esorex command of a call."""
+    command = ["esorex", f"--output-dir={output}", "--suppress-prefix=TRUE"]
+    if recipe_path:
+        command.insert(1, f"--recipe-dir={recipe_path}")
+    return [*command, plugin, *(f"--{name}={_text(value)}" for name, value in params.items()), sof]
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class EsorexRunner:
+    """Runs DRS recipes with the `esorex` command."""
+
+    def run(self, call: RecipeCall) -> RecipeOutcome:
+        """Run a recipe."""
+        if shutil.which("esorex") is None:
+            return RecipeOutcome(
+                (),
+                failure="there is no command esorex: install it (Debian: apt-get install esorex)",
+                kind="path",
+            )
+        with safe_name(call.folder.parent) as base:
+            return self._run(call, base)
+
+    def _run(self, call: RecipeCall, base: Path) -> RecipeOutcome:
+        old = call.folder.parent
+        inputs = tuple(
+            (
+                tag,
+                str(base / Path(path).relative_to(old) if Path(path).is_relative_to(old) else path),
+            )
+            for tag, path in call.inputs
+        )
+        sof = base / "frames.sof"
+        sof.write_text(set_of_frames(inputs), encoding="utf-8")
+        output = base / call.folder.name
+        level = str(call.options.get("esorex_msg") or "info").lower()
+        command = arguments(
+            call.plugin,
+            call.params,
+            str(sof),
+            recipe_path=call.recipe_path,
+            output=str(output),
+        )
+        command[1:1] = [
+            "--msg-level=error",
+            f"--log-level={'warning' if level in ('warn', 'error', 'off') else level}",
+            f"--log-dir={base}",
+            f"--log-file={call.log.name}",
+        ]
+        # Our own log directory and home: a person's esorex.rc must not change what is made.
+        environment = {**os.environ, "HOME": str(base), "TMPDIR": str(base)}
+        done = subprocess.run(
+            command,
+            cwd=output,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        lines = read_log(call.log)
+        errors = messages(lines, "ERROR")
+        warnings = tuple(messages(lines, "WARNING")[:MOST_WARNINGS])
+        told = done.stdout.decode("utf-8", "replace").splitlines()
+        if done.returncode < 0:
+            name = signal.Signals(-done.returncode).name
+            crash = name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")
+            return RecipeOutcome(
+                (),
+                return_code=done.returncode,
+                failure=f"the recipe crashed in the C library ({name})"
+                if crash
+                else f"the recipe was killed ({name})",
+                errors=tuple((errors or told)[-MOST_ERRORS:]),
+                kind="crash" if crash else "killed",
+            )
+        if done.returncode:
+            tail = errors or [line for line in told if line.strip()]
+            return RecipeOutcome(
+                (),
+                return_code=done.returncode,
+                failure=f"the recipe returned {done.returncode}"
+                + (f": {tail[-1]}" if tail else ""),
+                errors=tuple(tail[-MOST_ERRORS:]),
+                warnings=warnings,
+                kind="recipe",
+            )
+        products = []
+        for path in sorted(call.folder.glob("*.fits")):
+            category = ""
+            with contextlib.suppress(FrameError):
+                category = str(read_headers(path).primary.get("ESO PRO CATG") or "")
+            products.append((category or path.stem, str(path)))
+        if errors:
+            return RecipeOutcome(
+                tuple(products),
+                failure="the recipe returned 0, but left errors behind: what it made is not "
+                "to be trusted",
+                errors=tuple(errors[-MOST_ERRORS:]),
+                warnings=warnings,
+                kind="cpl-errors",
+            )
+        return RecipeOutcome(tuple(sorted(products)), warnings=warnings)

@@ -1,0 +1,32 @@
+"""Logs of recipes, in esorex's format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+LINE = re.compile(
+    r"(?:\d\d:\d\d:\d\d)?\s*\[\s*(DEBUG|INFO|WARNING|ERROR)\s*\]\s*([\w.-]+):\s*"
+    r"(?:\[tid=\d+\]\s*)?(.*)"
+)
+MOST_WARNINGS = 200
+MOST_ERRORS = 12
+
+
+def messages(lines: Iterable[str], level: str) -> list[str]:
+    """Messages of one level in a log, with the function that wrote each."""
+    found = []
+    for line in lines:
+        match = LINE.match(line.strip())
+        if match and match[1] == level:
+            found.append(f"{match[2]}: {match[3].strip()}")
+    return found
+
+
+def read_log(path: Path) -> list[str]:
+    """Lines of a log; none where it is missing."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

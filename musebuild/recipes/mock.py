@@ -1,0 +1,182 @@
+"""A runner for tests: tiny products in milliseconds, with a declared behaviour.
+
+The behaviour file (YAML, `cpl: {mock: FILE}`)::
+
+    journal: runs.jsonl          # one line for each run
+    rules:
+      - {recipe: muse_flat, ifu: 7, fail: no slices found}
+      - {recipe: muse_bias, constant: true}
+
+A rule applies where `recipe`, `ifu` and `input` (a part of some input's file name), as far as
+given, agree; later rules go over earlier ones. What it may declare: `seconds`, `constant`
+(content does not follow the inputs), `fail` (message), `return_code`, `errors_left` (list),
+`crash` (true), `kill` (true), `hang` (true), `memory` (size to take), `no_rows` (categories),
+`missing` (categories), `warnings` (list), `salt` (changes the content).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from astropy.io import fits
+from blake3 import blake3
+
+from musebuild.cache.keys import canonical, plain
+from musebuild.fits.digest import digest_frame
+from musebuild.recipes.model import RecipeCall, RecipeOutcome
+from musebuild.settings.sizes import parse_bytes
+
+TABLES = ("TABLE", "LIST", "SAMPLES", "RESPONSE", "TELLURIC", "FLUXES", "PIXTABLE")
+
+
+class MockRunner:
+    """Makes tiny FITS files whose content follows from the inputs and parameters."""
+
+    def run(self, call: RecipeCall) -> RecipeOutcome:
+        """Pretend to run a recipe."""
+        behaviour, journal = _behaviour(call)
+        if journal is not None:
+            _note(journal, call)
+        lines = [f"12:00:00 [ INFO  ] {call.plugin}: mock of {call.recipe}"]
+        warnings = tuple(map(str, behaviour.get("warnings", ())))
+        lines += [f"12:00:00 [WARNING] {call.plugin}: {text}" for text in warnings]
+        if behaviour.get("fail"):
+            lines.append(f"12:00:00 [ ERROR ] {call.plugin}: {behaviour['fail']}")
+        call.log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        if behaviour.get("memory"):
+            _hold(parse_bytes(behaviour["memory"]), float(behaviour.get("seconds", 0)))
+        elif behaviour.get("seconds"):
+            time.sleep(float(behaviour["seconds"]))
+        while behaviour.get("hang"):
+            time.sleep(3600)
+        if behaviour.get("crash"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if behaviour.get("kill"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if behaviour.get("fail"):
+            code = int(behaviour.get("return_code", 1))
+            return RecipeOutcome(
+                (),
+                return_code=code,
+                failure=f"the recipe returned {code}: {behaviour['fail']}",
+                errors=(f"{call.plugin}: {behaviour['fail']}",),
+                kind="recipe",
+            )
+        products = _make(call, behaviour)
+        left = tuple(map(str, behaviour.get("errors_left", ())))
+        if left:
+            return RecipeOutcome(
+                products,
+                failure="the recipe returned 0, but left errors behind: what it made is not "
+                "to be trusted",
+                errors=left,
+                warnings=warnings,
+                kind="cpl-errors",
+            )
+        return RecipeOutcome(products, warnings=warnings)
+
+
+def _behaviour(call: RecipeCall) -> tuple[dict[str, Any], Path | None]:
+    named = call.options.get("mock")
+    if not named:
+        return {}, None
+    file = Path(str(named))
+    data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    merged: dict[str, Any] = {}
+    for rule in data.get("rules", ()):
+        ifu = rule.get("ifu")
+        part = rule.get("input")
+        if rule.get("recipe", call.plugin) not in (call.plugin, call.recipe):
+            continue
+        if ifu is not None and call.params.get("nifu") != ifu:
+            continue
+        if part is not None and not any(part in Path(path).name for _, path in call.inputs):
+            continue
+        merged |= {k: v for k, v in rule.items() if k not in ("recipe", "ifu", "input")}
+    journal = data.get("journal")
+    return merged, (file.parent / journal) if journal else None
+
+
+def _note(journal: Path, call: RecipeCall) -> None:
+    line = json.dumps(
+        {
+            "recipe": call.recipe,
+            "nifu": call.params.get("nifu"),
+            "inputs": [f"{tag}:{Path(path).name}" for tag, path in call.inputs],
+            "threads": call.threads,
+            "pid": os.getpid(),
+            "time": time.time(),
+        }
+    )
+    descriptor = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    os.write(descriptor, line.encode() + b"\n")
+    os.close(descriptor)
+
+
+def _hold(size: int, seconds: float) -> None:
+    # Written to, so that the memory is really taken.
+    block = np.ones(size, dtype=np.uint8)
+    time.sleep(max(seconds, 0.0))
+    assert block[-1] == 1
+
+
+def _seed(call: RecipeCall, behaviour: dict[str, Any]) -> bytes:
+    hasher = blake3(str(behaviour.get("salt", "")).encode())
+    hasher.update(call.plugin.encode())
+    nifu = call.params.get("nifu")
+    hasher.update(str(nifu).encode())
+    if not behaviour.get("constant"):
+        hasher.update(canonical(plain(dict(call.params))).encode())
+        for tag, path in call.inputs:
+            digest = digest_frame(Path(path))
+            content = digest.for_ifu(nifu) if isinstance(nifu, int) else digest.content
+            hasher.update(f"{tag} {content}\n".encode())
+    return hasher.digest()
+
+
+def _make(call: RecipeCall, behaviour: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    seed = _seed(call, behaviour)
+    nifu = call.params.get("nifu")
+    made = []
+    for rule in call.expected:
+        category = rule.category
+        if category in behaviour.get("missing", ()):
+            continue
+        names = [""]
+        if category == "IMAGE_FOV":
+            names = str(call.params.get("filter", "white")).split(",")
+        for number, filter_name in enumerate(names, 1):
+            stem = category if not filter_name else f"{category}_{number:04d}"
+            ifu = f"-{nifu:02d}" if isinstance(nifu, int) else ""
+            path = call.folder / f"{stem}{ifu}.fits"
+            rows = 0 if category in behaviour.get("no_rows", ()) else 3
+            _write(path, category, filter_name, seed, rows, nifu)
+            made.append((category, str(path)))
+    return tuple(made)
+
+
+def _write(
+    path: Path, category: str, filter_name: str, seed: bytes, rows: int, nifu: object
+) -> None:
+    data = np.frombuffer(blake3(seed + category.encode() + filter_name.encode()).digest(48), "u1")
+    primary = fits.PrimaryHDU()
+    primary.header["INSTRUME"] = "MUSE"
+    primary.header["HIERARCH ESO PRO CATG"] = category
+    if filter_name:
+        primary.header["HIERARCH ESO DRS MUSE FILTER NAME"] = filter_name
+    primary.header["DATE"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    if any(part in category for part in TABLES):
+        column = fits.Column("value", "16B", array=data.reshape(3, 16)[:rows])
+        second: Any = fits.BinTableHDU.from_columns([column])
+    else:
+        second = fits.ImageHDU(data.reshape(6, 8).astype(np.float32))
+    if isinstance(nifu, int):
+        second.header["EXTNAME"] = f"CHAN{nifu:02d}"
+    fits.HDUList([primary, second]).writeto(path, checksum=True)

@@ -1,0 +1,107 @@
+"""Everything about one invocation, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from musebuild.cache.store import Store
+from musebuild.engine.resolve import Resolution
+from musebuild.plan.model import Input, Invocation, Plan
+from musebuild.report.listing import WORDS
+from musebuild.report.spans import span
+
+
+def _quality(wanted: Input) -> str:
+    quality = wanted.quality
+    if quality is None:
+        return ""
+    parts: list[str] = [quality.grade]
+    if quality.nights:
+        parts.append(f"{abs(quality.nights)} nights {'later' if quality.nights > 0 else 'before'}")
+    if quality.hours is not None and abs(quality.hours) >= 0.05:
+        parts.append(f"{quality.hours:+.1f} h")
+    if quality.kelvin is not None:
+        parts.append(f"{quality.kelvin:+.1f} °C")
+    if quality.note:
+        parts.append(quality.note)
+    return f"  [{', '.join(parts)}]"
+
+
+def _inputs(invocation: Invocation) -> list[str]:
+    lines = []
+    width = max((len(wanted.tag) for wanted in invocation.inputs), default=0)
+    for wanted in invocation.inputs:
+        what = wanted.invocation if wanted.kind == "product" else wanted.path
+        if wanted.filter:
+            what += f" ({wanted.filter})"
+        lines.append(f"  {wanted.tag:<{width}}  {what}{_quality(wanted)}")
+    return lines
+
+
+def info_text(
+    invocation: Invocation,
+    plan: Plan,
+    resolution: Resolution,
+    history: Mapping[str, Any],
+    store: Store,
+    reduced: Path,
+) -> str:
+    """Name, state, parameters, inputs, products and history of an invocation.
+
+    Parameters
+    ----------
+    invocation : Invocation
+        What to tell of.
+    plan : Plan
+        The plan that holds it.
+    resolution : Resolution
+        Its state.
+    history : mapping
+        The ledger's row of its task; empty where it never ran.
+    store : Store
+        Where its log lies.
+    reduced : Path
+        The reduced tree.
+    """
+    state = WORDS[resolution.state] + (f" ({resolution.reason})" if resolution.reason else "")
+    lines = [invocation.name, f"recipe: {invocation.recipe}", f"state: {state}"]
+    if invocation.dataset:
+        lines.append(f"dataset: {invocation.dataset}")
+    if invocation.night:
+        lines.append(f"night: {invocation.night}")
+    if invocation.params:
+        lines.append("parameters:")
+        lines += [f"  {name} = {value}" for name, value in invocation.params.items()]
+    lines += ["inputs:", *_inputs(invocation)]
+    lines.append(f"products in {reduced / invocation.folder}:")
+    if resolution.manifest is not None:
+        lines += [f"  {p.category:<18} {p.name}" for p in resolution.manifest.products]
+    else:
+        lines += [f"  {category}" for category in invocation.products]
+    needed_by = [
+        other.name
+        for other in plan.invocations.values()
+        if any(w.invocation == invocation.name for w in other.inputs)
+    ]
+    if needed_by:
+        lines.append("needed by: " + ", ".join(needed_by[:12]) + (" …" * (len(needed_by) > 12)))
+    lines += [f"note: {note}" for note in invocation.notes]
+    if resolution.manifest is not None:
+        made = resolution.manifest
+        lines.append(
+            f"made: {made.made}, in {span(made.seconds)}, {made.peak_memory / 1e9:.2f} GB of memory"
+        )
+        lines += [f"warning: {text}" for text in made.warnings[:10]]
+        if made.log:
+            lines.append(f"log: {store.path(made.log)}")
+    if history:
+        lines.append(f"last: {history['outcome']} on {history['date']}")
+        if history["outcome"] == "failed":
+            lines.append(f"  {history['reason']}")
+            if history["log"]:
+                lines.append(f"  log: {history['log']}")
+    if resolution.key:
+        lines.append(f"key: {resolution.key}")
+    return "\n".join(lines) + "\n"

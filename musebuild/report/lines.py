@@ -1,0 +1,212 @@
+"""What a build says while it runs, line by line, and at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
+
+from musebuild.cache.model import Manifest
+from musebuild.engine.summary import BuildSummary, Failure
+from musebuild.plan.model import LeftOut
+from musebuild.report.spans import count, span
+
+MOST_LEFT_OUT = 20
+
+
+class LineReporter:
+    """A reporter of doit's that writes a dated line for each event.
+
+    Parameters
+    ----------
+    outstream : file
+        Where lines go.
+    options : mapping
+        Of doit; not used.
+    """
+
+    desc = "one dated line for each event"
+
+    def __init__(self, outstream: TextIO, options: Mapping[str, Any] | None = None) -> None:
+        self.outstream = outstream
+        self.total = 0
+        self.ended = 0
+
+    def line(self, event: str, text: str) -> None:
+        """Write one line."""
+        self.outstream.write(f"{time.strftime('%H:%M:%S')}  {event:<8}  {text}\n")
+        self.outstream.flush()
+
+    def _counted(self) -> str:
+        self.ended += 1
+        return f"[{self.ended}/{self.total}]"
+
+    # events of the engine
+
+    def started(self, task: Any, threads: int) -> None:
+        """A recipe starts."""
+        self.line("start", f"{task.name}  ({task.doc}; {count(threads, 'thread')})")
+
+    def ran(self, task: Any, manifest: Manifest) -> None:
+        """A recipe succeeded."""
+        warned = f", {count(len(manifest.warnings), 'warning')}" if manifest.warnings else ""
+        self.line("done", f"{task.name}  {span(manifest.seconds)}{warned}  {self._counted()}")
+
+    def restored(self, task: Any, manifest: Manifest) -> None:
+        """Products came back from the store."""
+        self.line(
+            "restored",
+            f"{task.name}  (saves {span(manifest.seconds)})  {self._counted()}",
+        )
+
+    def failed(self, task: Any, failure: Failure) -> None:
+        """An invocation failed."""
+        self.line("FAILED", f"{task.name}  {self._counted()}")
+        self.outstream.write(_indented(failure_text(failure), "          "))
+
+    def not_run(self, task: Any, cause: str) -> None:
+        """An invocation cannot run because of another."""
+        self.line("not run", f"{task.name}  (it needs {cause})  {self._counted()}")
+
+    def waits_for(self, task: Any, owner: str) -> None:
+        """Another build makes the same."""
+        self.line("waits", f"{task.name}  is being made by {owner}")
+
+    def stopping(self, signal: str, number: int) -> None:
+        """A signal came."""
+        if number == 1:
+            self.line("stopping", f"({signal}) running recipes end first; again to stop them now")
+        else:
+            self.line("stopping", f"({signal}) stopping the running recipes")
+
+    # events of doit
+
+    def initialize(self, tasks: Mapping[str, Any], selected: Iterable[str]) -> None:
+        """The build begins."""
+        self.total = len(tasks)
+
+    def get_status(self, task: Any) -> None:
+        """A task is looked at."""
+
+    def execute_task(self, task: Any) -> None:
+        """A task begins."""
+
+    def add_failure(self, task: Any, fail: Any) -> None:
+        """A task failed; told by `failed`."""
+
+    def add_success(self, task: Any) -> None:
+        """A task succeeded; told by `ran` and `restored`."""
+
+    def skip_uptodate(self, task: Any) -> None:
+        """A task turned out to be up to date."""
+        self.line("same", f"{task.name}  is up to date  {self._counted()}")
+
+    def skip_ignore(self, task: Any) -> None:
+        """A task is ignored."""
+
+    def cleanup_error(self, exception: Any) -> None:
+        """An error while cleaning up."""
+
+    def runtime_error(self, message: str) -> None:
+        """An error outside of any task."""
+        self.outstream.write(f"{message}\n")
+
+    def teardown_task(self, task: Any) -> None:
+        """A task is torn down."""
+
+    def complete_run(self) -> None:
+        """The build ended; the summary follows."""
+
+
+class QuietReporter(LineReporter):
+    """Only failures."""
+
+    desc = "only failures"
+
+    def line(self, event: str, text: str) -> None:
+        """Write a line if it tells of a failure."""
+        if event in ("FAILED", "not run"):
+            super().line(event, text)
+
+
+def _indented(text: str, by: str) -> str:
+    return "".join(f"{by}{line}\n" for line in text.splitlines())
+
+
+def failure_text(failure: Failure) -> str:
+    """A failure for people: what, the recipe's last errors, where the log is."""
+    lines = [failure.message]
+    shown = [e for e in failure.errors if e and e not in failure.message]
+    if shown:
+        lines.append(f"last errors of {failure.recipe}:")
+        lines += [f"  {error}" for error in shown[-6:]]
+    if failure.return_code not in (None, 0) and str(failure.return_code) not in failure.message:
+        lines.append(f"return code: {failure.return_code}")
+    if failure.log:
+        lines.append(f"log: {failure.log}")
+    if failure.scratch:
+        lines.append(f"kept: {failure.scratch} (run-again.sh there repeats it)")
+    return "\n".join(lines)
+
+
+def left_out_text(left_out: Iterable[LeftOut], *, remedies: bool = True) -> list[str]:
+    """Lines on what is left out, errors first, alike reasons together."""
+    groups: dict[tuple[bool, str, str], list[str]] = {}
+    for left in left_out:
+        groups.setdefault((not left.error, left.reason, left.remedy), []).append(left.name)
+    lines = []
+    for (_, reason, remedy), names in sorted(groups.items(), key=lambda item: item[0][0]):
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        lines.append(f"  {shown}: {reason}")
+        if remedy and remedies:
+            lines.append(f"      to mend it: {remedy}")
+    if len(lines) > 2 * MOST_LEFT_OUT:
+        hidden = len(lines) - 2 * MOST_LEFT_OUT
+        lines = [*lines[: 2 * MOST_LEFT_OUT], f"  … and {hidden} more lines: `doit list` has all"]
+    return lines
+
+
+def summary_text(summary: BuildSummary) -> str:
+    """The end of a build: what ran, what was reused, what failed, where the results are."""
+    ran, restored = len(summary.ran), len(summary.restored)
+    lines: list[str] = []
+    if summary.problems:
+        lines.append(f"{count(len(summary.problems), 'file')} cannot be used:")
+        lines += [f"  {line}" for problem in summary.problems for line in problem.splitlines()]
+    if summary.left_out:
+        lines.append("Left out:")
+        lines += left_out_text(summary.left_out)
+    for path in summary.edited:
+        lines.append(f"A product had been edited; the edited file was moved to {path}")
+    if summary.not_run:
+        lines.append(f"{count(len(summary.not_run), 'task')} not run:")
+        lines += [f"  {name}: it needs {cause}" for name, cause in summary.not_run.items()]
+    if summary.failed:
+        lines.append(f"{count(len(summary.failed), 'task')} failed:")
+        lines += [f"  {failure.task}: {failure.message}" for failure in summary.failed]
+    if summary.warnings:
+        told = ", ".join(f"{name} {number}" for name, number in sorted(summary.warnings.items()))
+        lines.append(f"Warnings of recipes: {told}")
+    nothing = not (ran or restored or summary.failed or summary.not_run)
+    if nothing and summary.up_to_date and not summary.stopped:
+        lines.append(f"Everything is up to date ({count(summary.up_to_date, 'task')}).")
+    elif nothing and not summary.stopped:
+        lines.append("There is nothing to do.")
+    else:
+        parts = [f"{ran} ran", f"{restored} restored", f"{summary.up_to_date} up to date"]
+        if summary.failed:
+            parts.append(f"{len(summary.failed)} failed")
+        if summary.not_run:
+            parts.append(f"{len(summary.not_run)} not run")
+        lines.append(", ".join(parts) + f", in {span(summary.seconds)}.")
+        if summary.recipe_seconds:
+            lines.append(f"Recipes took {span(summary.recipe_seconds)}.")
+        if summary.saved_seconds >= 1:
+            lines.append(f"The cache saved {span(summary.saved_seconds)} of recipes.")
+    if summary.stopped:
+        lines.append(
+            f"Stopped by {summary.stopped}. Nothing finished is lost: `doit` goes on from here."
+        )
+    elif not summary.failed and (ran or restored):
+        lines.append(f"Results: {summary.results}")
+    return "\n".join(lines) + "\n"

@@ -95,6 +95,11 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
 
 
 def _prepare(database: Database, path: Path) -> None:
+    if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        # Before WAL: with it, the mark would stay in the log until a checkpoint, and a build
+        # that is killed would leave a file that does not look like ours.
+        database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        database.conn.commit()
     if file_system(path) in NETWORK_FILE_SYSTEMS:
         # WAL needs memory that all readers share, which a network file system does not give.
         database.execute("PRAGMA journal_mode=DELETE")
@@ -104,7 +109,6 @@ def _prepare(database: Database, path: Path) -> None:
 
 
 def _migrate(database: Database, path: Path, migrations: Sequence[Migration]) -> None:
-    database.execute(f"PRAGMA application_id={APPLICATION_ID}")
     database.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
     database.conn.commit()
     known = {row[0] for row in database.execute("SELECT name FROM migrations")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ LEVELS = {
     "error": logging.ERROR,
     "off": logging.CRITICAL + 1,
 }
-OFF = 100
+PIPES = "/tmp"
 
 
 class _EsorexFormatter(logging.Formatter):
@@ -71,9 +72,10 @@ class PyCplRunner:
         logger.propagate = False
         logger.addHandler(handler)
         output = base / call.folder.name
-        # python-cpl puts the pipe of the log into the folder for temporary files.
-        os.environ["TMPDIR"] = str(base)
         os.chdir(output)
+        # python-cpl puts the pipe of the log into the folder for temporary files, and CPL cuts
+        # off the names of logs at 63 characters: the recipe would then wait forever.
+        tempfile.tempdir = PIPES
         try:
             result = recipe(
                 raw=frames,

@@ -60,6 +60,7 @@ def build(
         stale = current.resolve()
         if stale:
             current.begin(stale)
+        if stale or reporter not in ("", "console", "quiet"):
             single = current.selected if options.single else None
             tasks = make_tasks(current.plan, stale, single=single)
             control = TaskControl(tasks)

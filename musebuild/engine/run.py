@@ -138,6 +138,7 @@ class BuildRunner(Runner):  # type: ignore[misc]
     def _take(self, node: ExecNode) -> None:
         """Decide about a task whose dependencies have ended."""
         task, name = node.task, node.task.name
+        self.reporter.get_status(task)
         if node.bad_deps:
             first = node.bad_deps[0].task.name
             cause = self.build.summary.not_run.get(first, first)

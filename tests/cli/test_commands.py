@@ -1,0 +1,263 @@
+"""The commands, typed as people type them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.projects import ALL, MockProject
+
+DOIT = Path(sys.executable).with_name("doit")
+
+
+def doit(project: MockProject, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [str(DOIT), *arguments],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_plain_doit_is_the_whole_engine(project: MockProject) -> None:
+    assert f"{ALL} ran" in doit(project).stdout
+    again = doit(project)
+    assert again.returncode == 0
+    assert "Everything is up to date" in again.stdout
+    assert "up to date" in doit(project, "list", "--status").stdout
+    assert "Nothing is pending" in doit(project, "list", "--pending").stdout
+
+
+def test_plain_doit_works_with_dodo_and_settings_alone(project: MockProject) -> None:
+    (project.folder / "doit.cfg").unlink()
+    assert "muse_flat:2017-06-16T10:48:07" in doit(project, "list").stdout
+    ran = doit(project, "-n", "2", "muse_flat:*")
+    assert ran.returncode == 0
+    assert "4 ran" in ran.stdout
+    assert "2 ran" not in ran.stdout
+    assert "recipe: muse_flat" in doit(project, "info", "muse_flat:*").stdout
+    assert "up to date" in doit(project, "list", "--status").stdout
+
+
+def test_plain_doit_finds_the_project_by_its_dodo(project: MockProject) -> None:
+    ran = subprocess.run(
+        [str(DOIT), "-f", str(project.folder / "dodo.py"), "muse_bias"],
+        cwd=project.folder.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "2 ran" in ran.stdout, ran.stderr
+
+
+def test_doit_elsewhere_is_untouched(tmp_path: Path) -> None:
+    (tmp_path / "dodo.py").write_text(
+        "def task_hello():\n    return {'actions': ['echo hello']}\n", encoding="utf-8"
+    )
+    ran = subprocess.run(
+        [str(DOIT)], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0
+    assert "hello" in ran.stdout
+
+
+def test_list_shows_pending_first(built: MockProject) -> None:
+    built.params("muse_exp_combine", lambdamin=4800.0)
+    lines = built.run("list").out.splitlines()
+    assert lines[0].startswith("muse_exp_combine:FIELD_drs")
+    assert len(lines) == 15
+    assert built.run("list", "--pending").out.count("\n") == 1
+
+
+def test_list_folds_ifus_unless_asked(project: MockProject) -> None:
+    assert "muse_bias:2017-06-16T10:40:27 " in project.run("list").out
+    assert ".ifu01" not in project.run("list", "-q").out
+    assert len(project.run("list", "--ifus", "-q").out.splitlines()) == ALL
+
+
+def test_list_hashes_nothing(project: MockProject) -> None:
+    out = project.run("list", "--status").out
+    assert "to run, not yet hashed" in out
+    assert "to run, not yet hashed" in project.run("list", "--status").out
+
+
+def test_list_names_groups(project: MockProject) -> None:
+    out = project.run("list", "--groups").out
+    for group in ("calib", "science", "muse_flat", "FIELD", "2017-06-15"):
+        assert f"{group} " in out
+
+
+@pytest.mark.parametrize(
+    ("name", "recipes"),
+    [
+        ("muse_bias:2017-06-16T10:40:27", {"muse_bias": 2}),
+        ("muse_bias:2017-06-16T10:40:27.ifu02", {"muse_bias": 1}),
+        ("muse_b*", {"muse_bias": 2}),
+        ("muse_wavecal", {"muse_bias": 2, "muse_flat": 2, "muse_wavecal": 2}),
+        (
+            "calib",
+            {"muse_bias": 2, "muse_flat": 2, "muse_wavecal": 2, "muse_lsf": 2, "muse_twilight": 1},
+        ),
+    ],
+)
+def test_names_groups_and_patterns(
+    project: MockProject, name: str, recipes: dict[str, int]
+) -> None:
+    project.build(name)
+    assert project.ran_since(0) == recipes
+
+
+@pytest.mark.parametrize("command", ["run", "list", "info", "clean", "forget"])
+@pytest.mark.parametrize("name", ["muse_flatt", "muse_flatt:*"])
+def test_a_name_that_matches_nothing_is_an_error(
+    project: MockProject, command: str, name: str
+) -> None:
+    ran = project.run(command, name)
+    assert ran.status == 2
+    assert "muse_flat" in ran.err
+    assert "did you mean" in ran.err
+    assert "Traceback" not in ran.text
+
+
+def test_an_unknown_option_is_an_error_with_the_nearest(project: MockProject) -> None:
+    ran = project.run("list", "--pendng")
+    assert ran.status == 2
+    assert "--pending" in ran.err
+
+
+def test_options_may_follow_names(project: MockProject) -> None:
+    assert "2 ran" in project.build("muse_bias", "-n", "1").out
+
+
+def test_always_reruns_in_spite_of_the_cache(built: MockProject) -> None:
+    before = len(built.journal)
+    built.build("-a", "muse_bias")
+    assert built.ran_since(before) == {"muse_bias": 2}
+    assert "Everything is up to date" in built.build().out
+
+
+def test_forget_drops_what_is_remembered(built: MockProject) -> None:
+    before = len(built.journal)
+    assert "1 task forgotten" in built.run("forget", "muse_standard").out
+    assert "to run" in built.run("list", "-s", "muse_standard").out
+    built.build()
+    assert built.ran_since(before) == {"muse_standard": 1}
+    assert "Everything is up to date" in built.build().out
+
+
+def test_clean_removes_links_never_objects(built: MockProject) -> None:
+    objects = built.objects()
+    before = len(built.journal)
+    dry = built.run("clean", "--dry-run")
+    assert "would be removed" in dry.out
+    assert list(built.reduced.rglob("*.fits"))
+    built.run("clean", "muse_flat")
+    assert not (built.reduced / "MASTER_FLAT").exists()
+    assert (built.reduced / "MASTER_BIAS").exists()
+    built.run("clean")
+    assert not list(built.reduced.rglob("*.fits"))
+    assert built.objects() == objects
+    assert f"{ALL} restored" in built.build().out
+    assert len(built.journal) == before
+
+
+def test_clean_leaves_files_of_others(built: MockProject) -> None:
+    note = built.reduced / "MASTER_BIAS" / "notes.txt"
+    note.write_text("mine", encoding="utf-8")
+    built.run("clean")
+    assert note.read_text(encoding="utf-8") == "mine"
+
+
+def test_another_settings_file(project: MockProject) -> None:
+    text = (project.folder / "settings.yml").read_text(encoding="utf-8")
+    pinned = project.folder / "pinned.yml"
+    pinned.write_text(text + "version: 'pinned'\n", encoding="utf-8")
+    project.build("--settings", "pinned.yml", "muse_bias")
+    assert (project.folder / "reduced/pinned/MASTER_BIAS").is_dir()
+    ran = doit(project, "muse_flat", MUSEBUILD_SETTINGS="pinned.yml")
+    assert ran.returncode == 0
+    assert (project.folder / "reduced/pinned/MASTER_FLAT").is_dir()
+    ran = doit(project, "list", "--settings", "pinned.yml", "--pending")
+    assert "muse_bias:" not in ran.stdout
+
+
+def test_set_changes_one_value_for_a_call(built: MockProject) -> None:
+    before = len(built.journal)
+    built.build("--set", "recipes.muse_scipost.params.skymodel_fraction=0.3")
+    assert built.ran_since(before) == {"muse_scipost": 2, "muse_exp_combine": 1}
+
+
+def test_single_builds_without_what_it_depends_on(built: MockProject) -> None:
+    before = len(built.journal)
+    built.build("-a", "-s", "muse_wavecal")
+    assert built.ran_since(before) == {"muse_wavecal": 2}
+
+
+def test_doit_reporters_still_work(built: MockProject) -> None:
+    import json
+
+    ran = built.run("run", "-a", "-r", "json", "muse_bias")
+    assert {task["result"] for task in json.loads(ran.out)["tasks"]} == {"success"}
+
+
+def test_init_makes_a_project_once(project: MockProject, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    ran = project.run("init", str(new))
+    assert ran.status == 0
+    assert {p.name for p in new.iterdir()} == {"settings.yml", "dodo.py", "doit.cfg"}
+    (new / "settings.yml").write_text("version: mine\n", encoding="utf-8")
+    assert "nothing was changed" in project.run("init", str(new)).out
+    assert (new / "settings.yml").read_text(encoding="utf-8") == "version: mine\n"
+
+
+def test_a_new_project_builds_as_it_is(night: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    shutil.copytree(night, folder)
+    helper = MockProject(folder)
+    assert helper.run("init").status == 0
+    assert helper.run("run", "--set", "cpl.runner=mock").status == 0
+    assert (folder / "reduced/0.1/exp_combine/FIELD_drs/DATACUBE_FINAL.fits").is_file()
+
+
+def test_info_tells_inputs_parameters_and_products(built: MockProject) -> None:
+    out = built.run("info", "muse_scipost:2017-06-16T01:34:56.867").out
+    for part in (
+        "state: up to date",
+        "skymethod = model",
+        "OFFSET_LIST      muse_exp_align:FIELD_drs",
+        "STD_RESPONSE     muse_standard:2017-06-16T09:32:26.112  [same night, +8.0 h]",
+        "DATACUBE_FINAL",
+        "log: ",
+        "needed by: muse_exp_combine:FIELD_drs",
+    ):
+        assert part in out, out
+
+
+def test_help_names_every_command(project: MockProject) -> None:
+    out = project.run("help").out
+    for command in ("run", "list", "info", "clean", "forget", "init", "simulate", "demo"):
+        assert f"musebuild {command} " in out
+        assert command in project.run("help", command).out
+
+
+def test_output_into_a_closed_pipe_is_no_error(built: MockProject) -> None:
+    ran = subprocess.run(
+        f"'{sys.executable}' -c 'import sys; from musebuild.cli.main import main; "
+        f"sys.exit(main(sys.argv[1:]))' info 'muse_*' | head -1",
+        shell=True,
+        cwd=built.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in ran.stderr

@@ -74,6 +74,9 @@ class BaseCommand(Command):  # type: ignore[misc]
         try:
             options, names = self._split(in_args)
             params, _ = self.cmdparser.parse(options)
+            for name, value in self.opt_vals.items():
+                if value and not params.get(name):
+                    params[name] = value
             return self.run(params, names) or 0
         except MusebuildError as error:
             sys.stdout.flush()

@@ -13,7 +13,7 @@ from doit.doit_cmd import DoitMain
 from doit.task import Task
 
 from musebuild import __version__
-from musebuild.cli.base import BaseCommand
+from musebuild.cli.base import PROJECT, BaseCommand
 from musebuild.cli.build import RunCommand
 from musebuild.cli.demo import DemoCommand
 from musebuild.cli.init import InitCommand
@@ -29,7 +29,8 @@ CONFIG = ("pyproject.toml", "doit.cfg")
 class _NoLoader(TaskLoader2):  # type: ignore[misc]
     """Our commands make their own tasks, from the plan."""
 
-    cmd_options = ()
+    # So that they may stand before the command, as doit's own may: `doit -d DIR list`.
+    cmd_options = PROJECT
 
     def load_doit_config(self) -> dict[str, Any]:
         """Nothing: the settings say it all."""

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryModel:
-    """Peak memory of a recipe: base + factor × bytes of its inputs."""
+    """Peak memory of a recipe: base + factor × bytes of its inputs, and never less than seen."""
 
     base: float
     per_input_byte: float
-    learned: bool = False
+    least: float = 0.0
 
     def estimate(self, input_bytes: int) -> int:
         """Expected peak memory in bytes."""
-        return int(self.base + self.per_input_byte * input_bytes)
+        return int(max(self.base + self.per_input_byte * input_bytes, self.least))
+
+
+def learned_models(samples: Mapping[str, Sequence[tuple[int, int]]]) -> dict[str, MemoryModel]:
+    """Memory models from what recipes took before.
+
+    A recipe's memory grows with its inputs at most in proportion: the largest ratio that was
+    seen bounds what larger inputs take, and smaller ones take no less than the smallest peak.
+
+    Parameters
+    ----------
+    samples : mapping
+        Recipe → (bytes of inputs, peak memory in bytes) of its runs.
+    """
+    models = {}
+    for recipe, seen in samples.items():
+        useful = [(size, peak) for size, peak in seen if size > 0 and peak > 0]
+        if useful:
+            models[recipe] = MemoryModel(
+                base=0.0,
+                per_input_byte=max(peak / size for size, peak in useful),
+                least=min(peak for _, peak in useful),
+            )
+    return models
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import psutil
 
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import manifest_from
-from musebuild.engine.admission import Machine, MemoryModel
+from musebuild.engine.admission import Machine, MemoryModel, learned_models
 from musebuild.engine.hashing import Hasher
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.engine.project import Project
@@ -26,7 +26,6 @@ from musebuild.engine.work import (
     sidecar_name,
 )
 from musebuild.engine.world import ProjectWorld, file_inputs
-from musebuild.plan.model import Invocation
 from musebuild.plan.names import closure, select
 
 MEMORY_SHARE = 0.9
@@ -189,6 +188,7 @@ class Build:
             self.project,
             OrderOptions(
                 threads=threads,
+                input_bytes=self._input_bytes(name),
                 keep_failed=self.options.keep_failed,
                 runner_options=runner_options(self.project),
             ),
@@ -202,7 +202,10 @@ class Build:
             self._models = learned_models(self.project.ledger.memory_samples())
         declared = MemoryModel(recipe.memory_base, recipe.memory_per_input_byte)
         model = self._models.get(recipe.plugin, declared)
-        return model.estimate(input_bytes(self.resolutions[name], self.project.store))
+        return model.estimate(self._input_bytes(name))
+
+    def _input_bytes(self, name: str) -> int:
+        return input_bytes(self.resolutions[name], self.project.store, self.world.known)
 
     def threaded(self, name: str) -> bool:
         """Whether OpenMP threads help an invocation."""
@@ -282,25 +285,3 @@ class Build:
         status = self.summary.stopped or ("failed" if self.summary.exit_status else "done")
         if self.number:
             self.project.ledger.end_build(self.number, status)
-
-
-def learned_models(samples: dict[str, list[tuple[int, int]]]) -> dict[str, MemoryModel]:
-    """Memory models from what recipes took before: the steepest ray over all samples.
-
-    A recipe's memory grows with its inputs at most in proportion, so the largest ratio that was
-    seen bounds what larger inputs take; smaller inputs take no more than the smallest peak seen.
-    """
-    models = {}
-    for recipe, seen in samples.items():
-        useful = [(size, peak) for size, peak in seen if size > 0 and peak > 0]
-        if not useful:
-            continue
-        base = min(peak for _, peak in useful)
-        factor = max((peak - base) / size for size, peak in useful)
-        models[recipe] = MemoryModel(base, factor, learned=True)
-    return models
-
-
-def invocation_of(build: Build, name: str) -> Invocation:
-    """The invocation of a task."""
-    return build.plan.invocations[name]

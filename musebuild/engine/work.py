@@ -12,6 +12,8 @@ from musebuild.cache.store import Store
 from musebuild.engine.orders import WorkOrder
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import Resolution, Source
+from musebuild.fits.digest import FrameDigest
+from musebuild.fits.headers import CHANNEL
 from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.model import ProductRule, Recipe
 
@@ -21,6 +23,7 @@ class OrderOptions:
     """What a build decides for each order."""
 
     threads: int = 1
+    input_bytes: int = 0
     keep_failed: bool = False
     runner_options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -97,22 +100,37 @@ def make_order(
         threads=options.threads,
         time_limit=(block.time_limit if block else None) or recipe.time_limit,
         memory_limit=(block.memory if block else None) or 0,
+        input_bytes=options.input_bytes,
         keep_failed=options.keep_failed,
         options=dict(options.runner_options),
     )
 
 
-def input_bytes(resolution: Resolution, store: Store) -> int:
-    """Bytes of all inputs."""
+def input_bytes(resolution: Resolution, store: Store, known: Mapping[str, FrameDigest]) -> int:
+    """Bytes that a recipe reads: of a frame that is split by IFU only that IFU's share.
+
+    Parameters
+    ----------
+    resolution : Resolution
+        With its sources.
+    store : Store
+        Where products lie.
+    known : mapping
+        Path → digest of raw frames and files, which tells how many IFUs each holds.
+    """
     total = 0
     for source in resolution.sources:
         if source.product is not None:
             total += source.product.size
-        else:
-            try:
-                total += source_path(source, store).stat().st_size
-            except OSError:
-                continue
+            continue
+        path = source.input.path
+        try:
+            size = source_path(source, store).stat().st_size
+        except OSError:
+            continue
+        digest = known.get(path)
+        held = len({n for n in digest.extensions if CHANNEL.match(n)}) if digest else 1
+        total += size if source.input.ifu is None else size // max(held, 1)
     return total
 
 

@@ -59,6 +59,19 @@ def test_plain_doit_finds_the_project_by_its_dodo(project: MockProject) -> None:
     assert "2 ran" in ran.stdout, ran.stderr
 
 
+def test_the_folder_may_be_named_before_the_command(project: MockProject) -> None:
+    for arguments in (["-d", "project", "list"], ["list", "-d", "project"]):
+        ran = subprocess.run(
+            [str(DOIT.with_name("musebuild")), *arguments],
+            cwd=project.folder.parent,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "muse_flat:2017-06-16T10:48:07" in ran.stdout, ran.stderr
+
+
 def test_doit_elsewhere_is_untouched(tmp_path: Path) -> None:
     (tmp_path / "dodo.py").write_text(
         "def task_hello():\n    return {'actions': ['echo hello']}\n", encoding="utf-8"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ def test_a_failure_stops_what_depends_on_it(project: MockProject) -> None:
     assert "muse_exp_combine" not in project.ran_since(0)
     assert not list(project.reduced.glob("MASTER_FLAT/*/*-02.fits"))
     log = next(line for line in ran.out.splitlines() if "log: " in line).split("log: ")[1]
-    assert "no slices were found" in open(log, encoding="utf-8").read()
+    assert "no slices were found" in Path(log).read_text(encoding="utf-8")
 
 
 def test_continue_goes_on_with_what_does_not_depend(project: MockProject) -> None:
@@ -68,8 +69,9 @@ def test_each_trap_is_told_for_what_it_is(
     assert project.manifests() == manifests
     # A failed recipe leaves its log, and no product.
     left = project.objects() - objects
-    assert all(b"SIMPLE" not in (project.store / "objects" / n[:2] / n[2:]).read_bytes()[:80]
-               for n in left)
+    assert all(
+        b"SIMPLE" not in (project.store / "objects" / n[:2] / n[2:]).read_bytes()[:80] for n in left
+    )
     assert not list(project.reduced.glob("MASTER_FLAT/*/*-02.fits"))
     project.unrule()
     project.build(FLAT)

@@ -20,9 +20,12 @@ from musebuild.engine.summary import BuildSummary
 from musebuild.engine.tasks import make_tasks
 from musebuild.errors import UsageError
 from musebuild.report.lines import LineReporter, QuietReporter, summary_text
+from musebuild.report.live import LiveReporter
+from musebuild.report.tail import LogTail
 
 REPORTERS = {
     "console": LineReporter,
+    "live": LiveReporter,
     "quiet": QuietReporter,
     "json": JsonReporter,
     "zero": ZeroReporter,
@@ -31,8 +34,50 @@ REPORTERS = {
 }
 
 
+def make_reporter(
+    name: str, out: TextIO, current: Build, log_level: str
+) -> tuple[Any, LogTail | None]:
+    """A reporter, and what follows the logs of running recipes, where that is wanted.
+
+    Parameters
+    ----------
+    name : str
+        Of `REPORTERS`; `console` is the live display where `out` is a terminal.
+    out : file
+        Where it writes.
+    current : Build
+        The build that it reports.
+    log_level : str
+        Least level of the recipes' messages that are shown; empty: none.
+    """
+    if name == "console" and out.isatty():
+        name = "live"
+    catalogue = current.project.catalogue
+    reporter = REPORTERS[name](
+        out,
+        {
+            "seconds": current.project.ledger.seconds() if name == "live" else {},
+            "recipes": {
+                task: catalogue[invocation.recipe].plugin
+                for task, invocation in current.plan.invocations.items()
+            },
+            "workers": current.workers,
+            "memory": current.machine.memory,
+        },
+    )
+    tail = None
+    if log_level and isinstance(reporter, LineReporter):
+        tail = reporter.tail = LogTail(reporter.write, log_level)
+    return reporter, tail
+
+
 def build(
-    project: Project, names: list[str], options: BuildOptions, out: TextIO, reporter: str = ""
+    project: Project,
+    names: list[str],
+    options: BuildOptions,
+    out: TextIO,
+    reporter: str = "console",
+    log_level: str = "",
 ) -> BuildSummary:
     """Build what names stand for.
 
@@ -47,7 +92,9 @@ def build(
     out : file
         Where the reporter writes.
     reporter : str
-        Name of the reporter; default: `console`.
+        Name of the reporter.
+    log_level : str
+        Least level of the recipes' messages that are shown live (INFO, …); empty: none.
 
     Returns
     -------
@@ -60,7 +107,7 @@ def build(
         stale = current.resolve()
         if stale:
             current.begin(stale)
-        if stale or reporter not in ("", "console", "quiet"):
+        if stale or reporter not in ("console", "quiet"):
             single = current.selected if options.single else None
             tasks = make_tasks(current.plan, stale, single=single)
             control = TaskControl(tasks)
@@ -75,6 +122,14 @@ def build(
         current.summary.seconds = time.monotonic() - began
         current.finish()
     return current.summary
+
+
+def log_level(given: str | None, *, verbose: bool) -> str:
+    """Level of the recipes' messages on the terminal: `cpl.msg`, and at least INFO if verbose."""
+    level = {"warn": "WARNING", "off": "", None: ""}.get(given, str(given).upper())
+    if not verbose or level == "DEBUG":
+        return level
+    return "INFO"
 
 
 class RunCommand(ProjectCommand):
@@ -108,6 +163,21 @@ class RunCommand(ProjectCommand):
             "help": "tell only of failures, and the summary",
         },
         {
+            "name": "verbose",
+            "long": "verbose",
+            "type": bool,
+            "default": False,
+            "help": "show the recipes' own messages as they come",
+        },
+        {
+            "name": "verbosity",
+            "short": "v",
+            "long": "verbosity",
+            "type": int,
+            "default": 1,
+            "help": "0: as --quiet; 1: as usual; 2: as --verbose",
+        },
+        {
             "name": "keep_failed",
             "long": "keep-failed",
             "type": bool,
@@ -120,7 +190,9 @@ class RunCommand(ProjectCommand):
         """Build; the summary is printed at the end."""
         if params["num_process"] < 0:
             raise UsageError("-n wants the number of recipes side by side, 1 or more")
-        reporter = "quiet" if params["quiet"] else params["reporter"]
+        quiet = params["quiet"] or params["verbosity"] <= 0
+        verbose = params["verbose"] or params["verbosity"] >= 2
+        reporter = "quiet" if quiet else params["reporter"]
         if reporter not in REPORTERS:
             raise UsageError(
                 f"there is no reporter {reporter}", remedy=f"choose of {', '.join(REPORTERS)}"
@@ -144,7 +216,8 @@ class RunCommand(ProjectCommand):
                     f"the output file {params['outfile']} cannot be written", why=error.strerror
                 ) from None
         try:
-            summary = build(project, args, options, out, reporter)
+            level = log_level(project.settings.cpl.msg, verbose=verbose)
+            summary = build(project, args, options, out, reporter, level)
         finally:
             project.close()
             if opened:

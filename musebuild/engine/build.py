@@ -234,12 +234,14 @@ class Build:
         )
         return manifest
 
+    def log_path(self, log: str) -> str:
+        """Where a log lies that a worker names: an object of the store, or a path."""
+        return str(self.project.store.path(log)) if log and os.sep not in log else log
+
     def failed(self, name: str, result: WorkResult) -> Failure:
         """Note the failure of a recipe."""
         told: dict[str, Any] = dict(result.failure or {})
-        log = result.log
-        if log and os.sep not in log:
-            log = str(self.project.store.path(log))
+        log = self.log_path(result.log)
         code = told.get("return_code")
         failure = Failure(
             task=name,

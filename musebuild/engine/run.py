@@ -16,7 +16,7 @@ from musebuild.cache.model import Manifest
 from musebuild.engine.admission import Demand, Running, pick, threads_for
 from musebuild.engine.build import Build
 from musebuild.engine.executor import Executor
-from musebuild.engine.orders import WorkResult
+from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.engine.resolve import State
 from musebuild.engine.signals import StopSignals
 from musebuild.engine.state import memory_dependency
@@ -34,7 +34,8 @@ WINDOW = 8
 class BuildReporter(Protocol):
     """What a reporter is told besides doit's own events."""
 
-    def started(self, task: Any, threads: int) -> None: ...
+    def started(self, task: Any, order: WorkOrder) -> None: ...
+    def ended(self, task: Any, log: str) -> None: ...
     def ran(self, task: Any, manifest: Manifest) -> None: ...
     def restored(self, task: Any, manifest: Manifest) -> None: ...
     def failed(self, task: Any, failure: Failure) -> None: ...
@@ -82,6 +83,7 @@ class BuildRunner(Runner):  # type: ignore[misc]
         self._ready: list[Work] = []
         self._running: dict[str, Work] = {}
         self._foreign: list[Work] = []
+        self._signals: deque[tuple[str, int]] = deque()
         self._passed = 0
         self._look_at_locks = 0.0
 
@@ -95,10 +97,16 @@ class BuildRunner(Runner):  # type: ignore[misc]
         self.build.summary.stopped = signals.name
 
     def _on_signal(self, name: str, count: int) -> None:
+        # A handler may interrupt a half-written line or message: the loop does the rest.
         self._stop_running = True
-        self._tell("stopping", name, count)
-        if count > 1:
-            self.executor.stop(kill=True)
+        self._signals.append((name, count))
+
+    def _heed_signals(self) -> None:
+        while self._signals:
+            name, count = self._signals.popleft()
+            self._tell("stopping", name, count)
+            if count > 1:
+                self.executor.stop(kill=True)
 
     def _tell(self, event: str, *args: Any) -> None:
         method = getattr(self.reporter, event, None)
@@ -120,6 +128,7 @@ class BuildRunner(Runner):  # type: ignore[misc]
                 held = node == "hold on"
                 if not held:
                     self._take(node)
+            self._heed_signals()
             if self._stop_running:
                 self._ready.clear()
                 self._foreign.clear()
@@ -212,7 +221,7 @@ class BuildRunner(Runner):  # type: ignore[misc]
         try:
             order = self.build.order(work.name, work.threads)
             self._running[work.name] = work
-            self._tell("started", work.node.task, work.threads)
+            self._tell("started", work.node.task, order)
             self.reporter.execute_task(work.node.task)
             self.executor.submit(order)
         except MusebuildError as error:
@@ -233,6 +242,7 @@ class BuildRunner(Runner):  # type: ignore[misc]
 
     def _ended(self, result: WorkResult) -> None:
         work = self._running.pop(result.task)
+        self._tell("ended", work.node.task, self.build.log_path(result.log))
         try:
             if not result.ok:
                 self._fail(work.node, self.build.failed(work.name, result), noted=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 from musebuild.cache.model import Manifest
+from musebuild.engine.orders import WorkOrder
 from musebuild.engine.summary import BuildSummary, Failure
 from musebuild.plan.model import LeftOut
 from musebuild.report.spans import count, span
+from musebuild.report.tail import LogTail
 
 MOST_LEFT_OUT = 20
 
@@ -29,8 +32,9 @@ class LineReporter:
 
     def __init__(self, outstream: TextIO, options: Mapping[str, Any] | None = None) -> None:
         self.outstream = outstream
+        self.tail: LogTail | None = None
         self.total = 0
-        self.ended = 0
+        self.done = 0
 
     def line(self, event: str, text: str) -> None:
         """Write one line."""
@@ -38,14 +42,30 @@ class LineReporter:
         self.outstream.flush()
 
     def _counted(self) -> str:
-        self.ended += 1
-        return f"[{self.ended}/{self.total}]"
+        self.done += 1
+        return f"[{self.done}/{self.total}]"
 
     # events of the engine
 
-    def started(self, task: Any, threads: int) -> None:
+    def started(self, task: Any, order: WorkOrder) -> None:
         """A recipe starts."""
-        self.line("start", f"{task.name}  ({task.doc}; {count(threads, 'thread')})")
+        self.line("start", f"{task.name}  ({task.doc}; {count(order.threads, 'thread')})")
+        self.follow(task.name, order)
+
+    def follow(self, name: str, order: WorkOrder) -> None:
+        """Show what a recipe logs, where that is wanted."""
+        if self.tail is not None:
+            self.tail.begin(name, Path(order.scratch) / f"{order.recipe}.log")
+
+    def ended(self, task: Any, log: str) -> None:
+        """A recipe ended, well or not; its log lies in the store now."""
+        if self.tail is not None:
+            self.tail.end(task.name, Path(log) if log else None)
+
+    def write(self, text: str) -> None:
+        """Text of others, in whole lines."""
+        self.outstream.write(text)
+        self.outstream.flush()
 
     def ran(self, task: Any, manifest: Manifest) -> None:
         """A recipe succeeded."""
@@ -62,7 +82,7 @@ class LineReporter:
     def failed(self, task: Any, failure: Failure) -> None:
         """An invocation failed."""
         self.line("FAILED", f"{task.name}  {self._counted()}")
-        self.outstream.write(_indented(failure_text(failure), "          "))
+        self.write(_indented(failure_text(failure), "          "))
 
     def not_run(self, task: Any, cause: str) -> None:
         """An invocation cannot run because of another."""

@@ -201,7 +201,7 @@ def _cpl(maker: _Maker, data: Mapping[str, Any]) -> CplSettings:
         drs_version=data.get("drs_version"),
         mock=maker.optional_path(data.get("mock")),
         log_dir=maker.optional_path(data.get("log_dir")),
-        msg=str(data.get("msg") or "warning").lower(),
+        msg=str(data["msg"]).lower() if data.get("msg") else None,
         msg_format=data.get("msg_format"),
         esorex_msg=str(data.get("esorex_msg") or "info").lower(),
         esorex_msg_format=data.get("esorex_msg_format"),

@@ -59,7 +59,8 @@ class CplSettings:
     mock: Path | None = None
     """Behaviour file of the mock runner."""
     log_dir: Path | None = None
-    msg: str = "warning"
+    msg: str | None = None
+    """Least severity of the recipes' messages that are shown live; None: none are."""
     msg_format: str | None = None
     esorex_msg: str = "info"
     esorex_msg_format: str | None = None

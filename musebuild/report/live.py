@@ -1,0 +1,187 @@
+"""The screen of a build on a terminal: what runs, what is done, how long it will take."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
+
+import psutil
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from musebuild.cache.model import Manifest
+from musebuild.engine.orders import WorkOrder
+from musebuild.engine.summary import Failure
+from musebuild.report.lines import LineReporter
+from musebuild.report.spans import count, span
+
+REFRESH = 4
+"""Times a second."""
+
+
+def time_left(
+    waiting: Iterable[str], running: Mapping[str, float], seconds: Mapping[str, float], workers: int
+) -> float | None:
+    """Seconds until a build ends, from the mean times of its recipes; None: not known.
+
+    Parameters
+    ----------
+    waiting : iterable of str
+        Recipes of the invocations that have not begun.
+    running : mapping
+        Name → seconds that a running one still needs.
+    seconds : mapping
+        Recipe → mean time of earlier runs.
+    workers : int
+        Recipes side by side.
+    """
+    total = 0.0
+    for recipe in waiting:
+        if recipe not in seconds:
+            return None
+        total += seconds[recipe]
+    total += sum(running.values())
+    return max([total / max(workers, 1), *running.values()])
+
+
+class LiveReporter(LineReporter):
+    """Keeps a few lines at the bottom of the terminal; failures scroll by above them."""
+
+    desc = "a live display, on a terminal"
+
+    def __init__(self, outstream: TextIO, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(outstream, options)
+        options = options or {}
+        self.seconds: Mapping[str, float] = options.get("seconds", {})
+        self.recipes: Mapping[str, str] = options.get("recipes", {})
+        self.workers = int(options.get("workers") or 1)
+        self.memory = int(options.get("memory") or 0)
+        self.counted = {"ran": 0, "restored": 0, "same": 0, "failed": 0, "not run": 0}
+        self.running: dict[str, tuple[float, int]] = {}
+        self.waiting: dict[str, str] = {}
+        self.told = ""
+        self._lock = threading.Lock()
+        self._console = Console(file=outstream, highlight=False)
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._screen,
+            refresh_per_second=REFRESH,
+            transient=True,
+            redirect_stderr=False,
+            redirect_stdout=False,
+        )
+
+    def line(self, event: str, text: str) -> None:
+        """Only what people must not miss scrolls by."""
+        if event in ("FAILED", "waits", "stopping"):
+            self._console.print(f"{time.strftime('%H:%M:%S')}  {event:<8}  {text}", markup=False)
+
+    def write(self, text: str) -> None:
+        """Lines above the display."""
+        self._console.print(text, markup=False, end="")
+
+    # the picture
+
+    def _screen(self) -> RenderableType:
+        with self._lock:
+            done = sum(self.counted.values())
+            parts = [f"{number} {word}" for word, number in self.counted.items() if number]
+            parts.append(f"{len(self.running)} running")
+            parts.append(f"{len(self.waiting)} waiting")
+            now = time.monotonic()
+            left = {
+                name: max(self.seconds.get(self.recipes.get(name, ""), 0.0) - (now - began), 0.0)
+                for name, (began, _) in self.running.items()
+            }
+            known = all(self.recipes.get(name, "") in self.seconds for name in self.running)
+            rest = time_left(self.waiting.values(), left, self.seconds, self.workers)
+            table = Table.grid(padding=(0, 2))
+            for name, (began, threads) in self.running.items():
+                task, _, ifu = name.partition(".ifu")
+                table.add_row(
+                    task,
+                    f"IFU {int(ifu)}" if ifu.isdigit() else "",
+                    span(now - began),
+                    count(threads, "thread"),
+                )
+        head = Table.grid(padding=(0, 2))
+        memory = f"{_memory() / 1e9:.1f} of {self.memory / 1e9:.0f} GB" if self.memory else ""
+        rest_text = f"about {span(rest)} left" if known and rest is not None and rest > 0 else ""
+        head.add_row(
+            ProgressBar(total=max(self.total, 1), completed=done, width=30),
+            f"{done}/{self.total}",
+            ", ".join(parts),
+            memory,
+            rest_text,
+        )
+        return Group(table, head, Text(self.told) if self.told else Text(""))
+
+    # events
+
+    def initialize(self, tasks: Mapping[str, Any], selected: Iterable[str]) -> None:
+        """The build begins."""
+        super().initialize(tasks, selected)
+        self.waiting = {name: self.recipes.get(name, "") for name in tasks}
+        self._live.start()
+
+    def _end(self, name: str, how: str) -> None:
+        with self._lock:
+            self.running.pop(name, None)
+            self.waiting.pop(name, None)
+            self.counted[how] += 1
+
+    def started(self, task: Any, order: WorkOrder) -> None:
+        """A recipe starts."""
+        with self._lock:
+            self.waiting.pop(task.name, None)
+            self.running[task.name] = (time.monotonic(), order.threads)
+        self.follow(task.name, order)
+
+    def ran(self, task: Any, manifest: Manifest) -> None:
+        """A recipe succeeded."""
+        self._end(task.name, "ran")
+
+    def restored(self, task: Any, manifest: Manifest) -> None:
+        """Products came back from the store."""
+        self._end(task.name, "restored")
+
+    def skip_uptodate(self, task: Any) -> None:
+        """A task turned out to be up to date."""
+        self._end(task.name, "same")
+
+    def failed(self, task: Any, failure: Failure) -> None:
+        """An invocation failed."""
+        super().failed(task, failure)
+        self._end(task.name, "failed")
+
+    def not_run(self, task: Any, cause: str) -> None:
+        """An invocation cannot run because of another."""
+        self._end(task.name, "not run")
+
+    def stopping(self, signal: str, number: int) -> None:
+        """A signal came; only noted, since the handler may interrupt the display itself."""
+        self.told = (
+            f"stopping ({signal}): running recipes end first; again to stop them now"
+            if number == 1
+            else f"stopping ({signal}): ending the running recipes"
+        )
+
+    def complete_run(self) -> None:
+        """The build ended."""
+        self._live.stop()
+
+
+def _memory() -> int:
+    """Resident memory of all that this build started, in bytes."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            total += process.memory_info().rss
+        except psutil.Error:
+            continue
+    return total

@@ -48,7 +48,7 @@ def make_preimage(
         "musebuild-key": KEY_VERSION,
         "recipe": recipe,
         "version": version,
-        "params": {str(name): plain(value) for name, value in params.items()},
+        "params": plain(params),
         "inputs": [[tag, digest] for tag, digest in inputs],
         "environment": dict(environment or {}),
         "packages": dict(packages or {}),
@@ -63,14 +63,22 @@ def plain(value: Any) -> Any:
     ValueError
         The value has no canonical form (NaN, infinity, an unknown type).
     """
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool):
         return value
+    # Subclasses (a numpy.float64, an enumeration) are written as what they are.
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(f"{value} cannot be part of a key")
-        return value
+        return float(value)
     if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
+        names = {str(name): plain(item) for name, item in value.items()}
+        if len(names) < len(value):
+            raise ValueError("two names of a mapping are the same text, so no key can be made")
+        return names
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if hasattr(value, "isoformat"):

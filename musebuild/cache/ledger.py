@@ -6,9 +6,11 @@ the manifest and its objects.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import socket
-from collections.abc import Iterable, Mapping
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +18,7 @@ from sqlite_utils import Database
 
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
+from musebuild.errors import StoreError
 
 SAMPLES = 50
 """Runs of a recipe that its memory is learned from: the newest."""
@@ -51,16 +54,47 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self.database = database
 
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[None]:
+        """Turn an error of SQLite into one for people."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(
+                "The ledger cannot be used",
+                where=self._where(),
+                why=str(error),
+                remedy="free space or permissions there, then run `doit` again; a damaged ledger "
+                "can be moved away: it is made anew from the store",
+            ) from error
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Commit at the end, all or nothing.
+
+        Statements go to the connection itself: `Database.execute` of sqlite-utils 4 commits
+        each by itself.
+        """
+        with self._using(), self.database.conn as connection:
+            if not connection.in_transaction:
+                connection.execute("BEGIN IMMEDIATE")
+            yield connection
+
+    def _where(self) -> str | None:
+        with contextlib.suppress(sqlite3.Error):
+            return str(self.database.execute("PRAGMA database_list").fetchone()[2])
+        return None
+
     # manifests
 
     def record(self, manifest: Manifest) -> None:
         """Index a manifest; committed at once."""
-        with self.database.conn:
-            self._record(manifest)
-            self.database.execute("DELETE FROM forgotten WHERE key = ?", [manifest.key])
+        with self._writing() as connection:
+            self._record(connection, manifest)
+            connection.execute("DELETE FROM forgotten WHERE key = ?", [manifest.key])
 
-    def _record(self, manifest: Manifest) -> None:
-        self.database.execute(
+    def _record(self, connection: sqlite3.Connection, manifest: Manifest) -> None:
+        connection.execute(
             "INSERT OR REPLACE INTO manifests VALUES (?,?,?,?,?,?,?,?,?,?)",
             [
                 manifest.key,
@@ -75,8 +109,8 @@ class Ledger:
                 manifest.host,
             ],
         )
-        self.database.execute("DELETE FROM products WHERE key = ?", [manifest.key])
-        self.database.conn.executemany(
+        connection.execute("DELETE FROM products WHERE key = ?", [manifest.key])
+        connection.executemany(
             "INSERT INTO products VALUES (?,?,?,?,?,?,?,?)",
             [
                 (manifest.key, n, p.category, p.name, p.object, p.digest, p.size, p.filter)
@@ -87,25 +121,25 @@ class Ledger:
     def rebuild(self, store: Store) -> int:
         """Make the index of manifests anew from the store alone; how many there are."""
         manifests = store.manifests()
-        with self.database.conn:
-            self.database.execute("DELETE FROM manifests")
-            self.database.execute("DELETE FROM products")
+        with self._writing() as connection:
+            connection.execute("DELETE FROM manifests")
+            connection.execute("DELETE FROM products")
             for manifest in manifests:
-                self._record(manifest)
+                self._record(connection, manifest)
         return len(manifests)
 
     # what is forgotten
 
     def forget(self, keys: Iterable[str]) -> None:
         """Treat keys as never made, until they are made again."""
-        with self.database.conn:
-            self.database.conn.executemany(
+        with self._writing() as connection:
+            connection.executemany(
                 "INSERT OR REPLACE INTO forgotten VALUES (?, ?)", [(key, now()) for key in keys]
             )
 
     def forgotten(self) -> frozenset[str]:
         """Keys that were forgotten."""
-        return frozenset(row[0] for row in self.database.execute("SELECT key FROM forgotten"))
+        return frozenset(row[0] for row in self._rows("SELECT key FROM forgotten"))
 
     # files in the reduced tree
 
@@ -116,39 +150,34 @@ class Ledger:
         for start in range(0, len(wanted), 500):
             some = wanted[start : start + 500]
             marks = ",".join("?" * len(some))
-            for row in self.database.execute(
-                f"SELECT * FROM placed WHERE path IN ({marks})",
-                some,
-            ):
+            for row in self._rows(f"SELECT * FROM placed WHERE path IN ({marks})", some):
                 found[row[0]] = Placed(*row)
         return found
 
     def placed_by(self, task: str) -> list[Placed]:
         """Files that a task put into the reduced tree."""
-        rows = self.database.execute("SELECT * FROM placed WHERE task = ?", [task])
+        rows = self._rows("SELECT * FROM placed WHERE task = ?", [task])
         return [Placed(*row) for row in rows]
 
     def all_placed(self) -> dict[str, Placed]:
         """All files in the reduced trees of this project."""
-        return {row[0]: Placed(*row) for row in self.database.execute("SELECT * FROM placed")}
+        return {row[0]: Placed(*row) for row in self._rows("SELECT * FROM placed")}
 
     def set_placed(self, files: Iterable[Placed], gone: Iterable[str] = ()) -> None:
         """Remember files that were placed, and forget those that were taken away."""
-        with self.database.conn:
-            self.database.conn.executemany(
+        with self._writing() as connection:
+            connection.executemany(
                 "INSERT OR REPLACE INTO placed VALUES (?,?,?,?,?,?,?)",
                 [(f.path, f.task, f.object, f.device, f.inode, f.size, f.mtime_ns) for f in files],
             )
-            self.database.conn.executemany(
-                "DELETE FROM placed WHERE path = ?", [(path,) for path in gone]
-            )
+            connection.executemany("DELETE FROM placed WHERE path = ?", [(path,) for path in gone])
 
     # history
 
     def begin_build(self, settings: str, command: str) -> int:
         """Note the start of a build; its number."""
-        with self.database.conn:
-            cursor = self.database.execute(
+        with self._writing() as connection:
+            cursor = connection.execute(
                 "INSERT INTO builds (started, settings, command, host, status) "
                 "VALUES (?, ?, ?, ?, 'running')",
                 [now(), settings, command, socket.gethostname()],
@@ -157,8 +186,8 @@ class Ledger:
 
     def end_build(self, build: int, status: str) -> None:
         """Note how a build ended."""
-        with self.database.conn:
-            self.database.execute(
+        with self._writing() as connection:
+            connection.execute(
                 "UPDATE builds SET ended = ?, status = ? WHERE id = ?", [now(), status, build]
             )
 
@@ -176,35 +205,76 @@ class Ledger:
     ) -> None:
         """Note what became of an invocation: `ran`, `restored`, `failed`; committed at once."""
         date = now()
-        with self.database.conn:
-            self.database.execute(
-                "INSERT INTO events (build, task, key, outcome, reason, seconds, date) "
-                "VALUES (?,?,?,?,?,?,?)",
-                [build, task, key, outcome, reason, seconds, date],
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO events (build, task, key, outcome, reason, seconds, date, log) "
+                "VALUES (?,?,?,?,?,?,?,?)",
+                [build, task, key, outcome, reason, seconds, date, log],
             )
-            self.database.execute(
+            connection.execute(
                 "INSERT OR REPLACE INTO tasks VALUES (?,?,?,?,?,?,?)",
                 [task, key, recipe, outcome, date, log, reason],
             )
 
+    def failures(self, tasks: Sequence[str] = ()) -> list[tuple[str, str]]:
+        """Task and log of each failure, the newest first; of some tasks, or of all."""
+        marks = ",".join("?" * len(tasks))
+        chosen = f"AND task IN ({marks}) " if tasks else ""
+        rows = self._rows(
+            "SELECT task, COALESCE(log, '') FROM events WHERE outcome = 'failed' "
+            f"{chosen}ORDER BY id DESC",
+            list(tasks),
+        )
+        return [(str(task), str(log)) for task, log in rows]
+
     def tasks(self) -> dict[str, Mapping[str, Any]]:
         """What last became of each task."""
-        return {row["task"]: row for row in self.database["tasks"].rows}
+        columns = ("task", "key", "recipe", "outcome", "date", "log", "reason")
+        rows = self._rows(f"SELECT {', '.join(columns)} FROM tasks")
+        return {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+
+    def outcomes(self, build: int | None = None) -> list[tuple[str, str, int, float]]:
+        """(outcome, reason, how often, seconds in all) of all builds, or of one."""
+        where, values = ("", []) if build is None else (" WHERE build = ?", [build])
+        return [
+            (str(outcome), str(reason), int(count), float(seconds or 0))
+            for outcome, reason, count, seconds in self._rows(
+                f"SELECT outcome, reason, COUNT(*), SUM(seconds) FROM events{where} "
+                "GROUP BY outcome, reason ORDER BY outcome, reason",
+                values,
+            )
+        ]
+
+    def saved_seconds(self) -> float:
+        """Time that recipes would have taken to make what was restored."""
+        ((saved,),) = self._rows(
+            "SELECT SUM(manifests.seconds) FROM events JOIN manifests USING (key) "
+            "WHERE outcome = 'restored'"
+        )
+        return float(saved or 0)
 
     def seconds(self) -> dict[str, float]:
         """Mean time of each recipe over its newest runs."""
-        rows = self.database.execute(
-            "SELECT recipe, AVG(seconds) FROM manifests GROUP BY recipe"
-        ).fetchall()
+        rows = self._rows(
+            "SELECT recipe, AVG(seconds) FROM (SELECT recipe, seconds, ROW_NUMBER() OVER "
+            "(PARTITION BY recipe ORDER BY made DESC) AS place FROM manifests) "
+            "WHERE place <= ? GROUP BY recipe",
+            [SAMPLES],
+        )
         return {recipe: float(mean) for recipe, mean in rows}
 
     def memory_samples(self) -> dict[str, list[tuple[int, int]]]:
         """Recipe → (bytes of inputs, peak memory in bytes) of its newest runs."""
         samples: dict[str, list[tuple[int, int]]] = {}
-        for recipe, size, peak in self.database.execute(
+        for recipe, size, peak in self._rows(
             "SELECT recipe, input_bytes, peak_memory FROM manifests ORDER BY made DESC"
         ):
             known = samples.setdefault(recipe, [])
             if len(known) < SAMPLES and peak:
                 known.append((int(size), int(peak)))
         return samples
+
+    def _rows(self, question: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._using():
+            rows: list[tuple[Any, ...]] = self.database.execute(question, values).fetchall()
+        return rows

@@ -3,67 +3,120 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+from functools import cache
 from pathlib import Path
 
+from musebuild.cache.leases import Lease
 from musebuild.cache.owner import describe
+from musebuild.errors import StoreError
+from musebuild.index.database import NETWORK_FILE_SYSTEMS, file_system
+
+NO_FLOCK = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+@cache
+def _on_network(root: Path) -> bool:
+    return file_system(root) in NETWORK_FILE_SYSTEMS
 
 
 class KeyLock:
-    """An exclusive lock on a key, held by `flock`: it goes with the process that holds it.
+    """An exclusive lock on a key.
+
+    On a local disk it is held by `flock`, and goes with the process that holds it; on a
+    network file system it is a lease with a heartbeat (`musebuild.cache.leases`).
 
     Parameters
     ----------
     root : Path
         The store.
     key : str
+        What is locked.
     """
 
     def __init__(self, root: Path, key: str) -> None:
         self.path = root / "locks" / key
         self._descriptor: int | None = None
+        self._lease: Lease | None = self._new_lease() if _on_network(root) else None
+
+    def _new_lease(self) -> Lease:
+        return Lease(self.path.with_name(f"{self.path.name}.lease"))
 
     def try_acquire(self) -> bool:
-        """Take the lock if nobody has it; never waits."""
+        """Take the lock if nobody has it; never waits.
+
+        Raises
+        ------
+        StoreError
+            No space, or no permission.
+        """
         if self._descriptor is not None:
             return True
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self._lease is None:
+                try:
+                    return self._flock()
+                except OSError as error:
+                    if error.errno not in NO_FLOCK:
+                        raise
+                    with contextlib.suppress(OSError):
+                        self.path.unlink()
+                    self._lease = self._new_lease()
+            return self._lease.try_acquire()
+        except OSError as error:
+            raise StoreError(
+                "An invocation cannot be locked in the store",
+                where=str(self.path),
+                why=error.strerror or str(error),
+                remedy="free space or permissions there, then run `doit` again",
+            ) from error
+
+    def _flock(self) -> bool:
         while True:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The holder before may have removed the file between our open and our lock;
+                # then we hold a file that nobody else will ever see.
+                same = os.fstat(descriptor).st_ino == self.path.stat().st_ino
             except BlockingIOError:
                 os.close(descriptor)
                 return False
-            # The holder before may have removed the file between our open and our lock;
-            # then we hold a file that nobody else will ever see.
-            try:
-                same = os.fstat(descriptor).st_ino == self.path.stat().st_ino
             except FileNotFoundError:
                 same = False
+            except BaseException:
+                os.close(descriptor)
+                raise
             if same:
                 break
             os.close(descriptor)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps(describe()).encode())
         self._descriptor = descriptor
+        # Whose it is, for people only: the lock holds on a full disk, too.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, json.dumps(describe()).encode())
         return True
 
     def release(self) -> None:
         """Give the lock up."""
+        if self._lease is not None:
+            self._lease.release()
         if self._descriptor is None:
             return
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             self.path.unlink()
         os.close(self._descriptor)
         self._descriptor = None
 
     def owner(self) -> str:
         """Who holds the lock, for a message."""
+        path = self.path if self._lease is None else self._lease.path
         try:
-            owner = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            owner = json.loads(path.read_text(encoding="utf-8"))
+            return f"process {owner['pid']} on {owner['host']}"
+        except (OSError, ValueError, KeyError, TypeError):
             return "another build"
-        return f"process {owner.get('pid')} on {owner.get('host')}"

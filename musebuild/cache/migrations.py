@@ -29,7 +29,7 @@ def _create(database: Database) -> None:
             host TEXT, status TEXT)""",
         """CREATE TABLE events (
             id INTEGER PRIMARY KEY, build INTEGER, task TEXT, key TEXT, outcome TEXT,
-            reason TEXT, seconds REAL, date TEXT)""",
+            reason TEXT, seconds REAL, date TEXT, log TEXT)""",
         "CREATE INDEX events_task ON events (task)",
     ):
         database.execute(statement)

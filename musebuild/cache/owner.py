@@ -4,28 +4,52 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import psutil
+
+PROC = Path("/proc")
+MAIN_SPACE = "pid:[4026531836]"
+"""Pid name space of a machine itself (PROC_PID_INIT_INO of Linux); containers have others."""
 
 
 @cache
 def boot_id() -> str:
     """Changes with each start of the machine, so that a pid of before is not trusted."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def pid_space() -> str:
+    """The pid name space: a pid of one container means nothing in another."""
+    try:
+        return str((PROC / "self/ns/pid").readlink())
     except OSError:
         return ""
 
 
 def start_time(pid: int) -> str:
-    """When a process started, in ticks since boot; empty where there is no such process."""
+    """When a process started; empty where there is none, or one that ended (a zombie)."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
+        return "" if (PROC / "self").exists() else _start_time_elsewhere(pid)
     # The name in brackets may hold blanks and brackets itself.
-    return text.rpartition(")")[2].split()[19]
+    state, *fields = text.rpartition(")")[2].split()
+    return "" if state in "ZX" else fields[18]
+
+
+def _start_time_elsewhere(pid: int) -> str:
+    try:
+        process = psutil.Process(pid)
+        return "" if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
+    except psutil.Error:
+        return ""
 
 
 def describe(pid: int | None = None) -> dict[str, Any]:
@@ -35,18 +59,24 @@ def describe(pid: int | None = None) -> dict[str, Any]:
         "pid": pid,
         "host": socket.gethostname(),
         "boot": boot_id(),
+        "space": pid_space(),
         "start": start_time(pid),
     }
 
 
-def is_dead(owner: dict[str, Any]) -> bool:
-    """True only where it is certain: same host, and another boot or no such process.
+def is_dead(owner: Mapping[str, Any]) -> bool:
+    """True only where it is certain: same machine, and another boot or no such process.
 
-    An owner on another host cannot be asked, and counts as alive.
+    An owner on another machine or in another container cannot be asked, and counts as alive.
     """
-    if owner.get("host") != socket.gethostname():
-        return False
+    here = owner.get("host") == socket.gethostname()
     if owner.get("boot") != boot_id():
+        # Containers on several machines often share one name.
+        return here and owner.get("space", "") in ("", MAIN_SPACE)
+    if not (here or boot_id()) or owner.get("space", "") != pid_space():
+        return False
+    try:
+        started = start_time(int(owner["pid"]))
+    except (KeyError, TypeError, ValueError):
         return True
-    started = start_time(int(owner.get("pid", 0)))
     return not started or started != owner.get("start")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import shutil
+import socket
 from pathlib import Path
 from typing import Literal
+
+from musebuild.cache.owner import start_time
 
 FICLONE = 0x40049409
 """ioctl of Linux: share the data of another file (XFS, Btrfs, …)."""
@@ -21,9 +25,31 @@ NOT_HERE = frozenset(
 """Errors that mean: this file system cannot do it; try the next way."""
 
 
+_numbers = itertools.count()
+
+
 def beside(path: Path) -> Path:
-    """A name for a temporary file in the same folder, never seen by `*.fits` globs."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    """A name for a temporary file in the same folder, never seen by `*.fits` globs.
+
+    No two writers share one: not two threads, nor two machines with one file system.
+    """
+    writer = f"{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
+    # The longest name that file systems take is 255 bytes.
+    name = path.name.encode("utf-8", "surrogateescape")[:100].decode("utf-8", "ignore")
+    return path.with_name(f".{name}.{writer}.part")
+
+
+def sweep_parts(folder: Path) -> int:
+    """Remove temporary files of writers that died here; how many there were."""
+    removed = 0
+    for path in folder.glob(".*.part"):
+        *_, pid, number, _ = path.name.rsplit(".", 3)
+        ours = f".{socket.gethostname()}.{pid}.{number}.part"
+        if path.name.endswith(ours) and pid.isdigit() and not start_time(int(pid)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                removed += 1
+    return removed
 
 
 def reflink(source: Path, target: Path) -> None:
@@ -44,8 +70,6 @@ def place(source: Path, target: Path) -> How:
         None of the ways works (no space, no permission).
     """
     temporary = beside(target)
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
     try:
         how = _fill(source, temporary)
         temporary.replace(target)
@@ -76,6 +100,8 @@ def _fill(source: Path, target: Path) -> How:
         if error.errno not in NOT_HERE:
             raise
     shutil.copy2(source, target)
+    # Unlike a link's, its data may not be on disk when the ledger's row already is.
+    sync(target)
     return "copy"
 
 

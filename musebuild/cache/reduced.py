@@ -11,9 +11,10 @@ from typing import Any
 
 from musebuild.cache.ledger import Ledger, Placed
 from musebuild.cache.model import Manifest
-from musebuild.cache.place import write_atomically
-from musebuild.cache.store import Store, hash_file
+from musebuild.cache.place import sweep_parts, write_atomically
+from musebuild.cache.store import Store
 from musebuild.errors import StoreError
+from musebuild.fits.hashing import hash_file
 
 
 @dataclass(slots=True)
@@ -108,22 +109,25 @@ class ReducedTree:
         """
         target = self.root / folder
         report = PlaceReport()
+        text = json.dumps({"musebuild": task} | dict(sidecar), indent=1, sort_keys=True) + "\n"
         try:
-            target.mkdir(parents=True, exist_ok=True)
+            _make_folder(target)
+            sweep_parts(target)
             before = {placed.path: placed for placed in self.ledger.placed_by(task)}
             wanted = {str(target / product.name): product for product in manifest.products}
             known = self.ledger.placed(wanted)
             note = target / sidecar_name
             known |= self.ledger.placed([str(note)])
-            for place in (*map(Path, wanted), note):
+            for place in map(Path, wanted):
                 self._make_way(place, known.get(str(place)), report)
+            if not _says(note, text):
+                self._make_way(note, known.get(str(note)), report)
             done = []
             for path, product in wanted.items():
                 report.how = self.store.restore(product, Path(path))
                 done.append(_placed(path, task, product.object))
                 report.placed += 1
-            content = {"musebuild": task} | dict(sidecar)
-            write_atomically(note, json.dumps(content, indent=1, sort_keys=True) + "\n")
+            write_atomically(note, text)
             done.append(_placed(str(note), task, ""))
             stale = set(before) - {placed.path for placed in done}
             for path in stale:
@@ -142,22 +146,17 @@ class ReducedTree:
         return report
 
     def _make_way(self, path: Path, known: Placed | None, report: PlaceReport) -> None:
+        """Make sure that nothing is lost when `path` is replaced."""
         if not path.exists() and not path.is_symlink():
             return
-        if known is None and path.is_file() and (self._holds(path) or _is_note(path)):
-            # Placed before the database was lost: the same bytes are ours.
-            return
-        if known is None:
-            raise StoreError(
-                f"{path.name} is in the way, and musebuild did not make it",
-                where=str(path),
-                remedy=f"move it away (mv {path} {path}.old), or choose another `version` or "
-                "`output_dir` in the settings; then run `doit` again",
-            )
         if is_as_placed(str(path), known):
             return
-        if known.object and path.is_file() and self._same_bytes(path, known):
+        if path.is_file() and (self._holds(path) or (known is None and _is_note(path))):
+            # What the store has is ours: placed before the database was lost, or by a build
+            # that died before it could tell.
             return
+        if known is None:
+            raise _in_the_way(path)
         number = 1
         while (aside := path.with_name(f"{path.name}.edited-{number}")).exists():
             number += 1
@@ -167,11 +166,8 @@ class ReducedTree:
         report.edited.append(str(aside))
 
     def _holds(self, path: Path) -> bool:
-        return self.store.path(hash_file(path)).exists()
-
-    @staticmethod
-    def _same_bytes(path: Path, known: Placed) -> bool:
-        return path.stat().st_size == known.size and hash_file(path) == known.object
+        """Whether the store has these bytes, under their own name and unharmed."""
+        return self.store.holds(hash_file(path), path.stat().st_size)
 
     def remove(self, task: str) -> list[str]:
         """Take a task's files out of the tree; never an object. What was removed.
@@ -200,14 +196,40 @@ class ReducedTree:
                 current = current.parent
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        blocking = next(p for p in (folder, *folder.parents) if p.exists() or p.is_symlink())
+        raise _in_the_way(blocking) from None
+
+
+def _in_the_way(path: Path) -> StoreError:
+    return StoreError(
+        f"{path.name} is in the way, and musebuild did not make it",
+        where=str(path),
+        remedy=f"move it away (mv {path} {path}.old), or choose another `version` or "
+        "`output_dir` in the settings; then run `doit` again",
+    )
+
+
+def _says(path: Path, text: str) -> bool:
+    try:
+        # Reading a pipe would wait for ever.
+        return path.is_file() and path.read_text(encoding="utf-8") == text
+    except (OSError, ValueError):
+        return False
+
+
 def _is_note(path: Path) -> bool:
     """Whether a file is a note that `place` wrote."""
     if path.suffix != ".json":
         return False
     try:
-        return "musebuild" in json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False
+    return isinstance(note, dict) and "musebuild" in note
 
 
 def _placed(path: str, task: str, name: str) -> Placed:

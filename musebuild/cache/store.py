@@ -14,8 +14,10 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +26,27 @@ from blake3 import blake3
 
 from musebuild.cache.model import MANIFEST_VERSION, Manifest, Product
 from musebuild.cache.owner import describe, is_dead
-from musebuild.cache.place import place, sync, write_atomically
+from musebuild.cache.place import beside, place, sweep_parts, sync, write_atomically
 from musebuild.errors import StoreError
+from musebuild.fits.hashing import hash_file
+
+__all__ = ["OBJECT_TIME", "Lookup", "OtherVersionError", "Store", "hash_file", "manifest_from"]
 
 OBJECT_TIME = 1_000_000_000
 """Every object gets this modification time (s): one that was written to shows another, and
 its bytes are then hashed before it is used."""
 OWNER_FILE = "owner.json"
+UNOWNED_AGE = 3600
+"""Seconds after which a scratch folder without a readable owner is nobody's."""
+FOREIGN_AGE = 30 * 24 * 3600
+"""Seconds after which a scratch folder of another machine is taken for abandoned."""
+ROOM = "make room on that disk, then run `doit` again: nothing finished is lost"
+BAD_MANIFEST = (ValueError, KeyError, TypeError)
+"""What reading the text of a damaged manifest raises."""
+
+
+class OtherVersionError(ValueError):
+    """A manifest is sound, and another musebuild wrote it in a format of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +55,9 @@ class Lookup:
 
     manifest: Manifest | None
     outcome: str
-    """`hit`, `absent`, `manifest damaged`, `object missing`, `object damaged`."""
+    """`hit`, `absent`, `manifest damaged`, `manifest unreadable`, `manifest of another version`,
+    `object missing`, `object damaged`, `object unreadable`."""
     detail: str = ""
-
-
-def hash_file(path: Path) -> str:
-    """BLAKE3 of a file's bytes."""
-    hasher = blake3(max_threads=blake3.AUTO)
-    hasher.update_mmap(path)
-    return hasher.hexdigest()
 
 
 class Store:
@@ -67,6 +77,7 @@ class Store:
     def __init__(self, roots: Sequence[Path]) -> None:
         self.roots = tuple(roots)
         self.root = self.roots[0]
+        self._verdicts: dict[Path, tuple[tuple[int, ...], bool]] = {}
         try:
             for name in ("objects", "manifests", "scratch", "locks"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -80,13 +91,35 @@ class Store:
 
     # objects
 
+    def object_path(self, root: Path, name: str) -> Path:
+        """Where an object lies in one of the stores, if it is there."""
+        return root / "objects" / name[:2] / name[2:]
+
     def path(self, name: str) -> Path:
-        """Where an object lies; in the first store where none has it."""
+        """Where an object lies: in the first store with a sound copy, as far as that is known,
+        else in the first that has one, else where it would lie in the first store."""
+        doubtful = None
         for root in self.roots:
-            candidate = root / "objects" / name[:2] / name[2:]
-            if candidate.exists():
-                return candidate
-        return self.root / "objects" / name[:2] / name[2:]
+            path = self.object_path(root, name)
+            try:
+                status = path.lstat()
+            except OSError:
+                continue
+            if self._verdict(path, status):
+                return path
+            doubtful = doubtful or path
+        return doubtful or self.object_path(self.root, name)
+
+    def _verdict(self, path: Path, status: os.stat_result) -> bool | None:
+        """Whether an object is sound, as far as that is known without reading it."""
+        identity, verdict = self._verdicts.get(path, ((), None))
+        if identity == _identity(status):
+            return verdict
+        return True if _untouched(status) else None
+
+    def holds(self, name: str, size: int) -> bool:
+        """Whether any of the stores has an object, sound."""
+        return any(self._is_sound(self.object_path(r, name), size, name) for r in self.roots)
 
     def put(self, path: Path, name: str | None = None) -> str:
         """Move a file into the store.
@@ -110,51 +143,87 @@ class Store:
         """
         try:
             name = name or hash_file(path)
-            target = self.root / "objects" / name[:2] / name[2:]
+            target = self.object_path(self.root, name)
             if self._is_sound(target, path.stat().st_size, name):
                 path.unlink()
                 return name
             if target.exists() or target.is_symlink():
-                self._set_aside(target)
-            target.parent.mkdir(exist_ok=True)
-            if path.stat().st_dev != target.parent.stat().st_dev:
-                local = self.root / "scratch" / f".{name}.{os.getpid()}"
-                shutil.copyfile(path, local)
-                path.unlink()
-                path = local
-            path.chmod(0o444)
-            os.utime(path, (OBJECT_TIME, OBJECT_TIME))
-            sync(path)
-            path.replace(target)
-            sync(target.parent)
+                self.set_aside(target)
+            self._make_folder(target.parent)
+            self._move(path, target)
         except OSError as error:
             raise StoreError(
                 f"{path.name} cannot be put into the store",
                 where=str(self.root),
                 why=error.strerror or str(error),
-                remedy="make room on that disk, then run `doit` again: nothing finished is lost",
+                remedy=ROOM,
             ) from error
         return name
 
+    def _make_folder(self, folder: Path) -> None:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return
+        sync(folder.parent)
+
+    def _move(self, path: Path, target: Path) -> None:
+        """Move a file to an object's place, whole and synced to disk before it has its name."""
+        status = path.lstat()
+        own = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+        if own and status.st_dev == target.parent.stat().st_dev:
+            self._seal(path)
+            path.replace(target)
+        else:
+            # On another file system, or a link: what it links to (a raw frame, say) must not
+            # become read-only and old.
+            local = beside(self.root / "scratch" / target.name)
+            try:
+                shutil.copyfile(path, local)
+                self._seal(local)
+                local.replace(target)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    local.unlink()
+                raise
+            path.unlink()
+        sync(target.parent)
+
+    def _seal(self, path: Path) -> None:
+        path.chmod(0o444)
+        os.utime(path, (OBJECT_TIME, OBJECT_TIME))
+        sync(path)
+
     def _is_sound(self, path: Path, size: int, name: str) -> bool:
         """Whether an object is what its name says; cheap where nobody touched it."""
+        return self._condition(path, size, name) == ""
+
+    def _condition(self, path: Path, size: int, name: str) -> str:
+        """`missing`, `damaged`, `unreadable`; empty for an object that is sound."""
         try:
             status = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return "missing"
         except OSError:
-            return False
-        if not path.is_file() or path.is_symlink() or status.st_size != size:
-            return False
-        if status.st_mtime_ns == OBJECT_TIME * 10**9 and not status.st_mode & 0o222:
-            return True
-        # Somebody could have written to it: only its bytes tell.
-        if hash_file(path) != name:
-            return False
-        with contextlib.suppress(OSError):
-            path.chmod(0o444)
-            os.utime(path, (OBJECT_TIME, OBJECT_TIME))
-        return True
+            return "unreadable"
+        verdict = self._verdict(path, status)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != size:
+            verdict = False
+        elif verdict is None:
+            # Somebody could have written to it: only its bytes tell.
+            try:
+                verdict = hash_file(path) == name
+            except OSError:
+                return "unreadable"
+        if not verdict or not _untouched(status):
+            self._verdicts[path] = (_identity(status), verdict)
+        if verdict and not _untouched(status) and path.is_relative_to(self.root):
+            with contextlib.suppress(OSError):
+                path.chmod(0o444)
+                os.utime(path, (OBJECT_TIME, OBJECT_TIME))
+        return "" if verdict else "damaged"
 
-    def _set_aside(self, path: Path) -> None:
+    def set_aside(self, path: Path) -> None:
         """Take a damaged object or manifest out of the way."""
         with contextlib.suppress(OSError):
             if path.is_dir() and not path.is_symlink():
@@ -162,25 +231,35 @@ class Store:
             else:
                 path.unlink()
 
+    def object_files(self) -> Iterator[tuple[str, Path]]:
+        """(name, path) of all that lies among the objects of the writable store."""
+        for folder in sorted((self.root / "objects").iterdir()):
+            if folder.is_dir():
+                for path in sorted(folder.iterdir()):
+                    yield folder.name + path.name, path
+
     # manifests
 
-    def _manifest_path(self, root: Path, key: str) -> Path:
+    def manifest_path(self, root: Path, key: str) -> Path:
+        """Where a key's manifest lies in one of the stores, if it is there."""
         return root / "manifests" / key[:2] / f"{key[2:]}.json"
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write a manifest, atomically, when all its objects are in the store."""
-        path = self._manifest_path(self.root, manifest.key)
+        path = self.manifest_path(self.root, manifest.key)
         body = json.dumps(asdict(manifest), sort_keys=True, indent=1)
         text = json.dumps({"checksum": blake3(body.encode()).hexdigest()}) + "\n" + body + "\n"
         try:
-            path.parent.mkdir(exist_ok=True)
+            self._make_folder(path.parent)
+            if path.is_dir() and not path.is_symlink():
+                self.set_aside(path)
             write_atomically(path, text, durable=True)
         except OSError as error:
             raise StoreError(
                 "The manifest of a finished invocation cannot be written",
                 where=str(path),
-                why=error.strerror,
-                remedy="make room on that disk, then run `doit` again",
+                why=error.strerror or str(error),
+                remedy=ROOM,
             ) from error
 
     def read_manifest(self, path: Path) -> Manifest:
@@ -188,8 +267,10 @@ class Store:
 
         Raises
         ------
-        ValueError
-            It is damaged, or of another version.
+        OSError
+            It cannot be read.
+        ValueError, KeyError, TypeError
+            It is damaged; `OtherVersionError` where it is of another version.
         """
         text = path.read_text(encoding="utf-8")
         head, _, body = text.partition("\n")
@@ -201,43 +282,68 @@ class Store:
     def lookup(self, key: str) -> Lookup:
         """What the store has for a key; a manifest only if all its objects are sound.
 
-        Damage in the writable store is taken away, so that the invocation is made again.
+        Damage in the writable store is taken away, so that the invocation is made again. What
+        cannot be read just now, or was written by another version, is left where it is.
         """
         outcome = Lookup(None, "absent")
         for root in self.roots:
-            path = self._manifest_path(root, key)
-            try:
-                manifest = self.read_manifest(path)
-            except FileNotFoundError:
-                continue
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                if root == self.root:
-                    self._set_aside(path)
-                outcome = Lookup(None, "manifest damaged", f"{path}: {error}")
-                continue
-            damaged = self._damaged(manifest)
-            if damaged is None:
-                return Lookup(manifest, "hit")
-            outcome = damaged
+            found = self._lookup_in(root, key)
+            if found.outcome == "hit":
+                return found
+            if found.outcome != "absent":
+                outcome = found
         return outcome
 
+    def _lookup_in(self, root: Path, key: str) -> Lookup:
+        path = self.manifest_path(root, key)
+        try:
+            manifest = self.read_manifest(path)
+            if manifest.key != key:
+                raise ValueError(f"it is the manifest of {manifest.key}")
+        except (FileNotFoundError, NotADirectoryError):
+            return Lookup(None, "absent")
+        except OtherVersionError as error:
+            return Lookup(None, "manifest of another version", f"{path}: {error}")
+        except OSError as error:
+            if not path.is_dir():
+                return Lookup(None, "manifest unreadable", f"{path}: {error.strerror}")
+            damage = "it is a folder"
+        except BAD_MANIFEST as error:
+            damage = str(error)
+        else:
+            return self._damaged(manifest) or Lookup(manifest, "hit")
+        if root == self.root:
+            self.set_aside(path)
+        return Lookup(None, "manifest damaged", f"{path}: {damage}")
+
     def _damaged(self, manifest: Manifest) -> Lookup | None:
+        """What is wrong with a manifest's objects, where no store has a sound copy of one."""
         for product in manifest.products:
-            path = self.path(product.object)
-            if self._is_sound(path, product.size, product.object):
-                continue
-            if path.exists():
-                if path.is_relative_to(self.root):
-                    self._set_aside(path)
-                return Lookup(None, "object damaged", f"{product.name} ({path})")
-            return Lookup(None, "object missing", f"{product.name} ({path})")
+            worst = "missing"
+            for root in self.roots:
+                path = self.object_path(root, product.object)
+                condition = self._condition(path, product.size, product.object)
+                if not condition:
+                    break
+                if condition == "damaged" and root == self.root:
+                    self.set_aside(path)
+                if condition != "missing":
+                    worst = condition
+            else:
+                first = self.object_path(self.root, product.object)
+                return Lookup(None, f"object {worst}", f"{product.name} ({first})")
         return None
+
+    def manifest_files(self) -> Iterator[tuple[str, Path]]:
+        """(key, path) of all manifests of the writable store, sound or not."""
+        for path in sorted((self.root / "manifests").glob("*/*.json")):
+            yield path.parent.name + path.stem, path
 
     def manifests(self) -> list[Manifest]:
         """All readable manifests of the writable store."""
         found = []
-        for path in sorted((self.root / "manifests").glob("*/*.json")):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        for _, path in self.manifest_files():
+            with contextlib.suppress(OSError, *BAD_MANIFEST):
                 found.append(self.read_manifest(path))
         return found
 
@@ -248,38 +354,75 @@ class Store:
     # scratch
 
     def scratch(self, label: str) -> Path:
-        """A new folder on the store's file system, marked with its owner."""
+        """A new folder on the store's file system, marked with its owner.
+
+        Raises
+        ------
+        StoreError
+            No space, or no permission.
+        """
         safe = "".join(c if c.isascii() and (c.isalnum() or c in "-._") else "_" for c in label)
-        folder = Path(tempfile.mkdtemp(prefix=f"{safe[:60]}.", dir=self.root / "scratch"))
-        (folder / OWNER_FILE).write_text(json.dumps(describe()), encoding="utf-8")
+        folder = None
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=f"{safe[:60]}.", dir=self.root / "scratch"))
+            (folder / OWNER_FILE).write_text(json.dumps(describe()), encoding="utf-8")
+        except OSError as error:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise StoreError(
+                "No scratch folder can be made in the store",
+                where=str(self.root / "scratch"),
+                why=error.strerror or str(error),
+                remedy=ROOM,
+            ) from error
         return folder
 
     def sweep(self) -> int:
-        """Remove the scratch folders of builds that died; their number."""
-        removed = 0
+        """Remove what builds that died left in the scratch folder; how many things."""
+        removed = sweep_parts(self.root / "scratch") + sweep_parts(self.root / "locks")
         for folder in (self.root / "scratch").iterdir():
-            owner: dict[str, Any] = {}
-            try:
-                owner = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
-            except NotADirectoryError:
-                continue
-            except (OSError, ValueError):
-                # Made a moment ago by a build that has not written its name yet, or left by one
-                # that died in between: only age tells.
-                with contextlib.suppress(OSError):
-                    if folder.stat().st_mtime > _now() - 3600:
-                        continue
-                owner = {}
-            if not owner or (is_dead(owner) and not owner.get("keep")):
+            if folder.is_dir() and not folder.is_symlink() and _is_abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
         return removed
 
 
-def _now() -> float:
-    import time
+def _untouched(status: os.stat_result) -> bool:
+    """Whether a file is as `put` left it, by its status alone."""
+    return (
+        stat.S_ISREG(status.st_mode)
+        and status.st_mtime_ns == OBJECT_TIME * 10**9
+        and not status.st_mode & 0o222
+    )
 
-    return time.time()
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether nobody uses a scratch folder any more."""
+    try:
+        idle = time.time() - folder.stat().st_mtime
+    except OSError:
+        return False
+    try:
+        owner = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        owner = None
+    if not isinstance(owner, dict) or not owner:
+        # Made a moment ago by a build that has not written its name yet, or left by one that
+        # died in between: only age tells.
+        return idle > UNOWNED_AGE
+    if owner.get("keep"):
+        return False
+    return is_dead(owner) or idle > FOREIGN_AGE
 
 
 def manifest_from(data: dict[str, Any]) -> Manifest:
@@ -287,11 +430,13 @@ def manifest_from(data: dict[str, Any]) -> Manifest:
 
     Raises
     ------
-    ValueError
-        It is of another version of the format.
+    ValueError, KeyError, TypeError
+        It is no manifest; `OtherVersionError` where it is of another version of the format.
     """
+    if not isinstance(data, dict):
+        raise ValueError("it is no manifest")
     if data.get("version") != MANIFEST_VERSION:
-        raise ValueError(f"its format is {data.get('version')}, not {MANIFEST_VERSION}")
+        raise OtherVersionError(f"its format is {data.get('version')}, not {MANIFEST_VERSION}")
     data = dict(data)
     data["products"] = tuple(Product(**product) for product in data["products"])
     data["warnings"] = tuple(data.get("warnings", ()))

@@ -12,15 +12,19 @@ from doit.control import TaskControl
 from doit.reporter import ErrorOnlyReporter, ExecutedOnlyReporter, JsonReporter, ZeroReporter
 
 from musebuild.cli.base import ProjectCommand
-from musebuild.engine.build import Build, BuildOptions
+from musebuild.engine.build import Build, BuildOptions, selection
 from musebuild.engine.executor import LocalExecutor
 from musebuild.engine.project import Project
 from musebuild.engine.run import BuildRunner
 from musebuild.engine.summary import BuildSummary
 from musebuild.engine.tasks import make_tasks
+from musebuild.engine.world import ProjectWorld
 from musebuild.errors import UsageError
+from musebuild.plan.names import closure
+from musebuild.report.drill import dry_run_text, write_sofs
 from musebuild.report.lines import LineReporter, QuietReporter, summary_text
 from musebuild.report.live import LiveReporter
+from musebuild.report.spans import count
 from musebuild.report.tail import LogTail
 
 REPORTERS = {
@@ -113,11 +117,16 @@ def build(
             control = TaskControl(tasks)
             control.process([task.name for task in tasks])
             executor = LocalExecutor()
+            teller, tail = make_reporter(reporter, out, current, log_level)
             try:
-                runner = BuildRunner(current, executor, REPORTERS[reporter or "console"](out, {}))
+                runner = BuildRunner(current, executor, teller)
                 runner.run_all(control.task_dispatcher())
             finally:
                 executor.close()
+                if tail is not None:
+                    tail.close()
+                if isinstance(teller, LineReporter):
+                    teller.complete_run()
     finally:
         current.summary.seconds = time.monotonic() - began
         current.finish()
@@ -178,6 +187,22 @@ class RunCommand(ProjectCommand):
             "help": "0: as --quiet; 1: as usual; 2: as --verbose",
         },
         {
+            "name": "dry_run",
+            "long": "dry-run",
+            "type": bool,
+            "default": False,
+            "help": "only print what would run, in order, with each set of frames",
+        },
+        {
+            "name": "sof",
+            "long": "sof",
+            "type": str,
+            "default": "",
+            "metavar": "DIR",
+            "help": "run nothing; write the set of frames and the esorex command of each "
+            "invocation into a folder",
+        },
+        {
             "name": "keep_failed",
             "long": "keep-failed",
             "type": bool,
@@ -198,6 +223,8 @@ class RunCommand(ProjectCommand):
                 f"there is no reporter {reporter}", remedy=f"choose of {', '.join(REPORTERS)}"
             )
         project = self.project(params)
+        if params["dry_run"] or params["sof"]:
+            return self._drill(project, params, args)
         options = BuildOptions(
             workers=params["num_process"],
             always=params["always"],
@@ -227,3 +254,28 @@ class RunCommand(ProjectCommand):
         if summary.stopped:
             return 130 if summary.stopped == "SIGINT" else 143
         return summary.exit_status
+
+    @staticmethod
+    def _drill(project: Project, params: Any, args: list[str]) -> int:
+        """Say what would run; nothing runs, and nothing is hashed."""
+        try:
+            plan = project.plan
+            wanted = selection(project, args)
+            needed = closure(plan, wanted)
+            resolutions = ProjectWorld(project).resolve(needed)
+            if params["sof"]:
+                folder = Path(params["sof"]).expanduser()
+                names = list(needed if not params["single"] else wanted)
+                written = write_sofs(folder, names, resolutions, project)
+                sys.stdout.write(f"{count(len(written) // 2, 'set')} of frames in {folder}\n")
+                return 0
+            stale = [
+                name
+                for name in needed
+                if (resolutions[name].stale or params["always"])
+                and (not params["single"] or name in wanted)
+            ]
+            sys.stdout.write(dry_run_text(stale, resolutions, project))
+        finally:
+            project.close()
+        return 0

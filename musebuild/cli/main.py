@@ -17,6 +17,7 @@ from musebuild.cli.base import PROJECT, BaseCommand
 from musebuild.cli.build import RunCommand
 from musebuild.cli.demo import DemoCommand
 from musebuild.cli.init import InitCommand
+from musebuild.cli.log import LogCommand
 from musebuild.cli.look import InfoCommand, ListCommand
 from musebuild.cli.simulate import SimulateCommand
 from musebuild.cli.tidy import CleanCommand, ForgetCommand
@@ -52,6 +53,7 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         InfoCommand,
         CleanCommand,
         ForgetCommand,
+        LogCommand,
         InitCommand,
         SimulateCommand,
         DemoCommand,

@@ -12,6 +12,7 @@ from typing import Any
 from musebuild.cache.ledger import Ledger, Placed
 from musebuild.cache.model import Manifest
 from musebuild.cache.place import sweep_parts, write_atomically
+from musebuild.cache.steps import step
 from musebuild.cache.store import Store
 from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
@@ -127,13 +128,16 @@ class ReducedTree:
                 report.how = self.store.restore(product, Path(path))
                 done.append(_placed(path, task, product.object))
                 report.placed += 1
+                step("product placed")
             write_atomically(note, text)
             done.append(_placed(str(note), task, ""))
+            step("note placed")
             stale = set(before) - {placed.path for placed in done}
             for path in stale:
                 if is_as_placed(path, before[path]):
                     Path(path).unlink()
             self.ledger.set_placed(done, stale)
+            step("places noted")
             self._remove_empty(Path(path).parent for path in stale)
         except OSError as error:
             raise StoreError(

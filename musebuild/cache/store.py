@@ -27,6 +27,7 @@ from blake3 import blake3
 from musebuild.cache.model import MANIFEST_VERSION, Manifest, Product
 from musebuild.cache.owner import describe, is_dead
 from musebuild.cache.place import beside, place, sweep_parts, sync, write_atomically
+from musebuild.cache.steps import step
 from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
 
@@ -174,6 +175,7 @@ class Store:
         if own and status.st_dev == target.parent.stat().st_dev:
             self._seal(path)
             path.replace(target)
+            step("object renamed")
         else:
             # On another file system, or a link: what it links to (a raw frame, say) must not
             # become read-only and old.

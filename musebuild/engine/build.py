@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 
 from musebuild.cache.model import Manifest
+from musebuild.cache.steps import step
 from musebuild.cache.store import manifest_from
 from musebuild.engine.admission import Machine, MemoryModel, learned_models
 from musebuild.engine.hashing import Hasher
@@ -215,7 +216,9 @@ class Build:
         """Record a manifest that a worker wrote, then put its products into place."""
         assert result.manifest is not None, "a worker that succeeds sends its manifest"
         manifest = manifest_from(dict(result.manifest))
+        step("result read")
         self.project.ledger.record(manifest)
+        step("ledger written")
         self.world.forgotten = self.world.forgotten - {manifest.key}
         self.manifests[name] = manifest
         self._place(name, manifest)
@@ -232,6 +235,7 @@ class Build:
             seconds=result.seconds,
             log=manifest.log,
         )
+        step("event noted")
         return manifest
 
     def log_path(self, log: str) -> str:

@@ -13,6 +13,7 @@ from doit.runner import FAILURE, Runner
 
 from musebuild.cache.locks import KeyLock
 from musebuild.cache.model import Manifest
+from musebuild.cache.steps import step
 from musebuild.engine.admission import Demand, Running, pick, threads_for
 from musebuild.engine.build import Build
 from musebuild.engine.executor import Executor
@@ -220,6 +221,7 @@ class BuildRunner(Runner):  # type: ignore[misc]
         )
         try:
             order = self.build.order(work.name, work.threads)
+            step("order written")
             self._running[work.name] = work
             self._tell("started", work.node.task, order)
             self.reporter.execute_task(work.node.task)

@@ -19,6 +19,7 @@ from pathlib import Path
 from musebuild.cache.model import Manifest, Product
 from musebuild.cache.owner import describe
 from musebuild.cache.place import write_atomically
+from musebuild.cache.steps import step
 from musebuild.cache.store import OWNER_FILE, Store
 from musebuild.engine.made import check_products, filter_name
 from musebuild.engine.orders import WorkOrder, WorkResult
@@ -81,6 +82,7 @@ def _changed(order: WorkOrder, before: list[tuple[int, int, int]]) -> str:
 
 def _run(order: WorkOrder, log: Path) -> RecipeOutcome:
     inputs = _link(order)
+    step("inputs linked")
     output = Path(order.scratch) / "out"
     output.mkdir(exist_ok=True)
     try:
@@ -105,6 +107,7 @@ def _run(order: WorkOrder, log: Path) -> RecipeOutcome:
         options=order.options,
     )
     outcome = runner(order.runner).run(call)
+    step("recipe ended")
     if outcome.failure:
         return outcome
     changed = _changed(order, before)
@@ -125,6 +128,7 @@ def _store_products(outcome: RecipeOutcome, store: Store) -> tuple[Product, ...]
         digest = digest_frame(path, whole_bytes=True)
         size = path.stat().st_size
         filtered = filter_name(path)
+        step("product hashed")
         products.append(
             Product(
                 category=category,
@@ -194,6 +198,7 @@ def perform(order: WorkOrder) -> WorkResult:
     if not outcome.failure:
         try:
             products = _store_products(outcome, store)
+            step("products stored")
             manifest = Manifest(
                 key=order.key,
                 preimage=dict(order.preimage),
@@ -209,6 +214,7 @@ def perform(order: WorkOrder) -> WorkResult:
                 host=socket.gethostname(),
             )
             store.write_manifest(manifest)
+            step("manifest written")
             result = WorkResult(
                 order.task, True, manifest=asdict(manifest), seconds=seconds, log=manifest.log
             )
@@ -232,6 +238,7 @@ def perform(order: WorkOrder) -> WorkResult:
         for name in ("in", "out"):
             shutil.rmtree(scratch / name, ignore_errors=True)
     write_atomically(Path(order.result), result.to_json())
+    step("result written")
     return result
 
 

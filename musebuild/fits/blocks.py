@@ -176,6 +176,11 @@ def units(file: BufferedIOBase, path: Path) -> Iterator[Unit]:
         file.seek(position)
         header, length = _header(file, path, index)
         if not length:
+            if end is None:
+                # The check sum of a packed file stands at its end, and tells whether what was
+                # unpacked so far is right.
+                while file.read(1 << 20):
+                    pass
             return
         size = data_size(header)
         start = position + length

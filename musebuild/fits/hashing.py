@@ -89,7 +89,7 @@ def _read_ahead(file: BufferedIOBase | RawIOBase, size: int) -> Iterator[memoryv
         # Whoever stops early must not leave a thread behind that reads the file.
         free.put(None)
         reader.join()
-        _spare.extend(buffers[: SPARE - len(_spare)])
+        _spare.extend(buffers[: max(SPARE - len(_spare), 0)])
 
 
 def _buffer() -> memoryview:

@@ -12,12 +12,14 @@ from astropy.io import fits
 from musebuild.simulation import atmosphere
 
 MJD_EPOCH = dt.datetime(1858, 11, 17)
-RON = 2.6
-"""Read-out noise, electrons."""
+RON = (2.40, 2.31, 2.42, 2.63)
+"""Read-out noise of the four outputs, electrons."""
 GAINS = (1.10, 1.13, 1.17, 1.12)
 """Electrons per adu of the four outputs."""
-BIAS_LEVELS = (1201.0, 1202.4, 1200.6, 1201.8)
+BIAS_LEVELS = (1201.0, 1202.0, 1201.0, 1202.0)
 """adu."""
+BIAS_SLOPES = ((5e-5, 1.2e-5), (-5e-5, 1.2e-5), (-5e-5, -1.1e-5), (4e-5, -9e-6))
+"""adu per pixel in x and y, of each output."""
 PORTS = ((1, 1), (4096, 1), (4096, 4112), (1, 4112))
 
 
@@ -203,7 +205,7 @@ def channel_header(ifu: int) -> fits.Header:
             f"DET OUT{number} PRSCY": 32,
             f"DET OUT{number} OVSCX": 32,
             f"DET OUT{number} OVSCY": 32,
-            f"DET OUT{number} RON": RON,
+            f"DET OUT{number} RON": RON[number - 1],
             f"DET OUT{number} GAIN": GAINS[number - 1],
             f"DET OUT{number} CONAD": GAINS[number - 1],
         }

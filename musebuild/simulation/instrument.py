@@ -11,8 +11,10 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from musebuild.simulation.spectra import GRID, STEP
+from musebuild.simulation import slicer
+from musebuild.simulation.spectra import GRID, STEP, line_spread
 
 NX, NY = 4096, 4112
 SLICES = 48
@@ -20,9 +22,13 @@ SLICE_SPAXELS = 75.0
 """Width of a slice on the sky in spaxels (`width` of the GEOMETRY_TABLE)."""
 IFU_HEIGHT = 12
 """Spaxels that an IFU is high in the real field: 12 rows of 4 slices."""
-CENTRAL_WAVELENGTH = 7125.0
-"""Å, half-way up the detector."""
 DISPERSION = 1.25
+"""Å per row; half-way up the detector the wavelength is `slicer.WAVELENGTH`."""
+FAN = (0.25, 0.75)
+"""Parts of a trace's bend that are linear and cubic in the row."""
+STITCH_ROWS, STITCH_SHIFT = 512, 0.028
+"""Rows are not quite evenly spaced on a CCD, whose mask is printed in steps of 512: wave length
+and amplitude in pixels. It leaves the 0.025 Å rms that real wavelength solutions have."""
 MARGIN = 3
 """Columns beside a slice that are computed too, for its soft edges."""
 EDGE = 0.35
@@ -43,7 +49,7 @@ class SliceMap:
     along: Float
     """Place in the slice, in spaxels from its middle; runs against x, as on the sky."""
     coverage: Float
-    """Fraction of the pixel that the slice lights."""
+    """Light that the pixel gets: the lit fraction of it, and the fall-off along the slice."""
     dispersion: Float
     """Å per pixel."""
 
@@ -81,22 +87,36 @@ class Instrument:
 
     @cached_property
     def widths(self) -> Array:
-        """Widths of the slices in pixels: most 76, each fifth 79, as the real slicer has."""
-        widths = 75.95 + self.rng(2).uniform(-0.12, 0.12, SLICES)
-        widths[2::5] += 3.15
-        widths[30] -= 1.0
+        """Widths of the slices in pixels."""
+        widths = 75.94 + self.rng(2).uniform(-0.12, 0.12, SLICES)
+        for number, more in (slicer.WIDE | slicer.NARROW).items():
+            widths[number - 1] += more
         return np.asarray(widths)
 
     @cached_property
     def transmission(self) -> Array:
         """Relative transmission of each slice."""
-        return np.asarray(1 + 0.04 * self.rng(3).standard_normal(SLICES).clip(-2, 2))
+        scatter = 1 + 0.01 * self.rng(3).standard_normal(SLICES).clip(-2, 2)
+        return np.asarray(slicer.TRANSMISSION * scatter)
+
+    @cached_property
+    def illumination(self) -> Array:
+        """How the light falls off along each slice: linear and square coefficients, (48, 2)."""
+        rng = self.rng(6)
+        return np.stack(
+            [0.04 * rng.standard_normal(SLICES).clip(-2, 2), np.full(SLICES, -0.2)], axis=1
+        )
+
+    @cached_property
+    def wavelengths(self) -> Array:
+        """Å in the middle of each slice, half-way up the detector."""
+        return np.asarray(slicer.WAVELENGTH + self.rng(7).uniform(-4, 4))
 
     @cached_property
     def pixel_response(self) -> Float:
         """Pixel-to-pixel sensitivity, shape (NY, NX), mean 1."""
         noise = self.rng(4).standard_normal((NY, NX), dtype=np.float32)
-        return np.asarray(1 + 0.008 * noise, dtype=np.float32)
+        return np.asarray(1 + 0.012 * noise, dtype=np.float32)
 
     @cached_property
     def sky_x(self) -> Array:
@@ -130,9 +150,9 @@ class Instrument:
     def _map(self, index: int) -> SliceMap:
         y = np.arange(1, NY + 1, dtype=np.float64)
         t = (y - (NY + 1) / 2) / (NY / 2)
-        fan = (index - 23.5) / 23.5
-        # Traces fan out towards the edges of the detector and bend a little.
-        centre = self.centres[index] - 6.5 * fan * t + 1.2 * t**2
+        linear, cubic = FAN
+        reach = slicer.SLOPE[index] * (NY / 2) / (linear + 3 * cubic)
+        centre = self.centres[index] + reach * (linear * t + cubic * t**3)
         width = self.widths[index]
         first = int(np.floor((centre - width / 2).min())) - MARGIN
         last = int(np.ceil((centre + width / 2).max())) + MARGIN
@@ -142,14 +162,17 @@ class Instrument:
         half = width / 2 / EDGE
         coverage = _soft_step(offset + half) * _soft_step(half - offset)
 
-        # Staircase of the slicer, tilt and curvature of the slit's image, a little distortion.
-        stair = 9.0 * (((index * 7) % 12) - 5.5) / 5.5
-        tilt = -3.4 + 1.2 * fan
-        rows = y[:, None] - stair - tilt * u - 2.4 * u**2
+        # Tilt and curvature of the slit's image, uneven rows, a little distortion.
+        bottom, top = slicer.TILT_BOTTOM[index], slicer.TILT_TOP[index]
+        tilt = ((bottom + top) / 2 + (top - bottom) / 2 * t) / DISPERSION
+        uneven = STITCH_SHIFT * np.sin(2 * np.pi * y / STITCH_ROWS)
+        rows = (y + uneven)[:, None] - tilt[:, None] * u - 2.4 * u**2
         s = (rows - (NY + 1) / 2) / (NY / 2)
         half_range = DISPERSION * NY / 2
-        wavelength = CENTRAL_WAVELENGTH + half_range * s + 11.0 * (1 - s**2) + 4.0 * (s**3 - s)
+        wavelength = self.wavelengths[index] + half_range * s - 11.0 * s**2 + 4.0 * (s**3 - s)
         dispersion = (half_range - 22.0 * s + 4.0 * (3 * s**2 - 1)) / (NY / 2)
+        fall, square = self.illumination[index]
+        coverage *= 1 + fall * u + square * u**2
         return SliceMap(
             first_column=first - 1,
             wavelength=wavelength.astype(np.float32),
@@ -164,7 +187,7 @@ class Instrument:
         Parameters
         ----------
         spectrum : array
-            On `GRID`, electrons per Å and spaxel, after the LSF.
+            On `GRID`, electrons per Å and spaxel, before the line-spread function.
         along_slice : array, optional
             Shape (48,): factor for each slice.
 
@@ -178,8 +201,14 @@ class Instrument:
             factor = self.transmission[index]
             if along_slice is not None:
                 factor *= along_slice[index]
-            self.add(image, place, sample(spectrum, place.wavelength) * np.float32(factor))
+            seen = self.disperse(index, spectrum)
+            self.add(image, place, seen * np.float32(factor))
         return image * self.pixel_response
+
+    def disperse(self, index: int, spectrum: Array) -> Float:
+        """A spectrum on `GRID` as the pixels of a slice see it, shape of its map."""
+        spread = line_spread(spectrum, slicer.SLIT_WIDTH[index], slicer.BLUR[index])
+        return sample(spread, self.maps[index].wavelength)
 
     def add(self, image: Float, place: SliceMap, per_spaxel: Float) -> None:
         """Add the light of one slice, in electrons per Å and spaxel, to an image."""
@@ -190,8 +219,6 @@ class Instrument:
 
 
 def _soft_step(distance: Array) -> Array:
-    from scipy.special import ndtr
-
     return np.asarray(ndtr(distance))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,20 +126,8 @@ def measure_cube(cube: Path, truth: Path) -> tuple[Measurement, ...]:
         A file cannot be read as what it should be, or no source lies on the cube.
     """
     table = _read_truth(truth)
-    try:
-        with fits.open(cube) as hdus:
-            header = hdus["DATA"].header
-            axis = np.arange(header["NAXIS3"]) + 1 - header["CRPIX3"]
-            wavelengths = (header["CRVAL3"] + header["CD3_3"] * axis) / _doppler(hdus)
-            opened = _Cube(hdus["DATA"], WCS(header).celestial, wavelengths)
-            found = (*_measure_stars(opened, table), *_measure_nebulae(opened, table))
-    except (OSError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{cube.name} cannot be read as a data cube",
-            where=str(cube),
-            why=str(error),
-            remedy="give the DATACUBE_FINAL of muse_scipost or muse_exp_combine",
-        ) from None
+    with _opened(cube) as opened:
+        found = (*_measure_stars(opened, table), *_measure_nebulae(opened, table))
     if not found:
         raise UsageError(
             f"No source of {truth.name} lies on {cube.name}",
@@ -276,9 +265,28 @@ def _read_truth(path: Path) -> Table:
     return table
 
 
-def _doppler(hdus: fits.HDUList) -> float:
+@contextmanager
+def _opened(path: Path) -> Iterator[_Cube]:
+    with ExitStack() as stack:
+        try:
+            hdus = stack.enter_context(fits.open(path))
+            header = hdus["DATA"].header
+            axis = np.arange(header["NAXIS3"]) + 1 - header["CRPIX3"]
+            wavelengths = (header["CRVAL3"] + header["CD3_3"] * axis) / _doppler(hdus[0].header)
+            cube = _Cube(hdus["DATA"], WCS(header).celestial, wavelengths)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise UsageError(
+                f"{path.name} cannot be read as a data cube",
+                where=str(path),
+                why=str(error),
+                remedy="give the DATACUBE_FINAL of muse_scipost or muse_exp_combine",
+            ) from None
+        yield cube
+
+
+def _doppler(header: fits.Header) -> float:
     """Factor by which a radial-velocity correction has stretched the wavelengths."""
-    velocity = float(hdus[0].header.get("ESO DRS MUSE PIXTABLE RVCORR", 0.0))
+    velocity = float(header.get("ESO DRS MUSE PIXTABLE RVCORR", 0.0))
     return 1 + velocity / LIGHT_SPEED
 
 
@@ -325,13 +333,18 @@ def _positions(
     ra, dec = cube.wcs.pixel_to_world_values(x, y)
     cos_dec = np.cos(np.radians(float(row["dec"])))
     for direction, truth, measured, factor in (
-        ("east", float(row["ra"]) - centre["ra"], float(ra) - centre["ra"], cos_dec),
-        ("north", float(row["dec"]) - centre["dec"], float(dec) - centre["dec"], 1.0),
+        ("east", _turn(row["ra"] - centre["ra"]), _turn(ra - centre["ra"]), cos_dec),
+        ("north", row["dec"] - centre["dec"], dec - centre["dec"], 1.0),
     ):
         yield Measurement(
             "position", f"position of {name}, {direction}", float(truth * factor * 3600),
             float(measured * factor * 3600), "arcsec", POSITION_TOLERANCE,
         )  # fmt: skip
+
+
+def _turn(degrees: float) -> float:
+    """A difference of right ascensions across nought hours, too."""
+    return (float(degrees) + 180) % 360 - 180
 
 
 def _measure_nebulae(cube: _Cube, table: Table) -> Iterator[Measurement]:
@@ -369,14 +382,17 @@ def _centroid(
     spectrum = np.nansum(part[:, distance <= radius], axis=1)
     offsets = cube.wavelengths[planes] - wavelength
 
-    def profile(at: Array, level: float, slope: float, peak: float, middle: float, sigma: float)\
-            -> Array:  # fmt: skip
-        return np.asarray(level + slope * at + peak * np.exp(-0.5 * ((at - middle) / sigma) ** 2))
-
     level = float(np.median(spectrum))
     start = (level, 0.0, float(spectrum.max()) - level, float(offsets[spectrum.argmax()]), 1.2)
     try:
-        found, _ = curve_fit(profile, offsets, spectrum, p0=start)
+        found, _ = curve_fit(_line_profile, offsets, spectrum, p0=start)
     except (RuntimeError, ValueError):
         return float("nan")
     return wavelength + float(found[3])
+
+
+def _line_profile(
+    at: Array, level: float, slope: float, peak: float, middle: float, sigma: float
+) -> Array:
+    """A Gaussian on a sloping continuum."""
+    return np.asarray(level + slope * at + peak * np.exp(-0.5 * ((at - middle) / sigma) ** 2))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from musebuild.simulation import atmosphere, spectra
 from musebuild.simulation.field import Field, Pointing, demo_field, expose_field, standard_field
-from musebuild.simulation.headers import FrameSpec, hour_angle, sidereal_seconds
+from musebuild.simulation.headers import FrameSpec, hour_angle, mjd, sidereal_seconds
 from musebuild.simulation.instrument import NX, NY, SLICES, Instrument
 from musebuild.simulation.options import SimulationOptions
 from musebuild.simulation.rawframes import (
@@ -32,8 +32,8 @@ FIELD_NAME = "FIELD"
 EXPOSURE = 600.0
 STANDARD_EXPOSURE = 40.0
 DARK_EXPOSURE = 1800.0
-FLAT_ELECTRONS = 34_000.0
-SKYFLAT_ELECTRONS = 22_000.0
+FLAT_ELECTRONS = 47_600.0
+SKYFLAT_ELECTRONS = 34_000.0
 SEEING = 0.70
 DITHER = ((0.0, 0.0), (0.6, -0.4), (-0.5, 0.5), (0.4, 0.7), (-0.7, -0.3), (0.2, -0.6))
 """Arcsec east and north: known moves of the telescope, told by the headers."""
@@ -69,7 +69,10 @@ class Night:
     frames: tuple[Exposed, ...]
     field: Field
     standard: Field
+    exposures: tuple[FrameSpec, ...]
+    """Of the field, whether or not `frames` holds them all."""
     pointings: tuple[Pointing, ...]
+    """Of the exposures."""
     standard_pointing: Pointing
 
 
@@ -92,7 +95,10 @@ def plan_night(options: SimulationOptions) -> Night:
     first = morning + dt.timedelta(hours=1, minutes=34, seconds=56, milliseconds=867)
     # The field crosses the meridian soon after; RA is rounded so that a night repeats.
     field = demo_field(
-        options.geometry, ra=round(sidereal_seconds(first) / 240 - 4.0, 2) % 360, dec=-30.25
+        options.geometry,
+        options.ifus,
+        ra=round(sidereal_seconds(first) / 240 - 4.0, 2) % 360,
+        dec=-30.25,
     )
     star_time = morning + dt.timedelta(hours=9, minutes=32, seconds=26, milliseconds=112)
     standard = standard_field(ra=round(sidereal_seconds(star_time) / 240 - 9.0, 2) % 360, dec=-18.4)
@@ -100,11 +106,15 @@ def plan_night(options: SimulationOptions) -> Night:
     frames: list[Exposed] = []
 
     def sequence(
-        start: dt.datetime, count: int, step: float, light: Light, spec: FrameSpec
+        start: dt.datetime,
+        count: int,
+        step: float,
+        milliseconds: int,
+        light: Light,
+        spec: FrameSpec,
     ) -> dt.datetime:
-        offset = len(frames)
         for number in range(count):
-            moment = start + dt.timedelta(seconds=10 + step * number, milliseconds=147 + offset)
+            moment = start + dt.timedelta(seconds=10 + step * number, milliseconds=milliseconds)
             frames.append(
                 Exposed(
                     replace(spec, start=moment, template_start=start, number=number + 1, of=count),
@@ -116,13 +126,13 @@ def plan_night(options: SimulationOptions) -> Night:
     blank = FrameSpec(evening, "CALIB", "BIAS", "", evening, 1, 1, "", mode)
 
     sequence(
-        evening + dt.timedelta(hours=22, minutes=4, seconds=55), 3, 80.0, ("skyflat", 0),
+        evening + dt.timedelta(hours=22, minutes=4, seconds=55), 3, 80.0, 147, ("skyflat", 0),
         replace(blank, dpr_type="FLAT,SKY", template="MUSE_wfm_cal_skyflat",
                 origin="MUSE_WFM_SKYFLAT", exposure=8.0, target="Twilight",
                 object_name="FLAT,SKY", temperature=10.5),
     )  # fmt: skip
     sequence(
-        first - dt.timedelta(minutes=10), 1, 60.0, ("lamp", 0),
+        first - dt.timedelta(minutes=10), 1, 60.0, 150, ("lamp", 0),
         replace(blank, dpr_type="FLAT,LAMP,ILLUM", template="MUSE_wfm_cal_illum",
                 origin="MUSE_WFM_ILLUM", exposure=1.155, lamps=("FF1", "FF2")),
     )  # fmt: skip
@@ -178,6 +188,7 @@ def plan_night(options: SimulationOptions) -> Night:
         then,
         5,
         68.0,
+        154,
         ("dark", 0),
         replace(blank, dpr_type="BIAS", template="MUSE_cal_bias", origin="MUSE_CAL_BIAS"),
     )
@@ -185,6 +196,7 @@ def plan_night(options: SimulationOptions) -> Night:
         then,
         5,
         70.0,
+        159,
         ("lamp", 0),
         replace(
             blank,
@@ -224,6 +236,7 @@ def plan_night(options: SimulationOptions) -> Night:
         then,
         3,
         DARK_EXPOSURE + 70,
+        173,
         ("dark", int(DARK_EXPOSURE)),
         replace(
             blank,
@@ -235,7 +248,8 @@ def plan_night(options: SimulationOptions) -> Night:
     )
 
     frames.sort(key=lambda frame: frame.spec.start)
-    return Night(tuple(frames), field, standard, tuple(pointings), standard_pointing)
+    exposures = tuple(frame.spec for frame in frames if frame.light[0] == "object")
+    return Night(tuple(frames), field, standard, exposures, tuple(pointings), standard_pointing)
 
 
 def _airmass_and_angle(
@@ -251,12 +265,15 @@ def _airmass_and_angle(
     return airmass, (angles[0] + angles[-1]) / 2
 
 
-def simulate(options: SimulationOptions) -> SimulationReport:
+def simulate(options: SimulationOptions, night: Night | None = None) -> SimulationReport:
     """Write a simulated night.
 
     Parameters
     ----------
     options : SimulationOptions
+    night : Night, optional
+        The schedule, from `plan_night` of the same options; with fewer frames, if only some
+        are wanted.
 
     Returns
     -------
@@ -269,7 +286,7 @@ def simulate(options: SimulationOptions) -> SimulationReport:
         The options cannot be met.
     """
     options.check()
-    night = plan_night(options)
+    night = night or plan_night(options)
     raw, calib = options.folder / "raw", options.folder / "calib"
     raw.mkdir(parents=True, exist_ok=True)
     calib.mkdir(parents=True, exist_ok=True)
@@ -291,7 +308,7 @@ def simulate(options: SimulationOptions) -> SimulationReport:
         options,
         night.field,
         night.pointings,
-        [frame.spec for frame in night.frames if frame.light[0] == "object"],
+        night.exposures,
     )
     weather = write_weather_log(raw, night, options)
     return SimulationReport(tuple(files), tuple(statics), truth, weather)
@@ -308,6 +325,11 @@ def field_centre(instruments: list[Instrument]) -> tuple[float, float]:
     return float(x.min() + x.max()) / 2, float(y.min() + y.max()) / 2
 
 
+def frame_rng(options: SimulationOptions, spec: FrameSpec, ifu: int) -> np.random.Generator:
+    """Random numbers of one frame: the same whichever other frames the night holds."""
+    return np.random.default_rng([options.seed, ifu, round(mjd(spec.start) * 86_400_000)])
+
+
 def _written(
     options: SimulationOptions,
     night: Night,
@@ -319,7 +341,7 @@ def _written(
     """Write frame after frame; frames of one light share its image while they follow closely."""
     images: dict[tuple[Light, int], Float] = {}
 
-    def read(instrument: Instrument, index: int, exposed: Exposed) -> NDArray[np.uint16]:
+    def read(instrument: Instrument, exposed: Exposed) -> NDArray[np.uint16]:
         key = (exposed.light, instrument.ifu)
         if key not in images:
             images[key] = _light(options, night, instrument, exposed.light, centre)
@@ -329,7 +351,7 @@ def _written(
             electrons = electrons + np.float32(DARK_PER_HOUR * seconds / 3600)
             x, y, level = hot[instrument.ifu]
             electrons[y, x] += level * np.float32(seconds / 3600)
-        rng = np.random.default_rng([options.seed, instrument.ifu, 1000 + index])
+        rng = frame_rng(options, exposed.spec, instrument.ifu)
         return read_out(electrons if exposed.spec.dpr_type != "BIAS" else None, rng)
 
     for number, exposed in enumerate(night.frames, 1):
@@ -339,9 +361,9 @@ def _written(
         path = write_frame(
             folder,
             exposed.spec,
-            {i.ifu: partial(read, i, number, exposed) for i in instruments},
+            {i.ifu: partial(read, i, exposed) for i in instruments},
             compress=options.compress,
-            rng=np.random.default_rng([options.seed, 0, 1000 + number]),
+            rng=frame_rng(options, exposed.spec, 0),
         )
         yield number, exposed, path
 
@@ -360,17 +382,17 @@ def _light(
         return np.zeros((NY, NX), dtype=np.float32)
     if kind == "lamp":
         shape = spectra.lamp() * response
-        return instrument.expose(spectra.blur(shape / shape.max() * FLAT_ELECTRONS / spectra.PIXEL))
+        return instrument.expose(shape / shape.max() * FLAT_ELECTRONS / spectra.PIXEL)
     if kind == "skyflat":
         shape = spectra.solar() * response
         # The sky lights the field evenly but for a slow fall towards its edges.
         along = np.asarray(1 - 0.02 * ((np.arange(SLICES) - 23.5) / 23.5) ** 2, dtype=np.float64)
         level = SKYFLAT_ELECTRONS / spectra.PIXEL
-        return instrument.expose(spectra.blur(shape / shape.max() * level), along)
+        return instrument.expose(shape / shape.max() * level, along)
     if kind == "arc":
         wavelengths, strengths = spectra.arc(list(spectra.ARC_LINES)[index])
         lines = spectra.line_spectrum(wavelengths, [s * ARC_ELECTRONS for s in strengths])
-        return instrument.expose(spectra.blur(lines * response))
+        return instrument.expose(lines * response)
     if kind == "standard":
         return expose_field(
             instrument, night.standard, night.standard_pointing, centre, options.mode,
@@ -384,7 +406,7 @@ def _light(
 
 def write_weather_log(folder: Path, night: Night, options: SimulationOptions) -> Path:
     """The night log of the exposures (`.NL.txt`), as the archive delivers it."""
-    specs = [frame.spec for frame in night.frames if frame.light[0] == "object"]
+    specs = night.exposures
     first = specs[0]
     seeing = [spec.seeing for spec in specs]
     lines = [

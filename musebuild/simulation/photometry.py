@@ -54,6 +54,8 @@ def moffat(dx: Array, dy: Array, fwhm: float, beta: float) -> Array:
 
 def is_covered(image: Array, x: float, y: float, radius: float = CORE) -> bool:
     """Whether all pixels about a place hold data."""
+    if not np.isfinite([x, y]).all():
+        return False
     columns = np.arange(int(np.floor(x - radius)), int(np.ceil(x + radius)) + 1)
     rows = np.arange(int(np.floor(y - radius)), int(np.ceil(y + radius)) + 1)
     height, width = image.shape
@@ -85,7 +87,7 @@ def fit_stars(image: Array, places: Sequence[tuple[float, float]]) -> FieldFit:
     covered = [is_covered(image, x, y) for x, y in places]
     if not any(covered):
         raise ValueError("no star lies on the image")
-    rows, columns = np.indices(image.shape, dtype=np.float64)
+    rows, columns = (np.asarray(axis, dtype=np.float64) for axis in np.indices(image.shape))
     near = np.zeros(image.shape, dtype=bool)
     for x, y in places:
         near |= np.hypot(columns - x, rows - y) < REACH

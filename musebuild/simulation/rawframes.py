@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from musebuild.simulation.headers import (
     BIAS_LEVELS,
+    BIAS_SLOPES,
     GAINS,
     RON,
     FrameSpec,
@@ -53,20 +54,24 @@ def read_out(electrons: Float | None, rng: np.random.Generator) -> NDArray[np.ui
     """
     raw = rng.standard_normal((RAW_NY, RAW_NX), dtype=np.float32)
     half_x, half_y = NX // 2, NY // 2
-    drift = rng.normal(0, 0.3, 4)
+    drift = rng.normal(0, 0.12, 4)
     noise = None if electrons is None else rng.standard_normal((NY, NX), dtype=np.float32)
     for port, (right, top) in enumerate(((0, 0), (1, 0), (1, 1), (0, 1))):
         raw_x = slice(right * RAW_NX // 2, (right + 1) * RAW_NX // 2)
         raw_y = slice(top * RAW_NY // 2, (top + 1) * RAW_NY // 2)
         quadrant = raw[raw_y, raw_x]
-        quadrant *= np.float32(RON / GAINS[port])
+        quadrant *= np.float32(RON[port] / GAINS[port])
         quadrant += np.float32(BIAS_LEVELS[port] + drift[port])
+        lit = quadrant[SCAN : SCAN + half_y, SCAN : SCAN + half_x]
+        for pixels, slope, axis in zip(lit.shape, reversed(BIAS_SLOPES[port]), (1, 0), strict=True):
+            ramp = np.float32(slope) * (np.arange(pixels, dtype=np.float32) - pixels // 2)
+            lit += np.expand_dims(ramp, axis)
         if electrons is not None and noise is not None:
             light_x = slice(right * half_x, (right + 1) * half_x)
             light_y = slice(top * half_y, (top + 1) * half_y)
             light = electrons[light_y, light_x]
             signal = light + noise[light_y, light_x] * np.sqrt(np.maximum(light, 0))
-            quadrant[SCAN : SCAN + half_y, SCAN : SCAN + half_x] += signal / np.float32(GAINS[port])
+            lit += signal / np.float32(GAINS[port])
     np.rint(raw, out=raw)
     np.clip(raw, 0, 65535, out=raw)
     return raw.astype(np.uint16)
@@ -87,7 +92,7 @@ def write_frame(
     folder : Path
     spec : FrameSpec
     channels : dict
-        IFU → a function that gives its image, so that one image at a time is in memory.
+        IFU → a function that gives its image.
     compress : bool
         Rice-compressed `.fits.fz`.
     rng : numpy.random.Generator
@@ -111,12 +116,18 @@ def write_frame(
         hdus.append(hdu)
     if spec.mode.startswith("WFM-AO") and spec.dpr_type in ("OBJECT", "STD"):
         hdus.append(sparta_table(spec, rng))
-    # The date of the exposure stands for the time of writing, so that bytes repeat.
-    for hdu in hdus:
-        if not isinstance(hdu, fits.CompImageHDU):
-            hdu.add_checksum(when=spec.name)
     path = folder / (spec.filename + (".fz" if compress else ""))
     beside = path.with_name(f".{path.name}.part")
-    hdus.writeto(beside, overwrite=True, output_verify="exception")
+    # The date of the exposure stands for the time of writing, so that bytes repeat.
+    if compress:
+        hdus.writeto(beside, overwrite=True, output_verify="exception")
+        # Checksums are those of the compressed data, which exist only now.
+        with fits.open(beside, mode="update", disable_image_compression=True) as written:
+            for hdu in written:
+                hdu.add_checksum(when=spec.name)
+    else:
+        for hdu in hdus:
+            hdu.add_checksum(when=spec.name)
+        hdus.writeto(beside, overwrite=True, output_verify="exception")
     beside.replace(path)
     return path

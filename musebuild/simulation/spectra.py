@@ -9,23 +9,31 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
+from scipy.special import expit
 
 Array = NDArray[np.float64]
 
 STEP = 0.25
-GRID: Array = np.arange(4400.0, 9900.0, STEP)
+GRID: Array = np.arange(4200.0, 9900.0, STEP)
 
-LSF_FWHM = 2.45
-"""Å: optics and slit; the pixel adds its own 1.25 Å box."""
 PIXEL = 1.25
+BROADENING = 0.12
+"""How much wider lines are at the ends of the spectrum than in its middle."""
 SODIUM_NOTCH = (5805.0, 5966.0)
 """Blocked in WFM-AO-N, against the light of the laser guide stars (Å)."""
 
 PLANCK_LIGHT = 1.98644586e-8
 """h c in erg Å."""
-COLLECTING_AREA = np.pi * (400.0**2 - 56.0**2)
-"""cm²: VLT primary mirror less the central obscuration."""
+COLLECTING_AREA = 483_250.7
+"""cm²: effective area of the telescope, as the DRS takes it for its throughput."""
+THROUGHPUT = (
+    (4200.0, 0.060), (4500.0, 0.125), (4750.0, 0.175), (5000.0, 0.2213), (5500.0, 0.279),
+    (6000.0, 0.314), (6500.0, 0.331), (7000.0, 0.3283), (7500.0, 0.292), (8000.0, 0.2460),
+    (8500.0, 0.199), (9000.0, 0.1568), (9500.0, 0.117), (9900.0, 0.085),
+)  # fmt: skip
+"""Wavelength (Å), fraction of photons detected."""
 
 # Air wavelengths (Å) of lines that stand alone at MUSE's resolution, and their relative
 # strengths; the strong and lonely ones serve as FWHM references. Wavelengths: NIST ASD.
@@ -88,20 +96,43 @@ SKY_LINES: tuple[tuple[str, int, float, float], ...] = (
     ("OH 8-4 P1 4", 12, 9461.180, 12000.0),
 )  # fmt: skip
 RAMAN_LINES: tuple[tuple[str, float, float], ...] = (
-    ("O2 Raman", 6484.39, 40.0),
-    ("N2 Raman", 6827.17, 90.0),
+    ("O2 Raman", 6484.39, 590.0),
+    ("N2 Raman", 6827.17, 1520.0),
 )
-"""Light of the 589 nm lasers, shifted by the Raman effect (air Å, sky-line units)."""
+"""Light of the 589 nm lasers, shifted by the Raman effect (air Å, sky-line units). In truth
+each is a band of rotational lines; the strengths are right in order only."""
 
 
-def blur(spectrum: Array) -> Array:
-    """A spectrum on `GRID` as the spectrograph sees it: LSF and pixel.
+def line_spread(spectrum: Array, slit_width: float, blur: float) -> Array:
+    """A spectrum on `GRID` as it reaches the detector through one slice.
 
-    The box of a pixel is carried by its variance; at two pixels a FWHM the difference from
-    the exact form is below a percent of the width.
+    The image of the slit is a box, the optics add a Gaussian, the pixel another box (carried
+    by its variance): the form in which the DRS models the line-spread function too.
+
+    Parameters
+    ----------
+    spectrum : array
+    slit_width : float
+        Å: mean width of the box; it is wider at the ends of the spectrum.
+    blur : float
+        Å: standard deviation of the Gaussian.
     """
-    sigma = np.sqrt((LSF_FWHM / 2.3548) ** 2 + PIXEL**2 / 12)
-    return np.asarray(gaussian_filter1d(spectrum, sigma / STEP, mode="nearest"))
+    sigma = np.sqrt(blur**2 + PIXEL**2 / 12)
+    spectrum = gaussian_filter1d(spectrum, sigma / STEP, mode="nearest", truncate=4.5)
+    # Between the narrowest and the widest image, the share of each changes with the wavelength.
+    narrow = _running_mean(spectrum, slit_width * (1 - BROADENING / 3))
+    wide = _running_mean(spectrum, slit_width * (1 + BROADENING * 2 / 3))
+    share = np.clip(((GRID - 7050) / 2300) ** 2, 0, 1.2)
+    return np.asarray(narrow + share * (wide - narrow))
+
+
+def _running_mean(spectrum: Array, width: float) -> Array:
+    """Mean over a box of any width in Å; the light in it is conserved."""
+    total = np.concatenate([[0.0], np.cumsum(spectrum)])
+    edges = np.arange(len(total)) - 0.5
+    place, half = np.arange(len(spectrum)), width / STEP / 2
+    upper, lower = (np.interp(place + side * half, edges, total) for side in (1, -1))
+    return np.asarray((upper - lower) / (2 * half))
 
 
 def line_spectrum(wavelengths: Sequence[float], fluxes: Sequence[float]) -> Array:
@@ -122,22 +153,24 @@ def line_spectrum(wavelengths: Sequence[float], fluxes: Sequence[float]) -> Arra
 def throughput(mode: str) -> Array:
     """Fraction of photons that telescope, optics and detector pass on, on `GRID`.
 
-    Of the size and shape of MUSE's (peak near 7000 Å), with the blue cut-on of the nominal
-    range and, with adaptive optics, the notch around the sodium lines.
+    That of MUSE, as the standard star of the reference night gave it (`QC STANDARD THRU`),
+    with the blue cut-on of the nominal range and, with adaptive optics, the notch around the
+    sodium lines.
     """
-    bell = 0.36 * np.exp(-0.5 * ((GRID - 6900) / 1750) ** 2)
-    cut_on = 1 / (1 + np.exp(-(GRID - 4705) / 14))
-    total = bell * cut_on
+    # A little light leaks through the cut-on filter: without it the flat would be dark there,
+    # and what is divided by it without bounds.
+    cut_on = 0.03 + 0.97 * expit((GRID - 4665) / 14)
+    total = CubicSpline(*zip(*THROUGHPUT, strict=True))(GRID) * cut_on
     if mode == "WFM-AO-N":
         low, high = SODIUM_NOTCH
-        blocked = 1 / (1 + np.exp(-(GRID - low) / 2.5)) / (1 + np.exp((GRID - high) / 2.5))
+        blocked = expit((GRID - low) / 2.5) * expit((high - GRID) / 2.5)
         total = total * (1 - 0.9995 * blocked)
     return np.asarray(total)
 
 
 def lamp() -> Array:
-    """The continuum lamp: smooth, as photons per Å (arbitrary scale)."""
-    return np.asarray(1 / (1 + np.exp(-(GRID - 5200) / 900)) * (1.25 - 0.25 * (GRID - 7000) / 3000))
+    """The continuum lamp: smooth, red, as photons per Å (arbitrary scale)."""
+    return np.asarray(np.exp(-0.5 * ((GRID - 7600) / 1700) ** 2))
 
 
 def arc(lamp_name: str) -> tuple[list[float], list[float]]:

@@ -14,7 +14,7 @@ from musebuild.simulation.field import Field
 from musebuild.simulation.instrument import SLICE_SPAXELS, SLICES, Instrument
 from musebuild.simulation.rawframes import SCAN, HotPixels
 
-ARC_ELECTRONS = 90_000.0
+ARC_ELECTRONS = 119_500.0
 """Electrons of a line of strength 1 in one spaxel, where the throughput is greatest."""
 
 
@@ -212,8 +212,12 @@ def sky_lines() -> fits.BinTableHDU:
 
 
 def raman_lines() -> fits.BinTableHDU:
-    """RAMAN_LINES: the laser's light, scattered by the air."""
-    return _line_table([(name, 0, wave, flux) for name, wave, flux in spectra.RAMAN_LINES])
+    """RAMAN_LINES: the laser's light, scattered by the air; group 0 is of O2, 1 of N2.
+
+    The DRS fits the flux of each group; the table holds shares of it.
+    """
+    lines = enumerate(spectra.RAMAN_LINES)
+    return _line_table([(name, group, wave, 1.0) for group, (name, wave, _) in lines])
 
 
 def _line_table(lines: Sequence[tuple[str, int, float, float]]) -> fits.BinTableHDU:

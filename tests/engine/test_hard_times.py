@@ -1,0 +1,184 @@
+"""Killed at every step, no space for any write, damaged ledgers: a plain build mends it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from musebuild.cache.steps import STEPS, VARIABLE
+from tests.support.projects import ALL, MockProject, Ran
+
+DRIVER = set(STEPS[STEPS.index("result read") :]) | {"order written"}
+
+
+def products(project: MockProject) -> dict[str, str]:
+    """Product → content digest, over the whole reduced tree."""
+    from musebuild.fits.digest import digest_frame
+
+    return {
+        str(path.relative_to(project.reduced)): digest_frame(path).content
+        for path in sorted(project.reduced.rglob("*.fits"))
+    }
+
+
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory, night: Path) -> dict[str, str]:
+    """What a build that nothing happened to makes."""
+    from tests.support.projects import make_mock_project
+
+    project = make_mock_project(tmp_path_factory.mktemp("right") / "project", night)
+    project.build()
+    return products(project)
+
+
+def check_mended(project: MockProject, right: dict[str, str]) -> None:
+    """A plain build ends right, and the next has nothing to do."""
+    ran = project.build()
+    assert "Traceback" not in ran.text
+    assert products(project) == right
+    assert "Everything is up to date" in project.build().out
+    assert not list((project.store / "scratch").iterdir())
+    assert not list(project.folder.rglob("*.part"))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_each_step(project: MockProject, right: dict[str, str], step: str) -> None:
+    ran = project.run("run", "-n", "2", env={**os.environ, VARIABLE: step})
+    # A result that is written whole counts, however its worker ended.
+    expected = -9 if step in DRIVER else 0 if step == "result written" else 1
+    assert ran.status == expected, ran.text
+    assert "Traceback" not in ran.text
+    finished = project.manifests()
+    begun = len(project.journal)
+    check_mended(project, right)
+    # Whatever had its manifest never ran again.
+    assert len(project.journal) - begun == ALL - finished
+
+
+def limited(project: MockProject, size: int) -> Ran:
+    """A build in which no file can grow beyond a size, as on a full disk or over a quota."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    done = subprocess.run(
+        project.command("run", "-n", "2"),
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        preexec_fn=limit,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("size", [0, 500, 3_000, 5_000, 8_000, 20_000, 60_000])
+def test_no_space_for_a_write(project: MockProject, right: dict[str, str], size: int) -> None:
+    ran = limited(project, size)
+    assert ran.status in (1, 2), ran.text
+    assert "Traceback" not in ran.text
+    assert "to mend it" in ran.text or "left errors" in ran.text or "File too large" in ran.text
+    check_mended(project, right)
+
+
+def database(project: MockProject) -> Path:
+    return project.folder / "musebuild.db"
+
+
+def test_a_deleted_ledger_loses_nothing(built: MockProject, right: dict[str, str]) -> None:
+    before = len(built.journal)
+    for path in built.folder.glob("musebuild.db*"):
+        path.unlink()
+    check_mended(built, right)
+    assert len(built.journal) == before
+
+
+def test_a_damaged_ledger_is_told_with_the_remedy(built: MockProject) -> None:
+    before = len(built.journal)
+    path = database(built)
+    path.write_bytes(path.read_bytes()[:5000])
+    for other in built.folder.glob("musebuild.db-*"):
+        other.unlink()
+    ran = built.run("run")
+    assert ran.status == 2, ran.text
+    assert "Traceback" not in ran.text
+    assert "made anew from the raw frames and the store" in ran.err
+    path.unlink()
+    built.build()
+    assert len(built.journal) == before
+
+
+def test_a_ledger_of_a_newer_musebuild_is_refused(built: MockProject) -> None:
+    import sqlite3
+
+    with sqlite3.connect(database(built)) as connection:
+        connection.execute("INSERT INTO migrations VALUES ('cache-99')")
+    ran = built.run("run")
+    assert ran.status == 2
+    assert "newer musebuild" in ran.err
+
+
+def test_a_deleted_store_is_made_again(built: MockProject, right: dict[str, str]) -> None:
+    before = len(built.journal)
+    shutil.rmtree(built.store)
+    check_mended(built, right)
+    assert len(built.journal) == before + ALL
+
+
+def test_the_cache_is_invisible(built: MockProject, right: dict[str, str]) -> None:
+    built.build("-a")
+    assert products(built) == right
+    shutil.rmtree(built.folder / "reduced")
+    built.build()
+    assert products(built) == right
+
+
+def test_one_store_serves_many_projects(
+    built: MockProject, right: dict[str, str], tmp_path: Path, night: Path
+) -> None:
+    from tests.support.projects import make_mock_project
+
+    other = make_mock_project(tmp_path / "other", night)
+    other.settings["cache"] = str(built.store)
+    other.write()
+    assert f"0 ran, {ALL} restored" in other.build().out
+    assert products(other) == right
+    assert not other.journal
+
+
+def test_a_read_only_store_as_a_second_level(
+    built: MockProject, right: dict[str, str], tmp_path: Path, night: Path
+) -> None:
+    from tests.support.projects import make_mock_project
+
+    before = {p: p.stat().st_mtime_ns for p in built.store.rglob("*")}
+    other = make_mock_project(tmp_path / "other", night)
+    other.settings["cache"] = ["mine", str(built.store)]
+    other.params("muse_exp_combine", lambdamin=4800.0)
+    ran = other.build()
+    assert f"1 ran, {ALL - 1} restored" in ran.out
+    assert {p: p.stat().st_mtime_ns for p in built.store.rglob("*")} == before
+
+
+def test_the_settings_edited_during_a_build(project: MockProject, right: dict[str, str]) -> None:
+    import time
+
+    project.rule(seconds=0.1)
+    process = subprocess.Popen(
+        project.command("run", "-n", "2"), cwd=project.folder, stdout=subprocess.DEVNULL
+    )
+    while not project.journal:
+        time.sleep(0.02)
+    project.params("muse_scipost", skymodel_fraction=0.7)
+    assert process.wait(60) == 0
+    # The build went by what it had read.
+    assert products(project) == right
+    del project.settings["recipes"]["muse_scipost"]["params"]["skymodel_fraction"]
+    project.write()
+    assert "Everything is up to date" in project.build().out

@@ -15,6 +15,7 @@ from doit.task import Task
 from musebuild import __version__
 from musebuild.cli.base import PROJECT, BaseCommand
 from musebuild.cli.build import RunCommand
+from musebuild.cli.cache import CacheCommand
 from musebuild.cli.demo import DemoCommand
 from musebuild.cli.init import InitCommand
 from musebuild.cli.log import LogCommand
@@ -54,6 +55,7 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         CleanCommand,
         ForgetCommand,
         LogCommand,
+        CacheCommand,
         InitCommand,
         SimulateCommand,
         DemoCommand,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil
@@ -143,14 +143,21 @@ class Build:
             software=self.software,
             world=self.world.world,
         )
+        return self._noted(name, resolution)
+
+    def _noted(self, name: str, resolution: Resolution) -> Resolution:
+        before = self.resolutions.get(name)
+        if before and before.key == resolution.key and before.state == resolution.state:
+            # The first look took damaged objects away: its reason is the true one.
+            resolution = replace(resolution, reason=before.reason)
         self.resolutions[name] = resolution
         return resolution
 
     def look_again(self, name: str) -> Resolution:
         """State of an invocation under its key's lock: another build may have made it."""
-        resolution = judge(self.resolutions[name], self.plan.invocations[name], self.world.world)
-        self.resolutions[name] = resolution
-        return resolution
+        return self._noted(
+            name, judge(self.resolutions[name], self.plan.invocations[name], self.world.world)
+        )
 
     def up_to_date(self, name: str) -> None:
         """An invocation turned out to be up to date."""

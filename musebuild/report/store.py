@@ -1,0 +1,63 @@
+"""The store in numbers, and what a verification of it found."""
+
+from __future__ import annotations
+
+from musebuild.cache.stats import Stats
+from musebuild.cache.verify import VerifyReport
+from musebuild.report.spans import count, span
+from musebuild.settings.sizes import format_bytes
+
+
+def stats_text(stats: Stats) -> str:
+    """Size, use and success of the store."""
+    lines = [
+        f"manifests: {stats.manifests}",
+        f"objects: {stats.objects}, {format_bytes(stats.object_bytes)}",
+    ]
+    if stats.named_bytes > stats.object_bytes - stats.unused_bytes:
+        saved = stats.named_bytes - (stats.object_bytes - stats.unused_bytes)
+        lines.append(f"shared: {format_bytes(saved)} are kept once though several tasks made them")
+    if stats.unused_objects:
+        lines.append(
+            f"unused: {count(stats.unused_objects, 'object')}, {format_bytes(stats.unused_bytes)} "
+            "(logs of failures, and what a build left that was stopped)"
+        )
+    lines.append(
+        f"recipes took {span(stats.seconds_spent)}; restoring saved {span(stats.seconds_saved)}"
+    )
+    if stats.outcomes:
+        lines.append("outcomes: " + ", ".join(f"{n} {name}" for name, n in stats.outcomes.items()))
+    if stats.misses:
+        lines.append("causes of a run: " + ", ".join(f"{n} {m}" for m, n in stats.misses.items()))
+    if stats.recipes:
+        width = max(len(recipe.recipe) for recipe in stats.recipes)
+        lines.append(f"{'recipe':<{width}}  made  products      time        peak memory")
+        lines += [
+            f"{r.recipe:<{width}}  {r.manifests:>4}  {format_bytes(r.product_bytes):<12}  "
+            f"{span(r.seconds):<10}  {format_bytes(r.peak_memory)}"
+            for r in stats.recipes
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def verify_text(report: VerifyReport, *, repaired: bool) -> str:
+    """What a verification found."""
+    lines = []
+    for found in report.findings:
+        line = f"{found.kind}: {found.path}"
+        if found.task:
+            line += f" (of {found.task})"
+        if found.detail:
+            line += f": {found.detail}"
+        if found.repair:
+            line += f" -> {found.repair}"
+        lines.append(line)
+    lines.append(
+        f"{count(report.manifests, 'manifest')} and {count(report.objects, 'object')} "
+        f"({format_bytes(report.bytes)}) read: " + ("sound" if report.sound else "NOT sound")
+    )
+    if not report.sound and not repaired:
+        lines.append(
+            "to mend it: musebuild cache verify --repair, then `doit` makes again what was lost"
+        )
+    return "\n".join(lines) + "\n"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,18 @@ def own_path(path: Path) -> Path:
     if path.name == FOREIGN_NAME or not is_ours(path):
         return path.with_name(OWN_NAME)
     return path
+
+
+@contextlib.contextmanager
+def transaction(database: Database) -> Iterator[sqlite3.Connection]:
+    """All or nothing; nobody sees a part of it.
+
+    Statements must go to the connection that this gives: `Database.execute` of sqlite-utils 4
+    commits each by itself where no transaction is open yet.
+    """
+    with database.conn as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
 
 
 def open_database(path: Path, migrations: Sequence[Migration]) -> Database:

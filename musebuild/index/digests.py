@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from musebuild.fits.digest import FrameDigest
-from musebuild.index.database import file_system
+from musebuild.index.database import file_system, transaction
 
 TICK_NS = 100_000_000
 """Local file systems stamp changes at least so finely."""
@@ -55,6 +55,7 @@ class DigestMemory:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._ticks: dict[str, int] = {}
+        self._pending: list[tuple[object, ...]] = []
 
     def _tick(self, path: str) -> int:
         folder = os.path.dirname(path)
@@ -102,16 +103,21 @@ class DigestMemory:
         hashed_ns : int, optional
             When it began to be read (ns since the epoch); default: now.
         """
-        self._db.execute(
-            "INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?,?,?,?)",
-            [
+        # Kept until `commit`: an open transaction would keep other builds waiting.
+        self._pending.append(
+            (
                 str(path),
                 *known,
                 time.time_ns() if hashed_ns is None else hashed_ns,
                 json.dumps(asdict(digest)),
-            ],
+            )
         )
 
     def commit(self) -> None:
         """Make what was remembered last."""
-        self._db.conn.commit()
+        if self._pending:
+            with transaction(self._db) as connection:
+                connection.executemany(
+                    "INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?,?,?,?)", self._pending
+                )
+            self._pending.clear()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,7 @@ from sqlite_utils import Database
 from musebuild.errors import FrameError
 from musebuild.fits.headers import read_headers
 from musebuild.index.columns import COLUMNS, column_of, dataset_of, row_of, run_of
+from musebuild.index.database import transaction
 from musebuild.settings.model import Settings
 from musebuild.settings.sources import ENDINGS
 
@@ -119,22 +122,19 @@ def _meta(db: Database, name: str) -> str:
     return row[0] if row else ""
 
 
-def _set_meta(db: Database, name: str, value: str) -> None:
-    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [name, value])
-
-
 def _follow_settings(db: Database, settings: Settings) -> None:
     """Compute columns anew after the settings of datasets or runs changed."""
     wanted = _computed(settings)
     if _meta(db, "computed") == wanted:
         return
-    with db.conn:
-        for path, night, name in db.execute("SELECT path, night, OBJECT_ORIG FROM raw").fetchall():
-            db.execute(
+    rows = db.execute("SELECT path, night, OBJECT_ORIG FROM raw").fetchall()
+    with transaction(db) as connection:
+        for path, night, name in rows:
+            connection.execute(
                 "UPDATE raw SET OBJECT = ?, run = ? WHERE path = ?",
                 [dataset_of(name or "", settings) or None, run_of(night or "", settings), path],
             )
-        _set_meta(db, "computed", wanted)
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('computed', ?)", [wanted])
 
 
 def _columns(db: Database, settings: Settings) -> bool:
@@ -142,7 +142,9 @@ def _columns(db: Database, settings: Settings) -> bool:
     wanted = {column_of(keyword) for keyword in settings.additional_keywords} - set(COLUMNS)
     have = {column.name for column in db["raw"].columns}
     for name in sorted(wanted - have):
-        db.table("raw").add_column(name, str)
+        # Another build may have added it a moment ago.
+        with contextlib.suppress(sqlite3.OperationalError):
+            db.table("raw").add_column(name, str)
     return bool(wanted - have)
 
 
@@ -223,16 +225,16 @@ def _write(
 ) -> None:
     if not (rows or broken or gone):
         return
-    with db.conn:
+    with transaction(db) as connection:
         for path in (*gone, *(item.path for item, _ in broken), *(row["path"] for row in rows)):
-            db.execute("DELETE FROM raw WHERE path = ?", [path])
-            db.execute("DELETE FROM bad_files WHERE path = ?", [path])
+            connection.execute("DELETE FROM raw WHERE path = ?", [path])
+            connection.execute("DELETE FROM bad_files WHERE path = ?", [path])
         for row in rows:
             names = ", ".join(f'"{name}"' for name in row)
             marks = ", ".join("?" * len(row))
-            db.execute(f"INSERT INTO raw ({names}) VALUES ({marks})", list(row.values()))
+            connection.execute(f"INSERT INTO raw ({names}) VALUES ({marks})", list(row.values()))
         for item, problem in broken:
-            db.execute(
+            connection.execute(
                 "INSERT INTO bad_files VALUES (?,?,?,?,?)",
                 [item.path, item.size, item.mtime_ns, problem.message, problem.remedy],
             )

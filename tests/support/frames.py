@@ -108,9 +108,7 @@ def mock_night(folder: Path, *, ifus: Iterable[int] = (1, 2), exposures: int = 2
         for date in dates:
             write_raw(raw, category, date, tpl=tpl, ifus=ifus, **more)
 
-    sequence(
-        "SKYFLAT", "2017-06-15T22:04:55", [f"2017-06-15T22:0{n}:05.147" for n in (5, 6, 7)]
-    )
+    sequence("SKYFLAT", "2017-06-15T22:04:55", [f"2017-06-15T22:0{n}:05.147" for n in (5, 6, 7)])
     sequence("ILLUM", "2017-06-16T01:24:56", ["2017-06-16T01:25:07.017"])
     for number in range(exposures):
         sequence(

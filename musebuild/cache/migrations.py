@@ -31,6 +31,7 @@ def _create(database: Database) -> None:
             id INTEGER PRIMARY KEY, build INTEGER, task TEXT, key TEXT, outcome TEXT,
             reason TEXT, seconds REAL, date TEXT, log TEXT)""",
         "CREATE INDEX events_task ON events (task)",
+        "CREATE TABLE settled (fingerprint TEXT PRIMARY KEY, date TEXT, found TEXT)",
     ):
         database.execute(statement)
 

@@ -264,6 +264,14 @@ class Store:
                 remedy=ROOM,
             ) from error
 
+    def manifest_file(self, key: str) -> Path:
+        """Where a key's manifest lies; in the first store where none has it."""
+        for root in self.roots:
+            path = self.manifest_path(root, key)
+            if path.exists():
+                return path
+        return self.manifest_path(self.root, key)
+
     def read_manifest(self, path: Path) -> Manifest:
         """Read a manifest file.
 

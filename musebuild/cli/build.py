@@ -16,6 +16,7 @@ from musebuild.engine.build import Build, BuildOptions, selection
 from musebuild.engine.executor import LocalExecutor
 from musebuild.engine.project import Project
 from musebuild.engine.run import BuildRunner
+from musebuild.engine.settled import Settled, recall
 from musebuild.engine.summary import BuildSummary
 from musebuild.engine.tasks import make_tasks
 from musebuild.engine.world import ProjectWorld
@@ -106,9 +107,15 @@ def build(
         What became of it.
     """
     began = time.monotonic()
+    usual = not (options.always or options.single) and reporter in ("console", "quiet")
+    if usual and (settled := recall(project, names)) is not None:
+        project.require_writable()
+        return settled_summary(project, settled, time.monotonic() - began)
     current = Build(project, names, options)
     try:
         stale = current.resolve()
+        if usual and not stale:
+            current.settle(names)
         if stale:
             current.begin(stale)
         if stale or reporter not in ("console", "quiet"):
@@ -131,6 +138,18 @@ def build(
         current.summary.seconds = time.monotonic() - began
         current.finish()
     return current.summary
+
+
+def settled_summary(project: Project, settled: Settled, seconds: float) -> BuildSummary:
+    """The summary of a build that is known to have nothing to do."""
+    return BuildSummary(
+        up_to_date=settled.tasks,
+        saved_seconds=settled.saved_seconds,
+        left_out=list(settled.left_out),
+        problems=[str(problem) for problem in project.scan_report.problems],
+        results=str(project.settings.reduced_path),
+        seconds=seconds,
+    )
 
 
 def log_level(given: str | None, *, verbose: bool) -> str:

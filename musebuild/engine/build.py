@@ -17,6 +17,7 @@ from musebuild.engine.hashing import Hasher
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import Resolution, judge, resolve_one
+from musebuild.engine.settled import Kept, Settled
 from musebuild.engine.summary import BuildSummary, Failure
 from musebuild.engine.work import (
     OrderOptions,
@@ -116,6 +117,29 @@ class Build:
         self.summary.up_to_date += 1
         if resolution.manifest is not None:
             self.summary.saved_seconds += resolution.manifest.seconds
+
+    def settle(self, names: Sequence[str]) -> None:
+        """Remember that there is nothing to do, and what that rests on."""
+        project = self.project
+        inputs = {p for name in self.names for p in file_inputs(self.plan.invocations[name])}
+        if len(project.digests.known_many(sorted(inputs))) < len(inputs):
+            # Some frame is so new that it could have changed within the tick of its time stamp.
+            return
+        paths: list[str] = []
+        for name in self.names:
+            manifest = self.manifests[name]
+            folder = project.settings.reduced_path / self.plan.invocations[name].folder
+            paths += [str(folder / product.name) for product in manifest.products]
+            paths += [str(project.store.path(product.object)) for product in manifest.products]
+            paths.append(str(project.store.manifest_file(manifest.key)))
+        found = Settled(
+            self.summary.up_to_date, self.summary.saved_seconds, tuple(self.summary.left_out)
+        )
+        kept = Kept(project, names, found, paths)
+        # What changed since the first look and before the files were noted shows now; what
+        # changes from now on differs from the note.
+        if not any(resolution.stale for resolution in self.world.resolve(self.names).values()):
+            kept.write()
 
     def begin(self, stale: Iterable[str]) -> None:
         """Note the start, and begin to digest input files in the order of the plan."""

@@ -83,6 +83,7 @@ COLUMNS: dict[str, str] = {
     "size": "INTEGER",
     "mtime_ns": "INTEGER",
     "inode": "INTEGER",
+    "ctime_ns": "INTEGER",
 } | {column_of(keyword): kind for keyword, kind in KEYWORDS.items()}
 
 _EXPOSURE = re.compile(r"MUSE\.(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)\.fits", re.IGNORECASE)

@@ -62,6 +62,19 @@ def named_paths(text: str, category: str, folder: Path) -> list[Path]:
     return [place] if place.is_file() else []
 
 
+def paths_of(settings: Settings) -> list[str]:
+    """Paths of all files that `collect_files` would read, sorted; reads none."""
+    found: set[Path] = set()
+    for block in settings.blocks.values():
+        for category, sources in block.frames.sources.items():
+            for text, _ in sources:
+                if is_path(text):
+                    found.update(named_paths(text, category, settings.folder))
+    if settings.muse_calib_path is not None:
+        found.update(_fits_in(settings.muse_calib_path))
+    return sorted(str(path) for path in found)
+
+
 def collect_files(settings: Settings) -> FileIndex:
     """Read the headers of all calibration files that the plan may choose from.
 

@@ -54,6 +54,7 @@ class _Found:
     size: int
     mtime_ns: int
     inode: int
+    ctime_ns: int
 
 
 def _walk(folder: Path) -> Iterator[_Found]:
@@ -79,9 +80,15 @@ def _walk(folder: Path) -> Iterator[_Found]:
                 elif entry.name.lower().endswith(ENDINGS):
                     # Through a link: the file itself counts.
                     status = entry.stat()
-                    yield _Found(entry.path, status.st_size, status.st_mtime_ns, status.st_ino)
+                    yield _Found(
+                        entry.path,
+                        status.st_size,
+                        status.st_mtime_ns,
+                        status.st_ino,
+                        status.st_ctime_ns,
+                    )
             except OSError:
-                yield _Found(entry.path, -1, 0, 0)
+                yield _Found(entry.path, -1, 0, 0, 0)
 
 
 def _read(found: _Found, settings: Settings) -> dict[str, Any] | BadFile:
@@ -103,6 +110,7 @@ def _read(found: _Found, settings: Settings) -> dict[str, Any] | BadFile:
         "size": found.size,
         "mtime_ns": found.mtime_ns,
         "inode": found.inode,
+        "ctime_ns": found.ctime_ns,
     }
 
 
@@ -129,6 +137,7 @@ def _follow_settings(db: Database, settings: Settings) -> None:
         return
     rows = db.execute("SELECT path, night, OBJECT_ORIG FROM raw").fetchall()
     with transaction(db) as connection:
+        connection.execute(_GROW)
         for path, night, name in rows:
             connection.execute(
                 "UPDATE raw SET OBJECT = ?, run = ? WHERE path = ?",
@@ -146,6 +155,17 @@ def _columns(db: Database, settings: Settings) -> bool:
         with contextlib.suppress(sqlite3.OperationalError):
             db.table("raw").add_column(name, str)
     return bool(wanted - have)
+
+
+def generation(db: Database) -> int:
+    """A number that grows with every change of the table of raw frames."""
+    return int(_meta(db, "generation") or 0)
+
+
+_GROW = (
+    "INSERT INTO meta VALUES ('generation', '1') ON CONFLICT (name) "
+    "DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
+)
 
 
 def scan(
@@ -178,14 +198,17 @@ def scan(
     report = ScanReport()
     found = {item.path: item for item in _walk(settings.raw_path)}
     root = str(settings.raw_path) + "/"
-    known = {row[0]: row[1:] for row in db.execute("SELECT path, size, mtime_ns, inode FROM raw")}
+    known = {
+        row[0]: row[1:]
+        for row in db.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM raw")
+    }
     bad = {
         row[0]: row[1:]
         for row in db.execute("SELECT path, size, mtime_ns, message, remedy FROM bad_files")
     }
     to_read: list[_Found] = []
     for path, item in sorted(found.items()):
-        if not force and known.get(path) == (item.size, item.mtime_ns, item.inode):
+        if not force and known.get(path) == (item.size, item.mtime_ns, item.inode, item.ctime_ns):
             report.unchanged += 1
         elif not force and path in bad and bad[path][:2] == (item.size, item.mtime_ns):
             report.problems.append(BadFile(path, bad[path][2], bad[path][3]))
@@ -226,6 +249,7 @@ def _write(
     if not (rows or broken or gone):
         return
     with transaction(db) as connection:
+        connection.execute(_GROW)
         for path in (*gone, *(item.path for item, _ in broken), *(row["path"] for row in rows)):
             connection.execute("DELETE FROM raw WHERE path = ?", [path])
             connection.execute("DELETE FROM bad_files WHERE path = ?", [path])

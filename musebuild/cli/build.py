@@ -9,9 +9,9 @@ from typing import Any, TextIO
 
 from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile, opt_single
 from doit.control import TaskControl
-from doit.reporter import ErrorOnlyReporter, ExecutedOnlyReporter, JsonReporter, ZeroReporter
 
 from musebuild.cli.base import ProjectCommand
+from musebuild.cli.reporting import REPORTERS, Reporting, end_build_log
 from musebuild.engine.build import Build, BuildOptions, selection
 from musebuild.engine.executor import LocalExecutor
 from musebuild.engine.project import Project
@@ -23,57 +23,8 @@ from musebuild.engine.world import ProjectWorld
 from musebuild.errors import UsageError
 from musebuild.plan.names import closure
 from musebuild.report.drill import dry_run_text, write_sofs
-from musebuild.report.lines import LineReporter, QuietReporter, summary_text
-from musebuild.report.live import LiveReporter
+from musebuild.report.lines import summary_text
 from musebuild.report.spans import count
-from musebuild.report.tail import LogTail
-
-REPORTERS = {
-    "console": LineReporter,
-    "live": LiveReporter,
-    "quiet": QuietReporter,
-    "json": JsonReporter,
-    "zero": ZeroReporter,
-    "executed-only": ExecutedOnlyReporter,
-    "error-only": ErrorOnlyReporter,
-}
-
-
-def make_reporter(
-    name: str, out: TextIO, current: Build, log_level: str
-) -> tuple[Any, LogTail | None]:
-    """A reporter, and what follows the logs of running recipes, where that is wanted.
-
-    Parameters
-    ----------
-    name : str
-        Of `REPORTERS`; `console` is the live display where `out` is a terminal.
-    out : file
-        Where it writes.
-    current : Build
-        The build that it reports.
-    log_level : str
-        Least level of the recipes' messages that are shown; empty: none.
-    """
-    if name == "console" and out.isatty():
-        name = "live"
-    catalogue = current.project.catalogue
-    reporter = REPORTERS[name](
-        out,
-        {
-            "seconds": current.project.ledger.seconds() if name == "live" else {},
-            "recipes": {
-                task: catalogue[invocation.recipe].plugin
-                for task, invocation in current.plan.invocations.items()
-            },
-            "workers": current.workers,
-            "memory": current.machine.memory,
-        },
-    )
-    tail = None
-    if log_level and isinstance(reporter, LineReporter):
-        tail = reporter.tail = LogTail(reporter.write, log_level)
-    return reporter, tail
 
 
 def build(
@@ -124,19 +75,17 @@ def build(
             control = TaskControl(tasks)
             control.process([task.name for task in tasks])
             executor = LocalExecutor()
-            teller, tail = make_reporter(reporter, out, current, log_level)
             try:
-                runner = BuildRunner(current, executor, teller)
-                runner.run_all(control.task_dispatcher())
+                with Reporting(reporter, out, current, log_level) as reporting:
+                    runner = BuildRunner(current, executor, reporting.reporter)
+                    runner.run_all(control.task_dispatcher())
             finally:
                 executor.close()
-                if tail is not None:
-                    tail.close()
-                if isinstance(teller, LineReporter):
-                    teller.complete_run()
     finally:
         current.summary.seconds = time.monotonic() - began
         current.finish()
+        if current.number:
+            end_build_log(current, summary_text(current.summary))
     return current.summary
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from musebuild.cli.base import ProjectCommand
+from musebuild.cli.reporting import log_folder
 from musebuild.engine.world import ProjectWorld
 from musebuild.errors import UsageError
 from musebuild.plan.names import closure, select
@@ -28,6 +29,14 @@ class LogCommand(ProjectCommand):
             "help": "of the last time that it failed; without a task: of the last failure at all",
         },
         {
+            "name": "build",
+            "short": "b",
+            "long": "build",
+            "type": bool,
+            "default": False,
+            "help": "of the last build, or of the builds whose numbers are given",
+        },
+        {
             "name": "path",
             "short": "p",
             "long": "path",
@@ -41,7 +50,9 @@ class LogCommand(ProjectCommand):
         """Print logs."""
         project = self.project(params)
         try:
-            if params["last_failure"]:
+            if params["build"]:
+                found = self._builds(project, args)
+            elif params["last_failure"]:
                 names = select(project.plan, args) if args else ()
                 found = self._failures(project, names)
             elif args:
@@ -60,6 +71,23 @@ class LogCommand(ProjectCommand):
         finally:
             project.close()
         return 0
+
+    @staticmethod
+    def _builds(project: Any, numbers: list[str]) -> list[tuple[str, Path]]:
+        logs = {
+            int(path.stem.removeprefix("build-")): path
+            for path in log_folder(project).glob("build-*.log")
+        }
+        if not logs:
+            raise UsageError("nothing was built in this project yet")
+        for text in numbers:
+            if not text.isdigit() or int(text) not in logs:
+                raise UsageError(
+                    f"there is no log of a build {text}",
+                    remedy=f"builds {min(logs)} to {max(logs)} have logs in {log_folder(project)}",
+                )
+        chosen = [int(text) for text in numbers] or [max(logs)]
+        return [(f"build {number}", logs[number]) for number in chosen]
 
     @staticmethod
     def _failures(project: Any, names: tuple[str, ...]) -> list[tuple[str, Path]]:

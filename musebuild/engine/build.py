@@ -256,6 +256,7 @@ class Build:
         summary = self.summary
         summary.ran.append(name)
         summary.recipe_seconds += result.seconds
+        summary.new_bytes += sum(product.size for product in manifest.products)
         recipe = self.plan.invocations[name].recipe
         if manifest.warnings:
             summary.warnings[recipe] = summary.warnings.get(recipe, 0) + len(manifest.warnings)

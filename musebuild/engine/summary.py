@@ -40,6 +40,8 @@ class BuildSummary:
     """Recipe → number of warnings."""
     seconds: float = 0.0
     recipe_seconds: float = 0.0
+    new_bytes: int = 0
+    """Products that were made."""
     saved_seconds: float = 0.0
     """What the restored and up-to-date invocations had cost when they were made."""
     results: str = ""

@@ -13,6 +13,7 @@ from musebuild.engine.summary import BuildSummary, Failure
 from musebuild.plan.model import LeftOut
 from musebuild.report.spans import count, span
 from musebuild.report.tail import LogTail
+from musebuild.settings.sizes import format_bytes
 
 MOST_LEFT_OUT = 20
 
@@ -220,7 +221,10 @@ def summary_text(summary: BuildSummary) -> str:
             parts.append(f"{len(summary.not_run)} not run")
         lines.append(", ".join(parts) + f", in {span(summary.seconds)}.")
         if summary.recipe_seconds:
-            lines.append(f"Recipes took {span(summary.recipe_seconds)}.")
+            lines.append(
+                f"Recipes took {span(summary.recipe_seconds)}, "
+                f"and made {format_bytes(summary.new_bytes)} of products."
+            )
         if summary.saved_seconds >= 1:
             lines.append(f"The cache saved {span(summary.saved_seconds)} of recipes.")
     if summary.stopped:

@@ -56,6 +56,17 @@ def test_log_of_the_last_failure(project: MockProject) -> None:
     assert "too noisy" in project.run("log", "--last-failure").out
 
 
+def test_log_of_builds(built: MockProject) -> None:
+    first = built.run("log", "--build").out
+    assert "done      muse_exp_combine:FIELD_drs" in first
+    assert "22 ran, 0 restored" in first
+    built.rule(recipe="muse_standard", fail="no star")
+    assert built.run("run", "-a", "muse_standard").status == 1
+    assert "no star" in built.run("log", "--build").out
+    assert built.run("log", "--build", "1").out == first
+    assert "there is no log of a build 77" in built.run("log", "-b", "77").err
+
+
 def test_log_of_what_never_ran_is_an_error(project: MockProject) -> None:
     ran = project.run("log", "muse_bias")
     assert ran.status == 2

@@ -101,7 +101,10 @@ class BaseCommand(Command):  # type: ignore[misc]
         for name, value in options:
             option, _ = parser.get_option(name)
             if option is not None and option.type is int and not value.lstrip("-").isdigit():
-                raise UsageError(f"musebuild {self.get_name()}: {name} wants a number, not {value}")
+                raise UsageError(
+                    f"musebuild {self.get_name()}: {name} wants a number, not {value}",
+                    remedy=f"write it like {name} 2",
+                )
             flat += [name] if option is not None and option.type is bool else [name, value]
         return flat, names
 
@@ -112,7 +115,10 @@ class BaseCommand(Command):  # type: ignore[misc]
     def no_arguments(self, args: Sequence[str]) -> None:
         """Refuse names where the command takes none."""
         if args:
-            raise UsageError(f"musebuild {self.get_name()} takes no names, and got {args[0]}")
+            raise UsageError(
+                f"musebuild {self.get_name()} takes no names, and got {args[0]}",
+                remedy="leave it out",
+            )
 
 
 class ProjectCommand(BaseCommand):

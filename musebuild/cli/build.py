@@ -182,7 +182,9 @@ class RunCommand(ProjectCommand):
     def run(self, params: Any, args: list[str]) -> int:
         """Build; the summary is printed at the end."""
         if params["num_process"] < 0:
-            raise UsageError("-n wants the number of recipes side by side, 1 or more")
+            raise UsageError(
+                "-n wants the number of recipes side by side", remedy="give 1 or more: -n 2"
+            )
         quiet = params["quiet"] or params["verbosity"] <= 0
         verbose = params["verbose"] or params["verbosity"] >= 2
         reporter = "quiet" if quiet else params["reporter"]
@@ -208,7 +210,9 @@ class RunCommand(ProjectCommand):
                 out = Path(params["outfile"]).open("w", encoding="utf-8")  # noqa: SIM115
             except OSError as error:
                 raise UsageError(
-                    f"the output file {params['outfile']} cannot be written", why=error.strerror
+                    f"the output file {params['outfile']} cannot be written",
+                    why=error.strerror,
+                    remedy="name a file in a folder that you can write",
                 ) from None
         try:
             level = log_level(project.settings.cpl.msg, verbose=verbose)

@@ -47,7 +47,10 @@ class CacheCommand(ProjectCommand):
                 remedy=f"musebuild cache {' | '.join(ACTIONS)}",
             )
         if params["repair"] and action != "verify":
-            raise UsageError("--repair belongs to musebuild cache verify")
+            raise UsageError(
+                "--repair belongs to musebuild cache verify",
+                remedy="musebuild cache verify --repair",
+            )
         project = self.project(params)
         try:
             if action == "stats":

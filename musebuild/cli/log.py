@@ -79,7 +79,7 @@ class LogCommand(ProjectCommand):
             for path in log_folder(project).glob("build-*.log")
         }
         if not logs:
-            raise UsageError("nothing was built in this project yet")
+            raise UsageError("nothing was built in this project yet", remedy="`doit` builds")
         for text in numbers:
             if not text.isdigit() or int(text) not in logs:
                 raise UsageError(
@@ -95,12 +95,16 @@ class LogCommand(ProjectCommand):
         if not failures:
             what = ", ".join(names) if names else "no task"
             raise UsageError(
-                f"{what} has failed" if not names else f"{what} has not failed in this project"
+                f"{what} has failed" if not names else f"{what} has not failed in this project",
+                remedy="leave --last-failure out to see the log of the last time that it ran",
             )
         name, log = failures[0]
         path = Path(log)
         if not log or not path.exists():
-            raise UsageError(f"the failure of {name} left no log")
+            raise UsageError(
+                f"the failure of {name} left no log",
+                remedy=f"`doit info {name}` tells why it failed",
+            )
         return [(name, path)]
 
     @staticmethod
@@ -116,6 +120,8 @@ class LogCommand(ProjectCommand):
                 found.append((name, path))
         if not found:
             raise UsageError(
-                f"there is no log of {', '.join(names)}", why="it has not run in this project"
+                f"there is no log of {', '.join(names)}",
+                why="it has not run in this project",
+                remedy="`doit` runs it",
             )
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from musebuild.engine.project import Project
 from musebuild.engine.resolve import Resolution, judge, resolve_one
 from musebuild.engine.settled import Kept, Settled
 from musebuild.engine.summary import BuildSummary, Failure
+from musebuild.engine.tasks import longest_paths
 from musebuild.engine.work import (
     OrderOptions,
     input_bytes,
@@ -97,6 +98,8 @@ class Build:
         self.resolutions: dict[str, Resolution] = {}
         self.hasher = Hasher(project.digests, self.world.known)
         self.number = 0
+        self.urgency: dict[str, float] = {}
+        """Seconds on the longest path that begins with an invocation."""
         self._models: dict[str, MemoryModel] = {}
 
     def resolve(self) -> list[str]:
@@ -141,8 +144,16 @@ class Build:
         if not any(resolution.stale for resolution in self.world.resolve(self.names).values()):
             kept.write()
 
-    def begin(self, stale: Iterable[str]) -> None:
+    def begin(self, stale: Sequence[str]) -> None:
         """Note the start, and begin to digest input files in the order of the plan."""
+        known = self.project.ledger.seconds()
+        usual = sum(known.values()) / len(known) if known else 1.0
+        plugins = {
+            name: self.project.catalogue[self.plan.invocations[name].recipe].plugin
+            for name in stale
+        }
+        expected = {name: known.get(plugin, usual) for name, plugin in plugins.items()}
+        self.urgency = longest_paths(self.plan, stale, expected)
         self.number = self.project.ledger.begin_build(
             str(self.project.settings.path), self.options.command
         )

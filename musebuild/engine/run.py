@@ -189,6 +189,8 @@ class BuildRunner(Runner):  # type: ignore[misc]
             self._ready[:0] = self._foreign
             self._foreign = []
             self._look_at_locks = now + WAIT_LOCK
+        # Stable: what is equally urgent keeps its order.
+        self._ready.sort(key=lambda work: -self.build.urgency.get(work.name, 0.0))
         while self._ready:
             held = [Running(w.demand.memory, w.threads) for w in self._running.values()]
             index = pick(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from doit.task import Task
 
@@ -12,6 +12,35 @@ from musebuild.plan.model import Invocation, Plan
 def upstream(invocation: Invocation) -> list[str]:
     """Invocations whose products one takes, each once, in the order of its inputs."""
     return list(dict.fromkeys(w.invocation for w in invocation.inputs if w.kind == "product"))
+
+
+def longest_paths(
+    plan: Plan, names: Sequence[str], seconds: Mapping[str, float]
+) -> dict[str, float]:
+    """Time from the start of each invocation to the end of what waits longest for it.
+
+    What is first on the longest path should start first: a build cannot end before it does.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    names : sequence of str
+        What must run, in the order of the plan.
+    seconds : mapping
+        Invocation → how long it is expected to take.
+
+    Returns
+    -------
+    dict
+        Invocation → seconds.
+    """
+    after: dict[str, float] = {}
+    for name in reversed(names):
+        own = seconds[name] + after.get(name, 0.0)
+        for needed in upstream(plan.invocations[name]):
+            after[needed] = max(after.get(needed, 0.0), own)
+    return {name: seconds[name] + after.get(name, 0.0) for name in names}
 
 
 def describe(invocation: Invocation) -> str:

@@ -39,7 +39,7 @@ class LineReporter:
 
     def line(self, event: str, text: str) -> None:
         """Write one line."""
-        self.outstream.write(f"{time.strftime('%H:%M:%S')}  {event:<8}  {text}\n")
+        self.outstream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {event:<8}  {text}\n")
         self.outstream.flush()
 
     def _counted(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from musebuild.fits.digest import digest_frame
 
 MUSEBUILD = Path(sys.executable).with_name("musebuild")
 DOIT = Path(sys.executable).with_name("doit")
@@ -70,11 +71,11 @@ def other_project(folder: Path, reduction: Reduction, **settings: Any) -> Path:
     return folder
 
 
-def digests(folder: Path) -> dict[str, dict[str, str]]:
-    """Task → product → content digest, from the manifests of a project."""
-    found: dict[str, dict[str, str]] = {}
-    for path in (folder / ".musebuild/store/manifests").glob("*/*.json"):
-        manifest = json.loads(path.read_text(encoding="utf-8").partition("\n")[2])
-        products = {product["name"]: product["digest"] for product in manifest["products"]}
-        found.setdefault(manifest["task"], {}).update(products)
-    return found
+def digests(folder: Path, *parts: str) -> dict[str, str]:
+    """Product → content digest, from some folders of the reduced tree."""
+    reduced = folder / "reduced" / "0.1"
+    return {
+        str(path.relative_to(reduced)): digest_frame(path).content
+        for part in parts
+        for path in sorted((reduced / part).rglob("*.fits"))
+    }

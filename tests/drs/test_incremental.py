@@ -12,6 +12,7 @@ from tests.drs.reduction import DOIT, Reduction, call, digests, other_project
 pytestmark = pytest.mark.drs
 
 ESOREX = {"cpl": {"runner": "esorex"}}
+CALIBRATIONS = ("MASTER_BIAS", "MASTER_FLAT", "WAVECAL_TABLE")
 
 
 def test_a_changed_bias_frame_and_back(reduction: Reduction) -> None:
@@ -31,10 +32,11 @@ def test_a_changed_bias_frame_and_back(reduction: Reduction) -> None:
 
 
 def test_a_recipe_that_runs_again_makes_the_same(reduction: Reduction) -> None:
-    before = digests(reduction.folder)
+    before = digests(reduction.folder, "MASTER_BIAS")
     ran = call(DOIT, "-a", "muse_bias", cwd=reduction.folder)
     assert "1 ran" in ran.stdout, ran.stdout + ran.stderr
-    assert digests(reduction.folder) == before
+    assert len(before) == 1
+    assert digests(reduction.folder, "MASTER_BIAS") == before
     # Early cutoff: nothing below it is stale.
     assert "Everything is up to date" in call(DOIT, cwd=reduction.folder).stdout
 
@@ -43,7 +45,6 @@ def test_esorex_makes_the_same_products(reduction: Reduction, bench: Path) -> No
     folder = other_project(bench / "esorex", reduction, **ESOREX)
     ran = call(DOIT.with_name("musebuild"), "run", "muse_wavecal", cwd=folder)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    through_cpl, through_esorex = digests(reduction.folder), digests(folder)
-    assert len(through_esorex) == 3
-    for task, products in through_esorex.items():
-        assert products == {name: through_cpl[task][name] for name in products}, task
+    made = digests(folder, *CALIBRATIONS)
+    assert len(made) >= 4
+    assert made == digests(reduction.folder, *CALIBRATIONS)

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from musebuild.cache.leases import Lease
-from musebuild.cache.owner import describe
+from musebuild.cache.owner import describe, is_dead
 from musebuild.errors import StoreError
 from musebuild.index.database import NETWORK_FILE_SYSTEMS, file_system
 
@@ -111,6 +111,27 @@ class KeyLock:
             self.path.unlink()
         os.close(self._descriptor)
         self._descriptor = None
+
+    @staticmethod
+    def sweep(root: Path) -> int:
+        """Remove the files of locks that nobody holds: their builds died. How many."""
+        if _on_network(root):
+            return 0  # leases run out by themselves
+        removed = 0
+        for path in list((root / "locks").iterdir()):
+            lock = KeyLock(root, path.name)
+            if path.is_file() and lock._is_held_by_nobody() and lock.try_acquire():
+                lock.release()
+                removed += 1
+        return removed
+
+    def _is_held_by_nobody(self) -> bool:
+        # Only what says so is tried: to take a lock, however briefly, keeps others waiting.
+        try:
+            owner = json.loads(self.path.read_text(encoding="utf-8"))
+            return is_dead(owner)
+        except (OSError, ValueError, TypeError):
+            return True
 
     def owner(self) -> str:
         """Who holds the lock, for a message."""

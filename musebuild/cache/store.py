@@ -13,7 +13,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
+import socket
 import stat
 import tempfile
 import time
@@ -24,8 +26,9 @@ from typing import Any
 
 from blake3 import blake3
 
+from musebuild.cache.locks import KeyLock
 from musebuild.cache.model import MANIFEST_VERSION, Manifest, Product
-from musebuild.cache.owner import describe, is_dead
+from musebuild.cache.owner import describe, is_dead, start_time
 from musebuild.cache.place import beside, place, sweep_parts, sync, write_atomically
 from musebuild.cache.steps import step
 from musebuild.errors import StoreError
@@ -374,7 +377,8 @@ class Store:
         safe = "".join(c if c.isascii() and (c.isalnum() or c in "-._") else "_" for c in label)
         folder = None
         try:
-            folder = Path(tempfile.mkdtemp(prefix=f"{safe[:60]}.", dir=self.root / "scratch"))
+            prefix = f"{safe[:60]}.{socket.gethostname()}-{os.getpid()}-"
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.root / "scratch"))
             (folder / OWNER_FILE).write_text(json.dumps(describe()), encoding="utf-8")
         except OSError as error:
             if folder is not None:
@@ -390,11 +394,16 @@ class Store:
     def sweep(self) -> int:
         """Remove what builds that died left in the scratch folder; how many things."""
         removed = sweep_parts(self.root / "scratch") + sweep_parts(self.root / "locks")
+        removed += KeyLock.sweep(self.root)
         for folder in (self.root / "scratch").iterdir():
             if folder.is_dir() and not folder.is_symlink() and _is_abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed += 1
         return removed
+
+
+_MAKER = re.compile(r"\.([^/]+)-(\d+)-[a-z0-9_]+$")
+"""Host and process in the name of a scratch folder."""
 
 
 def _untouched(status: os.stat_result) -> bool:
@@ -428,7 +437,10 @@ def _is_abandoned(folder: Path) -> bool:
         owner = None
     if not isinstance(owner, dict) or not owner:
         # Made a moment ago by a build that has not written its name yet, or left by one that
-        # died in between: only age tells.
+        # died in between: the folder's name tells on the same host, elsewhere only age.
+        maker = _MAKER.search(folder.name)
+        if maker and maker[1] == socket.gethostname() and not start_time(int(maker[2])):
+            return True
         return idle > UNOWNED_AGE
     if owner.get("keep"):
         return False

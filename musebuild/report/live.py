@@ -79,7 +79,8 @@ class LiveReporter(LineReporter):
     def line(self, event: str, text: str) -> None:
         """Only what people must not miss scrolls by."""
         if event in ("FAILED", "waits", "stopping"):
-            self._console.print(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {event:<8}  {text}", markup=False)
+            moment = time.strftime("%Y-%m-%d %H:%M:%S")
+            self._console.print(f"{moment}  {event:<8}  {text}", markup=False)
 
     def write(self, text: str) -> None:
         """Lines above the display."""

@@ -1,0 +1,347 @@
+"""One invocation, one maker: locks by flock, and leases on network file systems."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from musebuild.cache import locks as locks_module
+from musebuild.cache.leases import Lease
+from musebuild.cache.locks import KeyLock
+from musebuild.cache.owner import describe
+from musebuild.errors import StoreError
+
+KEY = "ab" * 32
+FAST = 0.02
+
+
+@pytest.fixture(params=["flock", "lease", "lease for want of flock"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each kind of lock."""
+    if request.param == "lease":
+        monkeypatch.setattr(locks_module, "_on_network", lambda root: True)
+    elif request.param != "flock":
+
+        def flock(*args: object) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+    return str(request.param)
+
+
+def left(root: Path) -> list[str]:
+    return [path.name for path in (root / "locks").iterdir()]
+
+
+def test_one_at_a_time(kind: str, tmp_path: Path) -> None:
+    first, second = KeyLock(tmp_path, KEY), KeyLock(tmp_path, KEY)
+    assert first.try_acquire()
+    assert not second.try_acquire()
+    assert not second.try_acquire()
+    first.release()
+    assert second.try_acquire()
+    assert not first.try_acquire()
+    second.release()
+    assert left(tmp_path) == []
+
+
+def test_keys_do_not_hinder_each_other(kind: str, tmp_path: Path) -> None:
+    first, second = KeyLock(tmp_path, "a"), KeyLock(tmp_path, "b")
+    assert first.try_acquire()
+    assert second.try_acquire()
+    first.release()
+    second.release()
+
+
+def test_who_has_it_may_ask_again(kind: str, tmp_path: Path) -> None:
+    lock = KeyLock(tmp_path, KEY)
+    assert lock.try_acquire()
+    assert lock.try_acquire()
+    lock.release()
+    lock.release()
+    assert KeyLock(tmp_path, KEY).try_acquire()
+
+
+def test_releasing_what_one_does_not_hold_takes_it_from_nobody(kind: str, tmp_path: Path) -> None:
+    first, second, third = (KeyLock(tmp_path, KEY) for _ in range(3))
+    assert first.try_acquire()
+    assert not second.try_acquire()
+    second.release()
+    assert not third.try_acquire()
+    first.release()
+
+
+def test_the_owner_is_described(kind: str, tmp_path: Path) -> None:
+    first, second = KeyLock(tmp_path, KEY), KeyLock(tmp_path, KEY)
+    assert second.owner() == "another build"
+    first.try_acquire()
+    second.try_acquire()
+    assert second.owner() == f"process {os.getpid()} on {os.uname().nodename}"
+    first.release()
+
+
+def test_a_killed_owner_loses_it_at_once(kind: str, tmp_path: Path) -> None:
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        KeyLock(tmp_path, KEY).try_acquire()
+        lock = KeyLock(tmp_path, KEY)
+        held = KeyLock(tmp_path, "other")
+        held.try_acquire()
+        os.write(write, b"x" if not lock.try_acquire() else b"?")
+        signal.pause()
+        os._exit(0)
+    try:
+        assert os.read(read, 1) in (b"x", b"?")
+        lock = KeyLock(tmp_path, "other")
+        assert not lock.try_acquire()
+        assert str(child) in lock.owner()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(read)
+        os.close(write)
+    assert lock.try_acquire()
+    lock.release()
+
+
+def test_many_threads_one_maker(kind: str, tmp_path: Path) -> None:
+    """Whoever gets the lock is alone with it, whatever others do meanwhile."""
+    inside, most, got = [0], [0], []
+
+    def work() -> None:
+        for _ in range(25):
+            lock = KeyLock(tmp_path, KEY)
+            if lock.try_acquire():
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                got.append(1)
+                time.sleep(0.0005)
+                inside[0] -= 1
+                lock.release()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert got
+
+
+@pytest.mark.parametrize("step", ["mkdir", "open"])
+def test_no_room_for_a_lock_is_said(
+    kind: str, step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    lock = KeyLock(tmp_path, KEY)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, full)
+        with pytest.raises(StoreError) as caught:
+            lock.try_acquire()
+    assert caught.value.why == "No space left on device"
+    assert caught.value.remedy
+    # With room, all is well.
+    assert lock.try_acquire()
+    lock.release()
+
+
+def test_a_lock_holds_although_its_owner_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    first, second = KeyLock(tmp_path, KEY), KeyLock(tmp_path, KEY)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        assert first.try_acquire()
+    assert not second.try_acquire()
+    assert second.owner() == "another build"
+    first.release()
+    assert second.try_acquire()
+    second.release()
+
+
+def test_an_error_of_flock_leaks_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    before = os.listdir("/proc/self/fd")  # noqa: PTH208
+    monkeypatch.setattr(fcntl, "flock", broken)
+    with pytest.raises(StoreError):
+        KeyLock(tmp_path, KEY).try_acquire()
+    assert len(os.listdir("/proc/self/fd")) == len(before)  # noqa: PTH208
+
+
+# leases
+
+
+def lease(path: Path, **options: float) -> Lease:
+    """A lease that lives fast."""
+    return Lease(path, **({"beat": FAST, "expires": 10 * FAST} | options))
+
+
+def foreign(path: Path, **more: object) -> None:
+    """A lease of another machine."""
+    path.write_text(json.dumps({"host": "node17", "pid": 7, "boot": "x", "token": "t"} | more))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    """Where a lease lies; nothing else may be left there."""
+    yield tmp_path / "key.lease"
+    assert {p.name for p in tmp_path.iterdir()} <= {"key.lease"}
+
+
+def until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(FAST / 4)
+    return False
+
+
+def test_a_lease_with_a_heartbeat_is_not_taken_over(path: Path) -> None:
+    # Long enough that a busy machine does not starve the heart.
+    first, second = lease(path, expires=0.6), lease(path, expires=0.6)
+    assert first.try_acquire()
+    # As if on another machine, where its process cannot be asked.
+    foreign(path, token=first._token)
+    assert not until(second.try_acquire, 0.9)
+    first.release()
+    assert second.try_acquire()
+    second.release()
+
+
+def test_a_lease_without_one_is_taken_over_after_a_while(path: Path) -> None:
+    foreign(path)
+    waiting = lease(path)
+    begin = time.monotonic()
+    assert not waiting.try_acquire()
+    assert until(waiting.try_acquire)
+    assert time.monotonic() - begin >= 10 * FAST
+    assert json.loads(path.read_text())["pid"] == os.getpid()
+    waiting.release()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("offset", [-1e6, 1e6])
+def test_clocks_of_machines_need_not_agree(offset: float, path: Path) -> None:
+    foreign(path)
+    os.utime(path, (time.time() + offset,) * 2)
+    waiting = lease(path)
+    assert not waiting.try_acquire()
+    os.utime(path, (time.time() + offset + 1,) * 2)
+    assert not waiting.try_acquire()
+    assert until(waiting.try_acquire)
+    waiting.release()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "7"])
+def test_a_lease_whose_maker_died_while_writing_it_runs_out(content: str, path: Path) -> None:
+    path.write_text(content)
+    waiting = lease(path)
+    assert not waiting.try_acquire()
+    assert until(waiting.try_acquire)
+    waiting.release()
+
+
+def test_of_many_that_take_over_one_has_it(path: Path) -> None:
+    foreign(path)
+    many = [lease(path) for _ in range(5)]
+    assert not any(one.try_acquire() for one in many)
+    time.sleep(11 * FAST)
+    start = threading.Barrier(len(many))
+    got: list[Lease] = []
+
+    def take(one: Lease) -> None:
+        start.wait()
+        for _ in range(3):
+            if one.try_acquire():
+                got.append(one)
+                return
+
+    threads = [threading.Thread(target=take, args=(one,)) for one in many]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 1
+    got[0].release()
+
+
+def test_a_lease_that_was_renewed_between_look_and_grip_is_given_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign(path)
+    waiting = lease(path, expires=0)
+    real = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        foreign(self, token="a newer one")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    assert not waiting.try_acquire()
+    assert json.loads(path.read_text())["token"] == "a newer one"
+
+
+def test_who_lost_a_lease_takes_it_from_nobody(path: Path) -> None:
+    first = lease(path)
+    assert first.try_acquire()
+    foreign(path)
+    before = path.stat().st_mtime_ns
+    time.sleep(3 * FAST)
+    assert path.stat().st_mtime_ns == before
+    assert not first.try_acquire()
+    first.release()
+    assert json.loads(path.read_text())["host"] == "node17"
+
+
+def test_a_lease_that_cannot_be_written_is_not_held(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    one = lease(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            one.try_acquire()
+    assert not path.exists()
+
+
+def test_a_lease_says_since_when_its_owner_lives(path: Path) -> None:
+    one = lease(path)
+    one.try_acquire()
+    said = json.loads(path.read_text())
+    assert said.items() >= describe().items()
+    one.release()
+
+
+def test_the_kind_of_lock_follows_the_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, (system, name) in enumerate([("ext4", KEY), ("nfs4", f"{KEY}.lease")]):
+        root = tmp_path / str(number)
+        monkeypatch.setattr(locks_module, "file_system", lambda path, system=system: system)
+        lock = KeyLock(root, KEY)
+        lock.try_acquire()
+        assert left(root) == [name]
+        lock.release()

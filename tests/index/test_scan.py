@@ -1,0 +1,270 @@
+"""The index follows the raw folder and the settings."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from sqlite_utils import Database
+
+import musebuild.index.scan as scanning
+from musebuild.cache.migrations import CACHE_MIGRATIONS
+from musebuild.errors import UsageError
+from musebuild.index.columns import exposure_name, night_of
+from musebuild.index.database import open_database, own_path
+from musebuild.index.digests import DigestMemory, identity, trustworthy
+from musebuild.index.files import collect_files, paths_of
+from musebuild.index.frames import raw_frames
+from musebuild.index.migrations import INDEX_MIGRATIONS
+from musebuild.index.scan import generation, scan
+from musebuild.settings.load import load_settings
+from musebuild.settings.model import Settings
+from tests.support.frames import write_raw, write_static
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    raw = tmp_path / "raw"
+    (raw / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "calib").mkdir()
+    for number in range(3):
+        write_raw(raw, "BIAS", f"2017-06-16T10:4{number}:37.154", tpl="2017-06-16T10:40:27")
+    write_raw(raw / "deep" / "er", "OBJECT", "2017-06-16T01:34:56.867", target="FIELD-1")
+    return tmp_path
+
+
+def settings(place: Path, **more: object) -> Settings:
+    path = place / "settings.yml"
+    path.write_text(yaml.safe_dump({"muse_calib_path": "calib", **more}), encoding="utf-8")
+    return load_settings(path)
+
+
+def open_db(place: Path) -> Database:
+    return open_database(place / "musebuild.db", (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS))
+
+
+@pytest.mark.parametrize(
+    ("moment", "night"),
+    [
+        ("2017-06-15T20:39:59", "2017-06-14"),
+        ("2017-06-15T20:40:00", "2017-06-15"),
+        ("2017-06-16T01:34:56", "2017-06-15"),
+        ("2017-06-16T10:40:27", "2017-06-15"),
+        ("2017-06-16T20:39:59", "2017-06-15"),
+    ],
+)
+def test_a_night_runs_to_20_40_of_the_next_day(moment: str, night: str) -> None:
+    assert night_of(dt.datetime.fromisoformat(moment)).isoformat() == night
+
+
+def test_the_name_of_an_exposure() -> None:
+    assert exposure_name("MUSE.2017-06-16T01:34:56.867.fits.fz", "x") == "2017-06-16T01:34:56.867"
+    assert exposure_name("other.fits", "2017-06-16T01:34:56") == "2017-06-16T01:34:56"
+
+
+def test_new_changed_and_vanished(place: Path) -> None:
+    db, chosen = open_db(place), settings(place)
+    assert scan(db, chosen).new == 4
+    before = generation(db)
+    report = scan(db, chosen)
+    assert (report.new, report.changed, report.unchanged) == (0, 0, 4)
+    assert generation(db) == before
+    write_raw(place / "raw", "BIAS", "2017-06-16T10:40:37.154", value=7)
+    assert scan(db, chosen).changed == 1
+    (place / "raw" / "MUSE.2017-06-16T10:41:37.154.fits").unlink()
+    report = scan(db, chosen)
+    assert (report.vanished, report.unchanged) == (1, 3)
+    assert generation(db) > before
+    assert len(raw_frames(db, chosen)) == 3
+
+
+def test_rows_hold_what_headers_say(place: Path) -> None:
+    db, chosen = open_db(place), settings(place, datasets={"FIELD": {"OBJECT": "FIELD-1"}})
+    scan(db, chosen)
+    row = next(iter(db["raw"].rows_where("category = 'OBJECT'")))
+    assert row["OBJECT"] == "FIELD"
+    assert row["OBJECT_ORIG"] == "FIELD-1"
+    assert row["night"] == "2017-06-15"
+    assert row["INS_MODE"] == "WFM-NOAO-N"
+    assert row["channels"] == "1,2"
+
+
+def test_computed_columns_follow_the_settings(place: Path) -> None:
+    db = open_db(place)
+    scan(db, settings(place))
+    runs = {"R1": {"start_date": "2017-06-01", "end_date": "2017-06-30"}}
+    report = scan(db, settings(place, datasets={"D": {"OBJECT": ["FIELD-1"]}}, runs=runs))
+    assert report.unchanged == 4
+    row = next(iter(db["raw"].rows_where("category = 'OBJECT'")))
+    assert (row["OBJECT"], row["run"]) == ("D", "R1")
+
+
+def test_additional_keywords_become_columns(place: Path) -> None:
+    db = open_db(place)
+    scan(db, settings(place))
+    report = scan(db, settings(place, additional_keywords=["ESO INS MODE", "EXTEND"]))
+    assert report.changed == 4
+    assert next(iter(db["raw"].rows))["EXTEND"] is not None
+
+
+def test_bad_files_are_told_each_time_until_mended(place: Path) -> None:
+    db, chosen = open_db(place), settings(place)
+    bad = place / "raw" / "MUSE.2017-06-16T10:49:00.000.fits"
+    bad.write_bytes(b"no FITS at all")
+    for _ in range(2):
+        report = scan(db, chosen)
+        assert [problem.path for problem in report.problems] == [str(bad)]
+    write_raw(place / "raw", "BIAS", "2017-06-16T10:49:00.000")
+    report = scan(db, chosen)
+    assert not report.problems
+    assert len(raw_frames(db, chosen)) == 5
+
+
+def test_folders_in_a_circle_are_read_once(place: Path) -> None:
+    (place / "raw" / "deep" / "again").symlink_to(place / "raw", target_is_directory=True)
+    assert scan(open_db(place), settings(place)).new == 4
+
+
+def test_an_interrupted_scan_loses_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db, chosen = open_db(place), settings(place)
+    monkeypatch.setattr(scanning, "BATCH", 1)
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(db, chosen, progress=stop)
+    report = scan(db, chosen)
+    assert (report.new, report.unchanged) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("rules", "left"),
+    [
+        ({"raw": [{"night": ["2017-06-15"]}]}, 0),
+        ({"raw": [{"night": "2017-06-14"}]}, 4),
+        ({"BIAS": ["2017-06-16T10:40:27"]}, 1),
+        ({"BIAS": ["2017-06-16T10:41:37.154"]}, 3),
+        ({"BIAS": [{"TPL_START": "2017-06-16T10:40:27", "night": "2017-06-14"}]}, 4),
+        ({"OBJECT": "2017-06-16T01:34:56.867"}, 3),
+    ],
+)
+def test_global_exclusions(place: Path, rules: dict[str, object], left: int) -> None:
+    db, chosen = open_db(place), settings(place, frames={"exclude": rules})
+    scan(db, chosen)
+    frames = raw_frames(db, chosen)
+    assert len([f for f in frames if not f.excluded]) == left
+    assert all("frames.exclude" in f.excluded for f in frames if f.excluded)
+
+
+def test_an_exposure_that_lies_twice_counts_once(place: Path) -> None:
+    db, chosen = open_db(place), settings(place)
+    source = place / "raw" / "MUSE.2017-06-16T10:40:37.154.fits"
+    (place / "raw" / "deep" / source.name).write_bytes(source.read_bytes())
+    scan(db, chosen)
+    doubled = [f for f in raw_frames(db, chosen) if f.excluded]
+    assert len(doubled) == 1
+    assert "the same exposure as" in doubled[0].excluded
+
+
+def test_a_category_that_is_not_known_is_no_error(place: Path) -> None:
+    db, chosen = open_db(place), settings(place)
+    write_raw(place / "raw", "ACQUISITION", "2017-06-16T01:00:00.000")
+    report = scan(db, chosen)
+    assert not report.problems
+    assert any("is not known" in f.excluded for f in raw_frames(db, chosen))
+
+
+def test_files_folders_and_globs(place: Path) -> None:
+    calib = place / "calib"
+    write_static(calib, "LINE_CATALOG")
+    (calib / "broken.fits").write_bytes(b"broken")
+    masters = place / "masters"
+    masters.mkdir()
+    for name in ("MASTER_BIAS-01.fits", "MASTER_BIAS-02.fits", "OTHER.fits"):
+        write_static(masters, "MASTER_BIAS", name=name)
+    frames = {"MASTER_BIAS": "masters/", "OFFSET_LIST": "mast*/*-01.fits", "SKY_MASK": "no.fits"}
+    chosen = settings(place, recipes={"muse_flat": {"frames": frames}})
+    found = collect_files(chosen)
+    assert [file.category for file in found.static] == ["LINE_CATALOG"]
+    assert "broken.fits" in found.problems[0]
+    assert len(found.named["MASTER_BIAS", "masters/"]) == 2
+    assert len(found.named["OFFSET_LIST", "mast*/*-01.fits"]) == 1
+    assert found.named["SKY_MASK", "no.fits"] == ()
+    assert {Path(p).name for p in paths_of(chosen)} >= {"line_catalog.fits", "MASTER_BIAS-01.fits"}
+
+
+def memory(place: Path) -> tuple[DigestMemory, Path]:
+    path = place / "raw" / "MUSE.2017-06-16T10:40:37.154.fits"
+    old = 1_600_000_000_000_000_000
+    os.utime(path, ns=(old, old))
+    return DigestMemory(open_db(place)), path
+
+
+def remember(kept: DigestMemory, path: Path, hashed_ns: int | None = None) -> None:
+    from musebuild.fits.digest import digest_frame
+
+    later = identity(path.stat())[4] + 10**10 if hashed_ns is None else hashed_ns
+    kept.remember(path, digest_frame(path), identity(path.stat()), later)
+    kept.commit()
+
+
+def test_a_digest_is_remembered_while_the_file_stays(place: Path) -> None:
+    kept, path = memory(place)
+    assert kept.known(path) is None
+    remember(kept, path)
+    assert kept.known(path) is not None
+    assert DigestMemory(open_db(place)).known(path) is not None
+
+
+def test_a_touched_replaced_or_vanished_file_is_not_known(place: Path) -> None:
+    kept, path = memory(place)
+    remember(kept, path)
+    os.utime(path)
+    assert kept.known(path) is None
+    remember(kept, path)
+    other = path.with_suffix(".new")
+    other.write_bytes(path.read_bytes())
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.rename(path)
+    assert kept.known(path) is None
+    path.unlink()
+    assert kept.known(path) is None
+
+
+def test_a_change_within_the_tick_of_a_time_stamp_is_not_trusted(place: Path) -> None:
+    kept, path = memory(place)
+    remember(kept, path, hashed_ns=identity(path.stat())[4] + 1000)
+    assert kept.known(path) is None
+
+
+def test_a_time_stamp_in_the_future_is_never_trusted() -> None:
+    now = 1_700_000_000_000_000_000
+    assert not trustworthy((1, 2, 3, now + 10**12, now - 10**12), now, 10**8)
+    assert trustworthy((1, 2, 3, now - 10**12, now - 10**12), now, 10**8)
+
+
+def test_a_database_of_others_is_left_alone(tmp_path: Path) -> None:
+    import sqlite3
+
+    path = tmp_path / "mine.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE x (y)")
+    before = path.read_bytes()
+    assert own_path(path) == tmp_path / "musebuild.db"
+    assert own_path(tmp_path / "musered.db") == tmp_path / "musebuild.db"
+    assert own_path(tmp_path / "new.db") == tmp_path / "new.db"
+    with pytest.raises(UsageError, match="is not a database of musebuild"):
+        open_database(path, INDEX_MIGRATIONS)
+    assert path.read_bytes() == before
+
+
+def test_a_database_is_ours_from_its_first_moment(tmp_path: Path) -> None:
+    db = open_database(tmp_path / "a.db", INDEX_MIGRATIONS)
+    # Before any checkpoint, as after a kill.
+    assert own_path(tmp_path / "a.db") == tmp_path / "a.db"
+    db.conn.close()

@@ -1,0 +1,302 @@
+"""The graph of invocations."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from musebuild.errors import PlanError, UsageError
+from musebuild.index.model import FileFrame
+from musebuild.plan.names import closure, dependents, select
+from tests.plan.making import TWO_PASSES, files, frame, night, plan, reasons, source_of
+
+SCIPOST = "muse_scipost:2017-06-16T01:30:00"
+
+
+def test_the_whole_graph_of_a_night() -> None:
+    made = plan()
+    assert len(made.invocations) == 22
+    assert not made.left_out
+    assert set(made.default) == set(made.invocations)
+    combine = made.invocations["muse_exp_combine:FIELD_drs"]
+    assert combine.folder == "exp_combine/FIELD_drs"
+    bias = made.invocations["muse_bias:2017-06-16T10:00:00.ifu02"]
+    assert bias.folder == "MASTER_BIAS/2017-06-16T10:00:00.WFM-NOAO-N"
+    assert bias.params["nifu"] == 2
+    assert [w.ifu for w in bias.inputs if w.tag == "BIAS"] == [2, 2, 2]
+
+
+def test_calibrations_come_split_and_are_joined_where_needed() -> None:
+    made = plan()
+    flat = "muse_flat:2017-06-16T11:00:00.ifu01"
+    assert source_of(made, flat, "MASTER_BIAS") == ["muse_bias:2017-06-16T10:00:00.ifu01"]
+    assert source_of(made, "muse_twilight:2017-06-15T22:00:00", "MASTER_FLAT") == [
+        "muse_flat:2017-06-16T11:00:00.ifu01",
+        "muse_flat:2017-06-16T11:00:00.ifu02",
+    ]
+    assert len(source_of(made, SCIPOST, "PIXTABLE_OBJECT")) == 2
+    assert source_of(made, SCIPOST, "OFFSET_LIST") == ["muse_exp_align:FIELD_drs"]
+
+
+def test_a_plain_build_takes_only_calibrations_that_are_used() -> None:
+    made = plan(raw=[*night("2017-06-15"), *night("2017-06-20", exposures=0)])
+    assert "muse_bias:2017-06-21T10:00:00.ifu01" in made.invocations
+    assert "muse_bias:2017-06-21T10:00:00.ifu01" not in made.default
+    assert len(select(made, ["calib"])) == 18
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=15, deadline=None)
+def test_the_order_of_discovery_does_not_matter(seed: int) -> None:
+    raw = [*night("2017-06-15"), *night("2017-06-16")]
+    shuffled = list(raw)
+    random.Random(seed).shuffle(shuffled)
+    assert plan(raw=raw).invocations == plan(raw=shuffled).invocations
+
+
+def test_each_follows_what_it_needs_and_takes_what_that_makes() -> None:
+    made = plan(raw=[*night("2017-06-15"), *night("2017-06-16")])
+    seen: set[str] = set()
+    for name, invocation in made.invocations.items():
+        for wanted in invocation.inputs:
+            if wanted.kind == "product":
+                assert wanted.invocation in seen
+                assert wanted.category in made.invocations[wanted.invocation].products
+        seen.add(name)
+
+
+def test_one_sequence_with_two_modes_is_two() -> None:
+    more = [frame("FLAT", f"2017-06-16T11:1{n}:00", ins_mode="WFM-AO-N") for n in range(3)]
+    made = plan(raw=[*night(), *more])
+    names = [n for n in made.invocations if n.startswith("muse_flat") and n.endswith("ifu01")]
+    assert sorted(names) == [
+        "muse_flat:2017-06-16T11:00:00.WFM-AO-N.ifu01",
+        "muse_flat:2017-06-16T11:00:00.WFM-NOAO-N.ifu01",
+    ]
+    scibasic = "muse_scibasic:2017-06-16T01:30:00.ifu01"
+    assert source_of(made, scibasic, "MASTER_FLAT") == [
+        "muse_flat:2017-06-16T11:00:00.WFM-NOAO-N.ifu01"
+    ]
+
+
+def test_too_few_frames_are_told_to_who_needs_them() -> None:
+    raw = [f for f in night() if f.name != "2017-06-16T10:01:00"]
+    made = plan(raw=raw)
+    assert not made.default
+    text = reasons(made)
+    assert "2 BIAS frames, and muse_bias needs at least 3" in text
+    assert "no MASTER_BIAS within 1 night of 2017-06-15" in text
+    assert "add raw BIAS frames" in text
+    assert any(left.error for left in made.left_out)
+
+
+def test_a_missing_lamp_is_told() -> None:
+    raw = [f for f in night() if "Xe" not in f.lamps]
+    assert "2 ARC frames" in reasons(plan(raw=raw))
+    twice = [f for f in night() if f.category == "ARC" and "Ne" in f.lamps]
+    raw += [frame("ARC", "2017-06-16T12:07:00", lamps=twice[0].lamps)]
+    assert "no exposure of the lamp Xe" in reasons(plan(raw=raw))
+
+
+def test_a_missing_static_calibration_is_told_with_its_folder() -> None:
+    text = reasons(plan(index=files("LINE_CATALOG")))
+    assert "no LINE_CATALOG in /calib" in text
+    assert "ESO PRO CATG = LINE_CATALOG" in text
+
+
+def test_an_expected_frame_may_be_left_out_on_request() -> None:
+    raw = [f for f in night() if f.category != "STD"]
+    assert "frames.exclude: STD_RESPONSE" in reasons(plan(raw=raw))
+    text = """
+recipes:
+  muse_scipost: {frames: {exclude: [STD_RESPONSE, STD_TELLURIC]}}
+"""
+    assert not plan(text, raw=raw).left_out
+
+
+def test_an_optional_frame_that_is_missing_is_a_note() -> None:
+    made = plan(index=files("BADPIX_TABLE"))
+    assert not made.left_out
+    note = made.invocations["muse_bias:2017-06-16T10:00:00.ifu01"].notes[0]
+    assert "no BADPIX_TABLE" in note
+
+
+def test_offsets_accept_another_night() -> None:
+    far = [f for f in night("2017-06-18", 0) if f.category == "BIAS"]
+    raw = [f for f in night() if f.category != "BIAS"] + far
+    assert "3 nights away" in reasons(plan(raw=raw))
+    blocks = ("muse_flat", "muse_wavecal", "muse_lsf", "muse_twilight", "muse_scibasic")
+    text = TWO_PASSES + "".join(
+        f"  {block}: {{frames: {{offsets: {{MASTER_BIAS: 3}}}}}}\n" for block in blocks
+    )
+    assert not plan(text, raw=raw).left_out
+
+
+def test_a_calibration_from_another_block() -> None:
+    text = TWO_PASSES + (
+        "  muse_bias_test: {params: {ron: 5}}\n"
+        "  muse_flat: {frames: {MASTER_BIAS: muse_bias_test}}\n"
+    )
+    made = plan(text)
+    flat = "muse_flat:2017-06-16T11:00:00.ifu01"
+    assert source_of(made, flat, "MASTER_BIAS") == ["muse_bias_test:2017-06-16T10:00:00.ifu01"]
+    wave = "muse_wavecal:2017-06-16T12:00:00.ifu01"
+    assert source_of(made, wave, "MASTER_BIAS") == ["muse_bias:2017-06-16T10:00:00.ifu01"]
+    assert made.invocations["muse_bias_test:2017-06-16T10:00:00.ifu01"].folder.startswith(
+        "muse_bias_test/"
+    )
+
+
+def test_files_by_range_of_nights() -> None:
+    text = TWO_PASSES.replace(
+        "frames: {OFFSET_LIST: OFFSET_LIST_drs}\n    params",
+        "frames: {OFFSET_LIST: {a.fits: {end_date: 2017-01-01}, b.fits: {start_date: 2017-01-02}}}"
+        "\n    params",
+    )
+    named = {
+        ("OFFSET_LIST", "a.fits"): (FileFrame("/project/a.fits", "OFFSET_LIST"),),
+        ("OFFSET_LIST", "b.fits"): (FileFrame("/project/b.fits", "OFFSET_LIST"),),
+    }
+    made = plan(text, index=files(named=named))
+    assert source_of(made, SCIPOST, "OFFSET_LIST") == ["/project/b.fits"]
+
+
+def test_a_named_file_that_is_missing_is_told() -> None:
+    text = TWO_PASSES.replace("OFFSET_LIST_drs", "nowhere.fits")
+    assert "nowhere.fits does not exist" in reasons(plan(text))
+
+
+def test_an_alignment_that_is_not_there_is_told_with_what_is() -> None:
+    text = TWO_PASSES.replace("OFFSET_LIST: OFFSET_LIST_drs", "OFFSET_LIST: OFFSET_LIST_mine", 1)
+    assert "no OFFSET_LIST_mine" in reasons(plan(text))
+    assert "there is OFFSET_LIST_drs" in reasons(plan(text))
+
+
+def test_one_exposure_cannot_be_aligned() -> None:
+    text = reasons(plan(raw=night(exposures=1)))
+    assert "1 exposure, and muse_exp_align needs at least 2" in text
+
+
+def test_no_ifu_of_those_wanted() -> None:
+    text = reasons(plan("ifus: [7]\n" + TWO_PASSES))
+    assert "it holds IFU 1, 2, and the settings want IFU 7" in text
+
+
+def test_only_the_wanted_ifus() -> None:
+    made = plan("ifus: 1\n" + TWO_PASSES)
+    assert not [n for n in made.invocations if n.endswith("ifu02")]
+    assert len(made.invocations) == 15
+
+
+def test_twilight_needs_ifu_1() -> None:
+    assert "muse_twilight needs IFU 1" in reasons(plan("ifus: 2\n" + TWO_PASSES))
+
+
+def test_objects_of_no_dataset_are_told_and_left_out() -> None:
+    more = frame("OBJECT", "2017-06-16T02:00:00", object_orig="OTHER", dataset="OTHER")
+    made = plan(raw=[*night(), more])
+    assert "OTHER: 1 exposure of this OBJECT belong to no dataset" in reasons(made)
+    assert not [n for n in made.invocations if "02:00:00" in n]
+    assert not any(left.error for left in made.left_out)
+
+
+def test_without_datasets_every_object_is_one() -> None:
+    more = frame("OBJECT", "2017-06-16T02:00:00", object_orig="OTHER", dataset="OTHER")
+    made = plan("recipes: {}", raw=[*night(), more])
+    assert "muse_scipost:2017-06-16T02:00:00" in made.default
+
+
+def test_excluded_masters_are_not_used() -> None:
+    text = TWO_PASSES + "frames: {exclude: {MASTER_BIAS: '2017-06-16T10:00:00'}}\n"
+    assert "no MASTER_BIAS" in reasons(plan(text))
+
+
+def test_darks_only_where_included() -> None:
+    darks = [frame("DARK", f"2017-06-16T13:0{n}:00") for n in range(3)]
+    made = plan(raw=[*night(), *darks])
+    assert not [n for n in made.invocations if n.startswith("muse_dark")]
+    made = plan(TWO_PASSES + "  muse_flat: {frames: {include: MASTER_DARK}}\n", [*night(), *darks])
+    flat = "muse_flat:2017-06-16T11:00:00.ifu01"
+    assert source_of(made, flat, "MASTER_DARK") == ["muse_dark:2017-06-16T13:00:00.ifu01"]
+
+
+def test_raman_lines_in_ao_modes_only() -> None:
+    assert not source_of(plan(), SCIPOST, "RAMAN_LINES")
+    made = plan(raw=night(ins_mode="WFM-AO-N"))
+    assert source_of(made, SCIPOST, "RAMAN_LINES") == ["/calib/raman_lines.fits"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("recipes: {muse_scipst: {}}", "did you mean muse_scipost"),
+        ("recipes: {mine: {recipe: muse_flatt}}", "did you mean muse_flat"),
+        ("recipes: {muse_exp_align: {from_recipe: nowhere}}", "there is no block nowhere"),
+        ("recipes: {muse_exp_combine: {}}", "takes PIXTABLE_REDUCED from muse_scipost"),
+        ("recipes: {muse_exp_align: {filt: R}}", "takes images in the filter R"),
+        (
+            "recipes: {muse_scipost_a: {init: {output_dir: x}}, "
+            "muse_scipost_b: {init: {output_dir: x}}}",
+            "would write the same folder",
+        ),
+        (
+            "recipes: {muse_exp_align: {}, muse_scipost: {frames: {OFFSET_LIST: OFFSET_LIST_drs}}}",
+            "in a circle",
+        ),
+    ],
+)
+def test_blocks_that_contradict_each_other(text: str, told: str) -> None:
+    with pytest.raises(PlanError) as error:
+        plan(text)
+    assert told in str(error.value)
+    assert "settings.yml" in str(error.value)
+    assert error.value.remedy
+
+
+def test_blocks_that_cannot_run_are_left_out_with_what_depends_on_them() -> None:
+    text = TWO_PASSES + "  mpdaf_combine: {}\n  zap: {from_recipe: mpdaf_combine}\n"
+    told = reasons(plan(text))
+    assert "mpdaf_combine: musebuild does not run it yet" in told
+    assert "zap: " in told
+
+
+def test_a_selection_that_is_not_known_yet_is_never_ignored() -> None:
+    made = plan(
+        TWO_PASSES.replace("muse_exp_combine: {", "muse_exp_combine: {exclude_flags: true, ")
+    )
+    assert "muse_exp_combine: musebuild does not know exclude_flags yet" in reasons(made)
+    assert not [n for n in made.invocations if n.startswith("muse_exp_combine")]
+
+
+def test_targets_change_what_a_plain_build_takes() -> None:
+    made = plan("targets: [muse_flat]\n" + TWO_PASSES)
+    assert {made.invocations[name].block for name in made.default} == {"muse_bias", "muse_flat"}
+
+
+def test_names_patterns_and_groups() -> None:
+    made = plan()
+    assert len(select(made, ["muse_flat:2017-06-16T11:00:00"])) == 2
+    assert len(select(made, ["muse_scipost*"])) == 4
+    assert select(made, ["FIELD"]) == tuple(
+        name for name, invocation in made.invocations.items() if invocation.dataset
+    )
+    assert len(select(made, ["2017-06-15"])) == 20
+    with pytest.raises(UsageError, match="muse_flatt") as error:
+        select(made, ["muse_flatt"])
+    assert "muse_flat" in str(error.value.why)
+
+
+def test_closure_and_dependents() -> None:
+    made = plan()
+    flat = "muse_flat:2017-06-16T11:00:00.ifu02"
+    assert set(closure(made, [flat])) == {flat, "muse_bias:2017-06-16T10:00:00.ifu02"}
+    after = dependents(made, ["muse_exp_align:FIELD_drs"])
+    assert [made.invocations[name].block for name in after] == [
+        "muse_exp_align",
+        "muse_scipost",
+        "muse_scipost",
+        "muse_exp_combine",
+    ]

@@ -142,7 +142,7 @@ def _explain(error: ValidationError, root: Node) -> Iterator[Problem]:
             else:
                 yield problem("this cannot be used here", found=found, allowed=kinds)
         case "enum":
-            choices = list(dict.fromkeys(str(c).lower() for c in limit))
+            choices = list(dict.fromkeys(str(c).lower() for c in limit if c is not None))
             yield problem(
                 f"{found} is not one of the choices",
                 allowed=", ".join(choices),

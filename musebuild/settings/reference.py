@@ -1,0 +1,82 @@
+"""The settings reference, from the schema.
+
+python -m musebuild.settings.reference > docs/settings.md
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from musebuild.settings.schema import schema
+
+HEAD = """# The settings file
+
+Generated from `schemas/settings.schema.json`
+(`python -m musebuild.settings.reference > docs/settings.md`); editors that know YAML schemas
+complete and check the file with it. `settings.yml.example` is a whole reduction, explained.
+
+- Texts may hold `{key}` for any top-level key whose value is a text or number, also one of your
+  own; `{{` and `}}` stand for braces.
+- Relative paths start from the folder of the settings file; `~` is the home folder.
+- All mistakes are told at once, each with its line and column.
+"""
+
+
+def resolved(part: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
+    """A part of the schema with its `$ref` put in."""
+    reference = part.get("$ref")
+    if not reference:
+        return dict(part)
+    shared: dict[str, Any] = root["$defs"][str(reference).rpartition("/")[2]]
+    return {**shared, **{key: value for key, value in part.items() if key != "$ref"}}
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    if "enum" in part:
+        return ", ".join(dict.fromkeys(str(c).lower() for c in part["enum"] if c is not None))
+    kinds = part.get("type", "")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    words = {"object": "mapping", "array": "list", "string": "text", "boolean": "true or false"}
+    return " or ".join(words.get(kind, kind) for kind in kinds if kind and kind != "null")
+
+
+def _lines(
+    name: str, part: Mapping[str, Any], root: Mapping[str, Any], depth: int
+) -> Iterator[str]:
+    part = resolved(part, root)
+    details = [text for text in (_kind(part),) if text]
+    if "default" in part and part["default"] not in (None, {}, []):
+        details.append(f"default: `{json.dumps(part['default'])}`")
+    about = f" ({'; '.join(details)})" if details else ""
+    text = part.get("description") or part.get("title") or ""
+    yield f"{'  ' * depth}- `{name}`{about}: {text}"
+    for key, value in part.get("properties", {}).items():
+        yield from _lines(key, value, root, depth + 1)
+    other = part.get("additionalProperties")
+    if isinstance(other, Mapping):
+        inner = resolved(other, root)
+        if inner.get("properties") or inner.get("title"):
+            yield from _lines("<name>", inner, root, depth + 1)
+
+
+def reference(root: Mapping[str, Any]) -> str:
+    """The reference as Markdown.
+
+    Parameters
+    ----------
+    root : mapping
+        The schema.
+    """
+    lines = [HEAD]
+    for name, part in root["properties"].items():
+        whole = resolved(part, root)
+        lines.append(f"\n## `{name}`: {whole.get('title', '')}\n")
+        lines.extend(_lines(name, part, root, 0))
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference(schema()))

@@ -1,0 +1,343 @@
+"""Reading, substitution, validation: what is accepted, and how mistakes are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from musebuild.errors import SettingsError
+from musebuild.settings.load import load_settings
+from musebuild.settings.model import Settings
+from musebuild.settings.nearest import nearest
+from musebuild.settings.problems import SettingsProblems
+from musebuild.settings.reference import reference, resolved
+from musebuild.settings.schema import schema
+from musebuild.settings.sizes import format_bytes, parse_bytes, parse_seconds
+from tests.plan.making import files, frame, night
+
+ROOT = Path(__file__).parent.parent.parent
+IC4406 = Path(__file__).parent / "data" / "ic4406.yml"
+
+
+def load(folder: Path, text: str | bytes, **more: dict[str, str]) -> Settings:
+    path = folder / "settings.yml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load_settings(path, **more)
+
+
+def refused(folder: Path, text: str | bytes, **more: dict[str, str]) -> str:
+    with pytest.raises(SettingsProblems) as error:
+        load(folder, text, **more)
+    return str(error.value)
+
+
+# what is accepted
+
+
+def test_the_file_that_people_have_unchanged() -> None:
+    found = load_settings(IC4406)
+    assert found.version == "0.1"
+    assert found.raw_path == IC4406.parent / "raw"
+    assert found.reduced_path == IC4406.parent / "reduced" / "0.1"
+    assert found.blocks["muse_scipost"].params["save"] == "cube,skymodel,individual,raman,autocal"
+    assert found.blocks["muse_exp_align"].from_recipe == "muse_scipost_rec"
+    assert found.blocks["muse_scipost_rec"].output_dir == "scipost-not-recentered"
+    assert [name for name, _ in found.static_calib["BADPIX_TABLE"]] == [
+        "badpix_table.fits",
+        "badpix_table_pre_2015apr.fits",
+    ]
+    assert found.frames_exclude["raw"] == ({"night": ["2017-06-13"]},)
+    assert str(found.runs["GTO17"].end) == "2017-06-30"
+
+
+def test_the_example_loads_and_plans() -> None:
+    from musebuild.plan.build import make_plan
+    from musebuild.recipes.catalogue import load_catalogue
+
+    found = load_settings(ROOT / "settings.yml.example")
+    names = [n for d in found.static_calib.values() for n, _ in d]
+    index = files("BADPIX_TABLE", "ASTROMETRY_WCS", "GEOMETRY_TABLE")
+    from musebuild.index.model import FileFrame
+
+    more = [
+        FileFrame(f"/calib/{name}", category)
+        for category, ranges in found.static_calib.items()
+        for name, _ in ranges
+    ]
+    from dataclasses import replace
+
+    index = replace(index, static=(*index.static, *more))
+    assert names
+    raw = [
+        replace(f, object_orig="IC4406", dataset="IC4406") if f.category == "OBJECT" else f
+        for f in night(ins_mode="WFM-AO-N")
+    ]
+    plan = make_plan(found, raw, index, load_catalogue())
+    assert "muse_exp_combine:IC4406_drs" in plan.default
+    assert {left.name for left in plan.left_out} == {"imphot", "zap"}
+    assert not any(left.error for left in plan.left_out)
+    scibasic = plan.invocations["muse_scibasic:2017-06-16T01:30:00.ifu01"]
+    assert any(w.path.endswith("geometry_table_wfm_gto17.fits") for w in scibasic.inputs)
+    assert frame("BIAS", "2017-06-14T09:01:03").name == "2017-06-14T09:01:03"
+
+
+def test_substitution_uses_other_keys_and_ones_own(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        "base: data\nworkdir: '{base}/x'\nraw_path: '{workdir}/{version}'\nversion: 0.10\n"
+        "datasets: {'F{version}': {OBJECT: '{{x}}'}}\n",
+    )
+    assert found.raw_path == tmp_path / "data/x/0.10"
+    assert found.datasets["F0.10"].objects == ("{x}",)
+
+
+def test_numbers_and_dates_mean_what_people_mean(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        "version: 1.0\ndatasets: {4406: {OBJECT: 12}}\nruns: {R: {start_date: 2017-06-01}}\n"
+        "recipes: {muse_scipost: {params: {dlambda: 1e-2, flag: yes}}}\n",
+    )
+    assert found.version == "1.0"
+    assert found.datasets["4406"].objects == ("12",)
+    assert found.blocks["muse_scipost"].params == {"dlambda": 0.01, "flag": True}
+
+
+def test_anchors_aliases_and_merge_keys(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        "recipes:\n  muse_scipost: &a\n    params: {x: 1}\n  muse_scipost_2:\n    <<: *a\n"
+        "    filt: R\n",
+    )
+    assert found.blocks["muse_scipost_2"].params == {"x": 1}
+    assert found.blocks["muse_scipost_2"].filt == "R"
+
+
+def test_defaults_are_documented_ones(tmp_path: Path) -> None:
+    found = load(tmp_path, "datasets: {A: {}}\n")
+    assert found.raw_path == tmp_path / "raw"
+    assert found.reduced_path == tmp_path / "reduced" / "0.1"
+    assert found.db == tmp_path / "musebuild.db"
+    assert found.cache == (tmp_path / ".musebuild" / "store",)
+    assert found.cpl.runner == "python-cpl"
+
+
+def test_ifus_as_people_write_them(tmp_path: Path) -> None:
+    assert load(tmp_path, "ifus: 7").ifus == (7,)
+    assert load(tmp_path, "ifus: [1, 5-7]").ifus == (1, 5, 6, 7)
+    assert load(tmp_path, "ifus: '1-3, 24'").ifus == (1, 2, 3, 24)
+    assert load(tmp_path, "version: x").ifus is None
+
+
+def test_included_files_lie_below(tmp_path: Path) -> None:
+    (tmp_path / "base.yml").write_text("version: base\nrevision: '7'\n", encoding="utf-8")
+    found = load(tmp_path, "include: base.yml\nversion: mine\n")
+    assert (found.version, found.revision) == ("mine", "7")
+    assert "no settings file" in refused(tmp_path, "include: other.yml")
+    assert "includes itself" in refused(tmp_path, "include: settings.yml")
+
+
+def test_overrides_go_before_the_file(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        "recipes: {muse_scipost: {params: {save: cube}}}",
+        overrides={"recipes.muse_scipost.params.skymethod": "none", "version": "9"},
+    )
+    assert found.blocks["muse_scipost"].params == {"save": "cube", "skymethod": "none"}
+    assert found.version == "9"
+    assert "--set ifus" in refused(tmp_path, "version: x", overrides={"ifus": "[99]"})
+
+
+def test_the_database_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "db_env: MY_DB\n"
+    assert load(tmp_path, text).db == tmp_path / "musebuild.db"
+    monkeypatch.setenv("MY_DB", "sqlite:///other.db")
+    assert load(tmp_path, text).db == tmp_path / "other.db"
+    monkeypatch.setenv("MY_DB", "postgresql://host/db")
+    assert "sqlite:///FILE" in refused(tmp_path, text)
+
+
+# mistakes
+
+MISTAKES = [
+    ("raw_pth: x\n", ":1:1: raw_pth: unknown key", "did you mean raw_path?"),
+    ("a: '{wrkdir}/x'\n", ":1:5: {wrkdir} names no top-level key", "{workdir}"),
+    ("a: '{b}'\nb: '{a}'\n", "substitutes itself", "a → b → a"),
+    ("recipes:\n  zap:\n    initt: {}\n", ":3:5: recipes.zap.initt: unknown key", "init"),
+    ("ifus: 30\n", ":1:7: ifus: 30 is out of range", "at most 24"),
+    ("cpl: {msg: loud}\n", "cpl.msg", "warning"),
+    ("runs: {R: {start_date: 2017-06-20, end_date: 2017-06-01}}\n", "before it begins", "R"),
+    ("runs: {R: {start_date: soon}}\n", "no date", "2017-06-15"),
+    ("a: 2017-02-30\n", "there is no date 2017-02-30", "quotes"),
+    ("datasets: {A: {OBJECT: X}, B: {OBJECT: X}}\n", "belongs to the dataset A", "take the name"),
+    ("recipes: {muse_scipost: {params: [1]}}\n", "this cannot be used here", "a mapping"),
+    ("version: 1\nversion: 2\n", ":2:1: the key version is given twice", "line 1"),
+    ("recipes:\n\tmuse_flat: {}\n", ":2:1: a tab is used", "spaces"),
+    ("a: !!python/object:os.system {}\n", "!!python/object:os.system is not allowed", "plain"),
+    ("a: *nowhere\n", "*nowhere names no anchor", "none"),
+    ("- a\n- b\n", "this is a list", "raw_path"),
+    ("", "the settings file is empty", "musebuild init"),
+    ("just text\n", "a single value", "raw_path"),
+    ("raw_path: {workdir}/raw\n", "this is no YAML", "quotes"),
+    ("resources: {memory: 20}\n", "has no unit", "20 GB"),
+    ("recipes: {muse_flat: {time_limit: soon}}\n", "no span of time", "2 h"),
+]
+
+
+@pytest.mark.parametrize(("text", "what", "help_"), MISTAKES, ids=lambda v: str(v)[:30])
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, what: str, help_: str) -> None:
+    told = refused(tmp_path, text)
+    assert what in told
+    assert help_ in told
+    assert "settings.yml:" in told
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    told = refused(tmp_path, "raw_pth: x\nifus: 99\ncpl: {msg: loud}\nrecipes: {zap: {x: 1}}\n")
+    assert "4 mistakes in the settings" in told
+    assert [line for line in told.splitlines() if line.startswith("  ") and "^" in line]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (bytes(range(256)) * 40, "not UTF-8 text"),
+        (b"a: \x00\n", "zero bytes"),
+        (b"a: 1\n" * 1_000_000, "too large for settings"),
+        (
+            b"a: &a [x,x,x,x,x,x,x,x,x]\n"
+            + b"".join(
+                b"%c: &%c [%s]\n" % (n, n, b",".join([b"*%c" % (n - 1)] * 9))
+                for n in range(98, 110)
+            ),
+            "aliases are expanded",
+        ),
+        (b"a: " + b"[" * 500, "levels deep"),
+    ],
+    ids=["binary", "zeros", "large", "bomb", "deep"],
+)
+def test_what_is_no_settings_file_is_refused_at_once(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    assert told in refused(tmp_path, content)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no settings file"):
+        load_settings(tmp_path / "settings.yml")
+
+
+WHOLE = IC4406.read_bytes()
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_damage_gives_a_traceback(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    content = bytearray(WHOLE)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        match data.draw(st.sampled_from(["flip", "cut", "double", "insert"])):
+            case "flip":
+                content[at] = data.draw(st.integers(0, 255))
+            case "cut":
+                del content[at : at + data.draw(st.integers(1, 60))]
+            case "double":
+                content[at:at] = content[at : at + 40]
+            case _:
+                content[at:at] = data.draw(
+                    st.sampled_from([b"\t", b"{", b"&a ", b": ", b"- ", b"'"])
+                )
+    path = tmp_path_factory.getbasetemp() / "damaged.yml"
+    path.write_bytes(bytes(content))
+    try:
+        found = load_settings(path)
+    except SettingsProblems as error:
+        assert str(error)
+    else:
+        assert isinstance(found, Settings)
+
+
+NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True)
+VALUES = st.one_of(
+    st.booleans(), st.integers(-1000, 1000), st.floats(-1e6, 1e6).map(lambda x: round(x, 3)), NAMES
+)
+
+
+@given(
+    params=st.dictionaries(NAMES, VALUES, max_size=6),
+    objects=st.lists(NAMES, min_size=1, max_size=3, unique=True),
+    version=st.from_regex(r"[0-9]\.[0-9]{1,2}", fullmatch=True),
+    ifus=st.sets(st.integers(1, 24), min_size=1),
+)
+@settings(max_examples=60, deadline=None)
+def test_valid_settings_survive_writing_and_reading(
+    params: dict[str, object],
+    objects: list[str],
+    version: str,
+    ifus: set[int],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    tree = {
+        "version": version,
+        "ifus": sorted(ifus),
+        "datasets": {"D": {"OBJECT": objects}},
+        "recipes": {"muse_scipost": {"params": params}},
+    }
+    path = tmp_path_factory.getbasetemp() / "valid.yml"
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    found = load_settings(path)
+    assert found.version == version
+    assert found.ifus == tuple(sorted(ifus))
+    assert found.datasets["D"].objects == tuple(objects)
+    assert found.blocks["muse_scipost"].params == params
+
+
+# the schema and its page
+
+
+def test_the_reference_is_up_to_date() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert page == reference(schema()), "python -m musebuild.settings.reference > docs/settings.md"
+
+
+def parts(node: dict[str, object], path: str) -> list[tuple[str, dict[str, object]]]:
+    found = []
+    for name, value in node.get("properties", {}).items():  # type: ignore[attr-defined]
+        here = resolved(value, schema())
+        found.append((f"{path}.{name}", here))
+        found += parts(here, f"{path}.{name}")
+    return found
+
+
+@pytest.mark.parametrize(("name", "part"), parts(schema(), ""), ids=lambda v: str(v)[:40])
+def test_each_key_has_a_title_a_description_and_a_default(
+    name: str, part: dict[str, object]
+) -> None:
+    assert part.get("title"), name
+    assert part.get("description"), name
+    assert "default" in part or name.endswith((".start_date", ".end_date")), name
+
+
+# small parts
+
+
+def test_sizes_and_spans() -> None:
+    assert parse_bytes("20 GB") == 20 * 10**9
+    assert parse_bytes("1.5GiB") == int(1.5 * 2**30)
+    assert parse_seconds("1h 30min") == 5400
+    assert parse_seconds(90) == 90
+    assert format_bytes(2_970_000_000) == "2.97 GB"
+    for bad in ("20", "lots", "-3 GB", True):
+        with pytest.raises(ValueError, match=r"."):
+            parse_bytes(bad)
+
+
+def test_the_nearest_names() -> None:
+    assert nearest("scipost", ["muse_scipost", "muse_flat"]) == ["muse_scipost"]
+    assert nearest("MUSE-FLAT", ["muse_flat", "muse_bias"])[0] == "muse_flat"
+    assert nearest("zzz", ["muse_flat"]) == []

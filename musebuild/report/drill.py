@@ -13,6 +13,7 @@ from musebuild.engine.resolve import Resolution, State, products_for
 from musebuild.errors import UsageError
 from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.esorex import arguments
+from musebuild.report.listing import reason_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def dry_run_text(names: list[str], resolutions: Mapping[str, Resolution], projec
         resolution = resolutions[name]
         invocation = plan.invocations[name]
         what = "restore" if resolution.state is State.RESTORE else "run"
-        reason = f"  ({resolution.reason})" if resolution.reason else ""
+        reason = f"  ({reason_of(resolution)})" if resolution.reason else ""
         lines.append(f"{number}. {what} {name}{reason}")
         if resolution.state is State.RESTORE:
             continue

@@ -9,7 +9,7 @@ from typing import Any
 from musebuild.cache.store import Store
 from musebuild.engine.resolve import Resolution
 from musebuild.plan.model import Input, Invocation, Plan
-from musebuild.report.listing import WORDS
+from musebuild.report.listing import WORDS, reason_of
 from musebuild.report.spans import span
 
 
@@ -65,7 +65,7 @@ def info_text(
     reduced : Path
         The reduced tree.
     """
-    state = WORDS[resolution.state] + (f" ({resolution.reason})" if resolution.reason else "")
+    state = WORDS[resolution.state] + (f" ({reason_of(resolution)})" if resolution.reason else "")
     lines = [invocation.name, f"recipe: {invocation.recipe}", f"state: {state}"]
     if invocation.dataset:
         lines.append(f"dataset: {invocation.dataset}")

@@ -19,7 +19,14 @@ WORDS = {
     State.UP_TO_DATE: "up to date",
 }
 """States, most urgent first."""
+REASONS = {"absent": "not made with these inputs and parameters yet"}
+"""Reasons of the engine that people need in other words."""
 _ORDER = list(WORDS)
+
+
+def reason_of(resolution: Resolution) -> str:
+    """Why an invocation is in its state, in words for people."""
+    return REASONS.get(resolution.reason, resolution.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ def fold(
         if len(members) > 1:
             doc += f", {len(members)} IFUs"
         done = sum(1 for r in states if r.state is State.UP_TO_DATE)
-        lines.append(Line(key, worst.state, doc, worst.reason, len(members), done))
+        lines.append(Line(key, worst.state, doc, reason_of(worst), len(members), done))
     return sorted(lines, key=lambda line: not line.pending)
 
 

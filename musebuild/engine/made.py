@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
 
 from musebuild.errors import FrameError
 from musebuild.fits.blocks import open_frame, parse, units
@@ -30,6 +34,21 @@ def table_rows(path: Path) -> int | None:
             ):
                 rows.append(int(str(header.get("NAXIS2") or 0)))
     return max(rows) if rows else None
+
+
+def incomplete_rows(path: Path) -> list[int]:
+    """Rows (counted from 1) of a frame's tables that hold NaN in some column."""
+    found: set[int] = set()
+    with fits.open(path) as hdus:
+        for hdu in hdus:
+            if not isinstance(hdu, fits.BinTableHDU):
+                continue
+            for name in hdu.columns.names:
+                values = np.asarray(hdu.data[name])
+                if values.dtype.kind == "f":
+                    bad = np.isnan(values).reshape(len(values), -1).any(axis=1)
+                    found.update(int(row) + 1 for row in np.flatnonzero(bad))
+    return sorted(found)
 
 
 def check_products(outcome: RecipeOutcome, expected: Sequence[ProductRule]) -> RecipeOutcome:
@@ -60,6 +79,8 @@ def check_products(outcome: RecipeOutcome, expected: Sequence[ProductRule]) -> R
                 f"(it made {', '.join(sorted(made))})",
                 "missing",
             )
+    complete = {rule.category for rule in expected if rule.complete}
+    warnings = list(outcome.warnings)
     least = {rule.category: rule.min_rows for rule in expected}
     for category, paths in made.items():
         for path in paths:
@@ -73,4 +94,10 @@ def check_products(outcome: RecipeOutcome, expected: Sequence[ProductRule]) -> R
                     "what it was to measure was not found",
                     "empty",
                 )
-    return outcome
+            if category in complete and (rows_bad := incomplete_rows(path)):
+                numbers = ", ".join(map(str, rows_bad[:12]))
+                warnings.append(
+                    f"{path.name}: {len(rows_bad)} of {rows} rows hold NaN ({numbers}): "
+                    "what they stand for was not found, though the recipe returned 0"
+                )
+    return replace(outcome, warnings=tuple(warnings))

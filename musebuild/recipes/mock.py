@@ -11,7 +11,8 @@ A rule applies where `recipe`, `ifu` and `input` (a part of some input's file na
 given, agree; later rules go over earlier ones. What it may declare: `seconds`, `constant`
 (content does not follow the inputs), `fail` (message), `return_code`, `errors_left` (list),
 `crash` (true), `kill` (true), `hang` (true), `memory` (size to take), `no_rows` (categories),
-`missing` (categories), `warnings` (list), `salt` (changes the content).
+`missing` (categories), `nan_rows` (categories with a NaN), `warnings` (list), `salt` (changes
+the content).
 """
 
 from __future__ import annotations
@@ -157,13 +158,21 @@ def _make(call: RecipeCall, behaviour: dict[str, Any]) -> tuple[tuple[str, str],
             ifu = f"-{nifu:02d}" if isinstance(nifu, int) else ""
             path = call.folder / f"{stem}{ifu}.fits"
             rows = 0 if category in behaviour.get("no_rows", ()) else 3
-            _write(path, category, filter_name, seed, rows, nifu)
+            nan = category in behaviour.get("nan_rows", ())
+            _write(path, category, filter_name, seed, rows, nifu, nan=nan)
             made.append((category, str(path)))
     return tuple(made)
 
 
 def _write(
-    path: Path, category: str, filter_name: str, seed: bytes, rows: int, nifu: object
+    path: Path,
+    category: str,
+    filter_name: str,
+    seed: bytes,
+    rows: int,
+    nifu: object,
+    *,
+    nan: bool = False,
 ) -> None:
     data = np.frombuffer(blake3(seed + category.encode() + filter_name.encode()).digest(48), "u1")
     primary = fits.PrimaryHDU()
@@ -174,7 +183,8 @@ def _write(
     primary.header["DATE"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     if any(part in category for part in TABLES):
         column = fits.Column("value", "16B", array=data.reshape(3, 16)[:rows])
-        second: Any = fits.BinTableHDU.from_columns([column])
+        width = fits.Column("width", "E", array=np.array([1, np.nan if nan else 2, 3])[:rows])
+        second: Any = fits.BinTableHDU.from_columns([column, width])
     else:
         second = fits.ImageHDU(data.reshape(6, 8).astype(np.float32))
     if isinstance(nifu, int):

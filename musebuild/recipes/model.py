@@ -48,6 +48,8 @@ class ProductRule:
     """May be missing without being a failure (SOURCE_LIST)."""
     min_rows: int = 0
     """A table with fewer rows is a failure (STD_RESPONSE of a failed fit has none)."""
+    complete: bool = False
+    """A row of the table that holds NaN is a warning (a slice that was not traced)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,14 @@ def test_too_much_memory_is_stopped_at_its_limit(project: MockProject) -> None:
     assert "took more memory than its limit" in ran.out
 
 
+def test_a_slice_that_was_not_traced_is_told(project: MockProject) -> None:
+    project.rule(recipe="muse_flat", ifu=2, nan_rows=["TRACE_TABLE"])
+    ran = project.build("muse_flat")
+    assert "Warnings of recipes: muse_flat 1" in ran.out
+    info = project.run("info", "muse_flat:*.ifu02").out
+    assert "TRACE_TABLE-02.fits: 1 of 3 rows hold NaN (2)" in info
+
+
 def test_warnings_are_counted(project: MockProject) -> None:
     project.rule(recipe="muse_bias", ifu=1, warnings=["bad columns", "hot pixels"])
     ran = project.build("muse_bias")

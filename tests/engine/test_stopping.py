@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.support.projects import ALL, MockProject
+from tests.support.projects import ALL, MockProject, make_mock_project
 
 
 def start(project: MockProject, *arguments: str) -> subprocess.Popen[str]:
@@ -115,3 +116,32 @@ def test_two_builds_at_once_run_nothing_twice(project: MockProject) -> None:
     assert [build.returncode for build in builds] == [0, 0, 0], outs
     assert len(project.journal) == ALL
     assert "Everything is up to date" in project.build().out
+
+
+def test_eight_builds_over_one_store_run_nothing_twice(
+    project: MockProject, night: Path, tmp_path: Path
+) -> None:
+    others = [make_mock_project(tmp_path / f"p{n}", night) for n in range(8)]
+    for other in others:
+        other.settings["cache"] = str(tmp_path / "store")
+        other.write()
+    builds = [
+        subprocess.Popen(
+            other.command("run", "-n", "2", "muse_flat", "muse_lsf"),
+            cwd=other.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for other in others
+    ]
+    outs = [build.communicate(timeout=100)[0] for build in builds]
+    assert [build.returncode for build in builds] == [0] * 8, outs
+    runs = [(run["recipe"], run["nifu"]) for other in others for run in other.journal]
+    assert sorted(runs) == sorted(set(runs))
+    assert len(runs) == 8
+    trees = [
+        sorted(str(path.relative_to(other.reduced)) for path in other.reduced.rglob("*.fits"))
+        for other in others
+    ]
+    assert all(tree == trees[0] for tree in trees)

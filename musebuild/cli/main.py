@@ -16,6 +16,7 @@ from musebuild import __version__
 from musebuild.cli.base import PROJECT, BaseCommand
 from musebuild.cli.build import RunCommand
 from musebuild.cli.cache import CacheCommand
+from musebuild.cli.check import CheckCommand
 from musebuild.cli.demo import DemoCommand
 from musebuild.cli.init import InitCommand
 from musebuild.cli.log import LogCommand
@@ -55,6 +56,7 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         CleanCommand,
         ForgetCommand,
         LogCommand,
+        CheckCommand,
         CacheCommand,
         InitCommand,
         SimulateCommand,

@@ -1,0 +1,155 @@
+"""Parameters of the settings against those of the pipeline that is installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from musebuild.errors import RecipeError
+from musebuild.plan.blocks import PlannedBlock
+from musebuild.recipes.pycpl import convert
+from musebuild.settings.model import Settings
+from musebuild.settings.nearest import nearest
+from musebuild.settings.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a DRS recipe."""
+
+    name: str
+    default: Any
+    choices: tuple[Any, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+def read_parameters(path: str, plugins: Iterable[str]) -> dict[str, dict[str, Parameter]]:
+    """Parameters of recipes, as the pipeline declares them.
+
+    They are read in a process of its own, so that this one never loads the recipes' libraries.
+
+    Parameters
+    ----------
+    path : str
+        Folder of the recipes.
+    plugins : iterable of str
+        Names of recipes; those that are not there are left out.
+
+    Raises
+    ------
+    RecipeError
+        python-cpl cannot be loaded, or fails.
+    """
+    command = [sys.executable, "-m", "musebuild.check.parameters", path, *sorted(set(plugins))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise RecipeError(
+            "The parameters of the recipes cannot be read from the pipeline",
+            where=path,
+            why=last[0],
+            remedy="install python-cpl (pip install python-cpl), or go on: the pipeline checks "
+            "them when it runs",
+        )
+    return {
+        plugin: {
+            one["name"]: Parameter(
+                one["name"], one["default"], tuple(one["choices"] or ()), *one["range"]
+            )
+            for one in found
+        }
+        for plugin, found in json.loads(done.stdout).items()
+    }
+
+
+def check_parameter(value: Any, parameter: Parameter) -> tuple[str, str]:
+    """What is wrong with a value, and what is allowed; two empty texts where nothing is."""
+    try:
+        converted = convert(value, parameter.default)
+    except (TypeError, ValueError):
+        kind = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+        return "cannot be used here", kind.get(type(parameter.default).__name__, "a text")
+    if parameter.choices and converted not in parameter.choices:
+        return "is not one of the choices", ", ".join(map(str, parameter.choices))
+    if isinstance(converted, int | float) and not isinstance(converted, bool):
+        low, high = parameter.low, parameter.high
+        if (low is not None and converted < low) or (high is not None and converted > high):
+            return "is out of range", f"{low} to {high}"
+    return "", ""
+
+
+def check_parameters(
+    blocks: Iterable[PlannedBlock],
+    known: Mapping[str, Mapping[str, Parameter]],
+    settings: Settings,
+) -> list[Problem]:
+    """Every parameter of the settings that its recipe does not take.
+
+    Parameters
+    ----------
+    blocks : iterable of PlannedBlock
+        Blocks with their recipes.
+    known : mapping
+        Recipe's plugin → name → parameter.
+    settings : Settings
+        Where each stands.
+    """
+    problems = []
+    for planned in blocks:
+        allowed = known.get(planned.recipe.plugin)
+        if allowed is None or planned.recipe.kind != "drs":
+            continue
+        for name in planned.block.params:
+            keys = ("recipes", planned.name, "params", name)
+            where = settings.where(*keys)
+            dotted = ".".join(keys)
+            if name not in allowed:
+                problems.append(
+                    Problem(
+                        f"{dotted}: {planned.recipe.plugin} has no parameter {name}",
+                        where,
+                        nearest=tuple(nearest(name, allowed)),
+                        allowed=", ".join(allowed),
+                        keys=keys,
+                    )
+                )
+                continue
+            value = planned.params[name]
+            wrong, choices = check_parameter(value, allowed[name])
+            if wrong:
+                problems.append(
+                    Problem(f"{dotted}: {value} {wrong}", where, allowed=choices, keys=keys)
+                )
+    return problems
+
+
+def main(path: str, plugins: list[str]) -> None:
+    """Print the parameters of recipes as JSON."""
+    import cpl
+
+    cpl.Recipe.path = path
+    found: dict[str, list[dict[str, Any]]] = {}
+    for plugin in plugins:
+        try:
+            recipe = cpl.Recipe(plugin)
+        except OSError:
+            continue
+        found[plugin] = [
+            {
+                "name": one.name,
+                "default": one.default,
+                "choices": list(one.sequence) if one.sequence else None,
+                "range": list(one.range) if one.range else [None, None],
+            }
+            for one in recipe.param
+        ]
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -21,6 +21,7 @@ from musebuild.cli.demo import DemoCommand
 from musebuild.cli.init import InitCommand
 from musebuild.cli.log import LogCommand
 from musebuild.cli.look import InfoCommand, ListCommand
+from musebuild.cli.settings import SettingsCommand
 from musebuild.cli.simulate import SimulateCommand
 from musebuild.cli.tidy import CleanCommand, ForgetCommand
 from musebuild.errors import MusebuildError
@@ -57,6 +58,7 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         ForgetCommand,
         LogCommand,
         CheckCommand,
+        SettingsCommand,
         CacheCommand,
         InitCommand,
         SimulateCommand,

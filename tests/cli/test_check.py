@@ -79,3 +79,28 @@ def test_paths_that_do_not_exist_are_warnings(project: MockProject) -> None:
 )
 def test_one_value(value: object, parameter: Parameter, wrong: str) -> None:
     assert check_parameter(value, parameter)[0] == wrong
+
+
+def test_the_settings_as_they_are_understood(project: MockProject) -> None:
+    project.settings["version"] = "0.7"
+    project.settings["reduced_path"] = "{workdir}/out/{version}"
+    project.write()
+    out = project.run("settings").out
+    assert f"= {project.folder}/out/0.7" in out
+    assert "(default)" in out
+    line = next(x for x in out.splitlines() if x.startswith("recipes.muse_scipost.params.save"))
+    assert "= cube,skymodel,individual   (settings.yml:" in line
+
+
+def test_what_differs_in_meaning(project: MockProject) -> None:
+    path = project.folder / "settings.yml"
+    text = path.read_text(encoding="utf-8")
+    other = project.folder / "other.yml"
+    other.write_text(f"# a comment\nversion: '0.1'\n{text}", encoding="utf-8")
+    assert "They mean the same" in project.run("settings", "--diff", "other.yml").out
+    other.write_text(text.replace("skymethod: model", "skymethod: simple"), encoding="utf-8")
+    out = project.run("settings", "--diff", "other.yml").out
+    assert "recipes.muse_scipost.params.skymethod: model here, simple there" in out
+    assert "This touches muse_scipost." in out
+    other.write_text(f"{text}\nrevision: 2\n", encoding="utf-8")
+    assert "This changes no product" in project.run("settings", "--diff", "other.yml").out

@@ -45,12 +45,26 @@ class _NoLoader(TaskLoader2):  # type: ignore[misc]
         return []
 
 
+class HelpCommand(Help):  # type: ignore[misc]
+    """doit's help, about musebuild."""
+
+    name = "help"
+
+    def print_usage(self, cmds: Any) -> None:
+        """Print the commands."""
+        print("musebuild: make for VLT/MUSE data reduction\n")
+        print("In a project folder `doit` is the same program; without a command it builds.\n")
+        for name in sorted(cmds):
+            print(f"  musebuild {name:<10} {cmds[name].doc_purpose}")
+        print("\n  musebuild help COMMAND   options of a command")
+
+
 class MusebuildMain(DoitMain):  # type: ignore[misc]
     """doit's main program with our commands."""
 
     BIN_NAME = "musebuild"
     DOIT_CMDS = (
-        Help,
+        HelpCommand,
         RunCommand,
         ListCommand,
         InfoCommand,

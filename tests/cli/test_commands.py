@@ -257,7 +257,20 @@ def test_info_tells_inputs_parameters_and_products(built: MockProject) -> None:
 
 def test_help_names_every_command(project: MockProject) -> None:
     out = project.run("help").out
-    for command in ("run", "list", "info", "clean", "forget", "init", "simulate", "demo"):
+    for command in [
+        "run",
+        "list",
+        "info",
+        "clean",
+        "forget",
+        "log",
+        "check",
+        "settings",
+        "cache",
+        "init",
+        "simulate",
+        "demo",
+    ]:
         assert f"musebuild {command} " in out
         assert command in project.run("help", command).out
 

@@ -29,7 +29,7 @@ from musebuild.engine.work import (
     sidecar_name,
 )
 from musebuild.engine.world import ProjectWorld, file_inputs
-from musebuild.plan.names import closure, select
+from musebuild.plan.names import closure, concerned, select
 
 MEMORY_SHARE = 0.9
 """Of the machine's memory that a build uses unless the settings say otherwise."""
@@ -88,12 +88,7 @@ class Build:
         self.workers = options.workers or self.machine.cores
         self.summary = BuildSummary(results=str(project.settings.reduced_path))
         self.summary.problems = [str(problem) for problem in project.scan_report.problems]
-        whole = not names
-        self.summary.left_out = [
-            left
-            for left in self.plan.left_out
-            if whole or any(name.startswith(left.name) for name in names)
-        ]
+        self.summary.left_out = concerned(self.plan.left_out, names, project.settings.datasets)
         self.manifests: dict[str, Manifest] = {}
         self.resolutions: dict[str, Resolution] = {}
         self.hasher = Hasher(project.digests, self.world.known)

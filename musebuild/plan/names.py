@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from musebuild.errors import UsageError
-from musebuild.plan.model import Plan
+from musebuild.plan.model import LeftOut, Plan
 from musebuild.settings.nearest import nearest
 
 
@@ -72,6 +72,35 @@ def _unknown(plan: Plan, name: str) -> UsageError:
         why=f"did you mean {' or '.join(near)}?" if near else None,
         remedy="`doit list` shows the tasks",
     )
+
+
+def concerned(
+    left_out: Iterable[LeftOut], names: Sequence[str], datasets: Collection[str]
+) -> list[LeftOut]:
+    """What is left out of that which names stand for; without names all of it.
+
+    Parameters
+    ----------
+    left_out : iterable of LeftOut
+        Of the plan.
+    names : sequence of str
+        As given to `select`.
+    datasets : collection of str
+        A dataset's name concerns all that cannot be done though it should be.
+    """
+    return [
+        left
+        for left in left_out
+        if not names
+        or any(
+            left.name == name
+            or left.name.partition(":")[0] == name
+            or name.startswith(f"{left.name}.")
+            or fnmatch.fnmatchcase(left.name, name)
+            or (left.error and name in (*datasets, "science"))
+            for name in names
+        )
+    ]
 
 
 def closure(plan: Plan, names: Iterable[str]) -> tuple[str, ...]:

@@ -40,8 +40,11 @@ def test_an_unknown_parameter_names_the_nearest(reduction: Reduction) -> None:
         "muse_exp_align",
         cwd=reduction.folder,
     )
-    assert ran.returncode == 1
-    assert "has no parameter treshold; did you mean threshold" in ran.stdout
+    # Before the first recipe runs.
+    assert ran.returncode == 2
+    assert "has no parameter treshold" in ran.stderr
+    assert "did you mean threshold?" in ran.stderr
+    assert "start" not in ran.stdout
 
 
 def test_a_failed_recipe_tells_its_last_errors_and_its_log(reduction: Reduction) -> None:

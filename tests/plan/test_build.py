@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from musebuild.errors import PlanError, UsageError
 from musebuild.index.model import FileFrame
-from musebuild.plan.names import closure, dependents, select
+from musebuild.plan.names import closure, concerned, dependents, select
 from tests.plan.making import TWO_PASSES, files, frame, night, plan, reasons, source_of
 
 SCIPOST = "muse_scipost:2017-06-16T01:30:00"
@@ -300,3 +300,12 @@ def test_closure_and_dependents() -> None:
         "muse_scipost",
         "muse_exp_combine",
     ]
+
+
+def test_what_is_left_out_concerns_those_who_ask_for_it() -> None:
+    made = plan(raw=[f for f in night() if f.category != "STD"])
+    whole = len(concerned(made.left_out, [], ["FIELD"]))
+    assert whole == len(made.left_out)
+    for name in ("muse_scipost", SCIPOST, "muse_scipost:*", "FIELD", "science"):
+        assert any(left.error for left in concerned(made.left_out, [name], ["FIELD"])), name
+    assert not concerned(made.left_out, ["muse_flat"], ["FIELD"])

@@ -59,11 +59,13 @@ def select(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _unknown(plan: Plan, name: str) -> UsageError:
-    for left in plan.left_out:
-        if left.name == name:
-            return UsageError(
-                f"{name} is left out of the plan", why=left.reason, remedy=left.remedy or None
-            )
+    lost = concerned(plan.left_out, [name], ())
+    if lost:
+        return UsageError(
+            f"{name} is left out of the plan",
+            why="\n".join(dict.fromkeys(f"{left.name}: {left.reason}" for left in lost)),
+            remedy="; ".join(dict.fromkeys(left.remedy for left in lost if left.remedy)) or None,
+        )
     tasks = dict.fromkeys([*plan.groups, *plan.invocations])
     near = nearest(name.replace("*", "").replace("?", ""), tasks)
     what = "no task or group matches" if _is_pattern(name) else "there is no task or group"

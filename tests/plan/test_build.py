@@ -309,3 +309,11 @@ def test_what_is_left_out_concerns_those_who_ask_for_it() -> None:
     for name in ("muse_scipost", SCIPOST, "muse_scipost:*", "FIELD", "science"):
         assert any(left.error for left in concerned(made.left_out, [name], ["FIELD"])), name
     assert not concerned(made.left_out, ["muse_flat"], ["FIELD"])
+
+
+def test_a_block_of_which_nothing_is_left_says_why() -> None:
+    made = plan(raw=[f for f in night() if f.category != "STD"])
+    with pytest.raises(UsageError) as error:
+        select(made, ["muse_scipost"])
+    assert "muse_scipost is left out of the plan" in str(error.value)
+    assert "no STD_RESPONSE within 5 nights" in str(error.value)

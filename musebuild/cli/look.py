@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.world import ProjectWorld
+from musebuild.plan.model import Plan
 from musebuild.plan.names import closure, select
 from musebuild.report.info import info_text
 from musebuild.report.lines import left_out_text
 from musebuild.report.listing import counts, fold, table
+from musebuild.report.spans import count
 
 IFUS = {
     "name": "ifus",
@@ -105,6 +108,14 @@ class ListCommand(ProjectCommand):
         return 0
 
 
+def first_of_each(plan: Plan, names: Sequence[str]) -> list[str]:
+    """The first IFU of each task."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(plan.invocations[name].task, name)
+    return list(first.values())
+
+
 class InfoCommand(ProjectCommand):
     """All about tasks."""
 
@@ -125,6 +136,7 @@ class InfoCommand(ProjectCommand):
             names = select(plan, args)
             resolutions = ProjectWorld(project).resolve(closure(plan, names))
             history = project.ledger.tasks()
+            shown = names if params["ifus"] else first_of_each(plan, names)
             texts = [
                 info_text(
                     plan.invocations[name],
@@ -134,9 +146,12 @@ class InfoCommand(ProjectCommand):
                     project.store,
                     project.settings.reduced_path,
                 )
-                for name in names
+                for name in shown
             ]
             sys.stdout.write("\n".join(texts))
+            if len(shown) < len(names):
+                more = len(names) - len(shown)
+                sys.stdout.write(f"\n{count(more, 'other IFU')} of the same: --ifus\n")
         finally:
             project.close()
         return 0

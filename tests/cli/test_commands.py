@@ -255,6 +255,13 @@ def test_info_tells_inputs_parameters_and_products(built: MockProject) -> None:
         assert part in out, out
 
 
+def test_info_folds_ifus_unless_asked(project: MockProject) -> None:
+    out = project.run("info", "muse_bias").out
+    assert "muse_bias:2017-06-16T10:40:27.ifu01" in out
+    assert "1 other IFU of the same: --ifus" in out
+    assert "muse_bias:2017-06-16T10:40:27.ifu02\n" in project.run("info", "--ifus", "muse_bias").out
+
+
 def test_help_names_every_command(project: MockProject) -> None:
     out = project.run("help").out
     for command in [

@@ -83,6 +83,20 @@ def test_a_recipe_that_dies(reduction: Reduction, bench: Path, number: int, mess
     assert not list((folder / ".musebuild/store/manifests").glob("*/*"))
 
 
+def test_kill_9_of_the_driver_ends_the_recipe_too(reduction: Reduction, bench: Path) -> None:
+    folder = other_project(bench / "killed", reduction)
+    process = subprocess.Popen(
+        [MUSEBUILD, "run", "muse_bias"], cwd=folder, stdout=subprocess.DEVNULL
+    )
+    recipe = _recipe_of(process.pid)
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    gone, alive = psutil.wait_procs([recipe, *started], timeout=10)
+    assert not alive
+    assert recipe in gone
+
+
 def _recipe_of(pid: int) -> psutil.Process:
     """The process that python-cpl forks for a recipe: a child of a worker of the nursery."""
     deadline = time.monotonic() + 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 import time
 from importlib import resources
@@ -99,6 +100,16 @@ def _check_space(folder: Path) -> None:
         )
 
 
+def _activation() -> str:
+    """What brings `doit` into reach, where it is not."""
+    own = Path(sys.executable).with_name("doit")
+    found = shutil.which("doit")
+    activate = own.with_name("activate")
+    if (found and Path(found).samefile(own)) or not activate.exists():
+        return ""
+    return f". {shlex.quote(os.path.relpath(activate))}; "
+
+
 def _tell(
     folder: Path, cube: Path, preview: Path, offsets: Path, truth: Path, *, fresh: bool
 ) -> None:
@@ -119,7 +130,7 @@ def _tell(
     place = shlex.quote(str(folder))
     sys.stdout.write(
         f"\nThe cube against the truth (all of it in {report}):\n{brief.rstrip()}\n\n"
-        f"What to try next, in {place} (cd {place}):\n"
+        f"What to try next, in {place} ({_activation()}cd {place}):\n"
         "  doit list --status        what is up to date\n"
         "  doit                      runs nothing: all is up to date\n"
         "  edit settings.yml         say, skymethod: none in muse_scipost; then `doit` reruns\n"

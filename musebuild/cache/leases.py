@@ -24,6 +24,8 @@ BEAT = 10.0
 EXPIRES = 120.0
 """Seconds without one after which a holder counts as dead; above all caches of NFS."""
 
+Seen = tuple[Any, ...]
+
 
 class Lease:
     """An exclusive lease of a file's name.
@@ -41,8 +43,8 @@ class Lease:
         self._beat = beat
         self._expires = expires
         self._token = uuid.uuid4().hex
-        self._seen: tuple[Any, ...] = ()
-        self._since = 0.0
+        self._seen: Seen = ()
+        self._watched: dict[Path, tuple[Seen, float]] = {}
         self._stop = Event()
         self._thread: Thread | None = None
 
@@ -54,14 +56,20 @@ class Lease:
         if (self._thread is not None and self._is_ours()) or self._create():
             return True
         try:
-            over = self._is_over() and self._take_away()
+            return self._is_over() and self._take_over()
         except FileNotFoundError:
-            over = True
-        return over and self._create()
+            return self._create()
 
     def _create(self) -> bool:
+        if not self._write(self.path):
+            return False
+        self._begin()
+        return True
+
+    def _write(self, path: Path) -> bool:
+        """Make a file with our name in it; False where it is there already."""
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
             return False
         try:
@@ -69,21 +77,24 @@ class Lease:
         except OSError:
             # Without our name in it nobody, not even we, would know whose it is.
             with contextlib.suppress(OSError):
-                self.path.unlink()
+                path.unlink()
             raise
         finally:
             os.close(descriptor)
+        return True
+
+    def _begin(self) -> None:
         self._stop.clear()
         self._thread = Thread(target=self._live, name="lease", daemon=True)
         self._thread.start()
-        return True
 
-    def _look(self) -> tuple[dict[str, Any], tuple[Any, ...]]:
-        """The owner, and all by which a sign of life shows.
+    @staticmethod
+    def _look(path: Path) -> tuple[dict[str, Any], Seen]:
+        """The owner of a file, and all by which a sign of life shows.
 
         Opening a file makes NFS ask the server instead of its cache.
         """
-        with self.path.open("rb") as file:
+        with path.open("rb") as file:
             status = os.fstat(file.fileno())
             text = file.read()
         try:
@@ -95,29 +106,46 @@ class Lease:
         return owner, (status.st_ino, status.st_mtime_ns, text)
 
     def _is_over(self) -> bool:
-        owner, seen = self._look()
-        now = time.monotonic()
-        if seen != self._seen:
-            self._seen, self._since = seen, now
-        return is_dead(owner) or now - self._since >= self._expires
+        owner, self._seen = self._look(self.path)
+        return is_dead(owner) or self._unchanged(self.path, self._seen)
 
-    def _take_away(self) -> bool:
-        """Remove a dead lease: renamed first, since only one of many can rename it."""
-        aside = beside(self.path)
-        self.path.rename(aside)
-        with contextlib.suppress(OSError):
-            if aside.read_bytes() != self._seen[2]:
-                # Another took it over before us, and this is theirs: give it back.
-                os.link(aside, self.path)
-                aside.unlink()
-                return False
-        with contextlib.suppress(OSError):
-            aside.unlink()
+    def _unchanged(self, path: Path, seen: Seen) -> bool:
+        """Whether a file has shown no sign of life for too long, on our own clock."""
+        now = time.monotonic()
+        before, since = self._watched.get(path, ((), now))
+        if seen != before:
+            since = now
+        self._watched[path] = (seen, since)
+        return now - since >= self._expires
+
+    def _take_over(self) -> bool:
+        """Put our file in the place of a dead lease's.
+
+        One of many does so at a time, behind a file of their own: the name is never free in
+        between, so that nobody who looked early takes a living lease for the dead one.
+        """
+        guard = self.path.with_name(f"{self.path.name}.taking")
+        if not self._write(guard):
+            owner, seen = self._look(guard)
+            if is_dead(owner) or self._unchanged(guard, seen):
+                guard.unlink()  # whoever was taking over died: ask again
+            return False
+        mine = beside(self.path)
+        try:
+            if self._look(self.path)[1] != self._seen:
+                return False  # another took it over before us, or its holder woke up
+            self._write(mine)
+            mine.replace(self.path)
+        finally:
+            for path in (mine, guard):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        self._begin()
         return True
 
     def _is_ours(self) -> bool:
         try:
-            return self._look()[0].get("token") == self._token
+            return self._look(self.path)[0].get("token") == self._token
         except OSError:
             return False
 

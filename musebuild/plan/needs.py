@@ -111,6 +111,9 @@ class Finder:
                 continue
             if not holds(planned.params, need.when):
                 continue
+            taken = {wanted.tag for wanted in found.inputs}
+            if category in taken or (need.beside and need.beside not in taken):
+                continue
             if need.modes and not any(part in subject.setup.ins_mode for part in need.modes):
                 continue
             if need.source == "product":

@@ -31,6 +31,8 @@ class Need:
     """How many nights away it may be."""
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Only with these parameters (SKY_LINES: skymethod=model)."""
+    beside: str = ""
+    """Only where the recipe takes this category, too (LSF_PROFILE beside RAMAN_LINES)."""
     modes: tuple[str, ...] = ()
     """Only in instrument modes that hold one of these parts (RAMAN_LINES: `-AO-`)."""
 

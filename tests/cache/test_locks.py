@@ -285,20 +285,33 @@ def test_of_many_that_take_over_one_has_it(path: Path) -> None:
     got[0].release()
 
 
-def test_a_lease_that_was_renewed_between_look_and_grip_is_given_back(
+def test_a_lease_that_was_renewed_between_look_and_grip_is_left_alone(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     foreign(path)
     waiting = lease(path, expires=0)
-    real = Path.rename
+    real = Lease._write
 
-    def late(self: Path, target: Path) -> Path:
-        foreign(self, token="a newer one")
+    def late(self: Lease, target: Path) -> bool:
+        if target != path:
+            foreign(path, token="a newer one")
         return real(self, target)
 
-    monkeypatch.setattr(Path, "rename", late)
+    monkeypatch.setattr(Lease, "_write", late)
     assert not waiting.try_acquire()
     assert json.loads(path.read_text())["token"] == "a newer one"
+
+
+@pytest.mark.parametrize("pid", ["2", str(2**22 + 1)])
+def test_who_died_while_taking_over_stops_nobody(pid: str, path: Path) -> None:
+    foreign(path)
+    guard = path.with_name(f"{path.name}.taking")
+    owner = describe() | {"pid": int(pid)} if pid != "2" else {"host": "node17", "pid": 2}
+    guard.write_text(json.dumps(owner))
+    waiting = lease(path)
+    assert not waiting.try_acquire()
+    assert until(waiting.try_acquire)
+    waiting.release()
 
 
 def test_who_lost_a_lease_takes_it_from_nobody(path: Path) -> None:

@@ -223,6 +223,18 @@ def test_darks_only_where_included() -> None:
     assert source_of(made, flat, "MASTER_DARK") == ["muse_dark:2017-06-16T13:00:00.ifu01"]
 
 
+def test_the_model_of_raman_lines_needs_the_line_spread_function() -> None:
+    rec = "muse_scipost_rec:2017-06-16T01:30:00"
+    lsf = ["muse_lsf:2017-06-16T12:00:00.ifu01", "muse_lsf:2017-06-16T12:00:00.ifu02"]
+    assert not source_of(plan(), rec, "LSF_PROFILE")
+    made = plan(raw=night(ins_mode="WFM-AO-N"))
+    assert source_of(made, rec, "LSF_PROFILE") == lsf
+    assert source_of(made, SCIPOST, "LSF_PROFILE") == lsf
+    text = TWO_PASSES.replace("init: {output_dir: rec}", "frames: {exclude: RAMAN_LINES}")
+    made = plan(text, raw=night(ins_mode="WFM-AO-N"))
+    assert not source_of(made, rec, "LSF_PROFILE")
+
+
 def test_raman_lines_in_ao_modes_only() -> None:
     assert not source_of(plan(), SCIPOST, "RAMAN_LINES")
     made = plan(raw=night(ins_mode="WFM-AO-N"))

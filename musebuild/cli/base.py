@@ -53,6 +53,12 @@ DODO: dict[str, Any] = {
 PROJECT = (SETTINGS, SET, FOLDER, DODO)
 
 
+def reader_has_left() -> int:
+    """End quietly where the reader has seen enough (`musebuild list | head`); the exit status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
 class BaseCommand(Command):  # type: ignore[misc]
     """A command whose errors are for people.
 
@@ -77,7 +83,11 @@ class BaseCommand(Command):  # type: ignore[misc]
             for name, value in self.opt_vals.items():
                 if value and not params.get(name):
                     params[name] = value
-            return self.run(params, names) or 0
+            status = self.run(params, names) or 0
+            sys.stdout.flush()
+            return status
+        except BrokenPipeError:
+            return reader_has_left()
         except MusebuildError as error:
             sys.stdout.flush()
             sys.stderr.write(f"ERROR: {error}\n")

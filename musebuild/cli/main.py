@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from doit.doit_cmd import DoitMain
 from doit.task import Task
 
 from musebuild import __version__
-from musebuild.cli.base import PROJECT, BaseCommand
+from musebuild.cli.base import PROJECT, BaseCommand, reader_has_left
 from musebuild.cli.build import RunCommand
 from musebuild.cli.cache import CacheCommand
 from musebuild.cli.check import CheckCommand
@@ -120,9 +119,7 @@ def main(arguments: Sequence[str], *, moved: bool = False) -> int:
         sys.stderr.write("stopped\n")
         return 130
     except BrokenPipeError:
-        # `musebuild list | head`: the reader has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        return reader_has_left()
 
 
 def console() -> None:

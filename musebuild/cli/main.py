@@ -17,6 +17,7 @@ from musebuild.cli.build import RunCommand
 from musebuild.cli.cache import CacheCommand
 from musebuild.cli.check import CheckCommand
 from musebuild.cli.demo import DemoCommand
+from musebuild.cli.flag import FlagCommand
 from musebuild.cli.init import InitCommand
 from musebuild.cli.log import LogCommand
 from musebuild.cli.look import InfoCommand, ListCommand
@@ -73,6 +74,7 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         CheckCommand,
         SettingsCommand,
         CacheCommand,
+        FlagCommand,
         InitCommand,
         SimulateCommand,
         DemoCommand,

@@ -23,7 +23,7 @@ from musebuild.engine.project import Project
 from musebuild.engine.world import package_version
 from musebuild.fits.volatile import DIGEST_VERSION
 from musebuild.index.files import paths_of
-from musebuild.index.scan import generation
+from musebuild.index.meta import generation
 from musebuild.plan.model import LeftOut
 
 VERSION = 1

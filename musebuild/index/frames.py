@@ -8,6 +8,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from musebuild.index.columns import dataset_of, run_of
+from musebuild.index.flags import flags_by_exposure
 from musebuild.index.model import RawFrame
 from musebuild.settings.model import Settings
 
@@ -58,7 +59,9 @@ def _same_exposure(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return instead
 
 
-def frame_of(row: Mapping[str, Any], settings: Settings, excluded: str = "") -> RawFrame:
+def frame_of(
+    row: Mapping[str, Any], settings: Settings, excluded: str = "", flags: tuple[str, ...] = ()
+) -> RawFrame:
     """A row as plain data for the plan."""
     night = row["night"] or ""
     return RawFrame(
@@ -85,6 +88,7 @@ def frame_of(row: Mapping[str, Any], settings: Settings, excluded: str = "") -> 
         lamps=tuple(filter(None, (row["lamps"] or "").split(","))),
         channels=tuple(int(n) for n in (row["channels"] or "").split(",") if n),
         excluded=excluded,
+        flags=flags,
     )
 
 
@@ -102,6 +106,7 @@ def raw_frames(db: Database, settings: Settings) -> list[RawFrame]:
     names = [column[0] for column in cursor.description]
     rows = [dict(zip(names, row, strict=True)) for row in cursor]
     instead = _same_exposure(row for row in rows if row["is_raw"])
+    flags = flags_by_exposure(db)
     frames = []
     for row in rows:
         excluded = exclusion(row, settings.frames_exclude)
@@ -109,5 +114,5 @@ def raw_frames(db: Database, settings: Settings) -> list[RawFrame]:
             excluded = f"the same exposure as {instead[row['path']]}"
         if not excluded and not row["category"]:
             excluded = f"DPR TYPE {row['DPR_TYPE'] or '(none)'} is not known"
-        frames.append(frame_of(row, settings, excluded))
+        frames.append(frame_of(row, settings, excluded, flags.get(row["name"], ())))
     return frames

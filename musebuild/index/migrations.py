@@ -23,4 +23,14 @@ def _create(database: Database) -> None:
         database.execute(statement)
 
 
-INDEX_MIGRATIONS = (Migration("index-1", _create),)
+def _people(database: Database) -> None:
+    for statement in (
+        """CREATE TABLE flags (
+            exposure TEXT, flag TEXT, author TEXT, date TEXT, reason TEXT,
+            PRIMARY KEY (exposure, flag))""",
+        "CREATE INDEX flags_flag ON flags (flag)",
+    ):
+        database.execute(statement)
+
+
+INDEX_MIGRATIONS = (Migration("index-1", _create), Migration("index-2", _people))

@@ -46,6 +46,8 @@ class RawFrame:
     """IFUs that the file holds (CHANnn extensions)."""
     excluded: str = ""
     """Why the frame is not used (global exclusions); empty: it is used."""
+    flags: tuple[str, ...] = ()
+    """Flags of the exposure, sorted (`musebuild flag`)."""
 
 
 @dataclass(frozen=True, slots=True)

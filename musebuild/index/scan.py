@@ -18,6 +18,7 @@ from musebuild.errors import FrameError
 from musebuild.fits.headers import read_headers
 from musebuild.index.columns import COLUMNS, column_of, dataset_of, row_of, run_of
 from musebuild.index.database import transaction
+from musebuild.index.meta import GROW, meta
 from musebuild.settings.model import Settings
 from musebuild.settings.sources import ENDINGS
 
@@ -125,19 +126,14 @@ def _computed(settings: Settings) -> str:
     )
 
 
-def _meta(db: Database, name: str) -> str:
-    row = db.execute("SELECT value FROM meta WHERE name = ?", [name]).fetchone()
-    return row[0] if row else ""
-
-
 def _follow_settings(db: Database, settings: Settings) -> None:
     """Compute columns anew after the settings of datasets or runs changed."""
     wanted = _computed(settings)
-    if _meta(db, "computed") == wanted:
+    if meta(db, "computed") == wanted:
         return
     rows = db.execute("SELECT path, night, OBJECT_ORIG FROM raw").fetchall()
     with transaction(db) as connection:
-        connection.execute(_GROW)
+        connection.execute(GROW)
         for path, night, name in rows:
             connection.execute(
                 "UPDATE raw SET OBJECT = ?, run = ? WHERE path = ?",
@@ -155,17 +151,6 @@ def _columns(db: Database, settings: Settings) -> bool:
         with contextlib.suppress(sqlite3.OperationalError):
             db.table("raw").add_column(name, str)
     return bool(wanted - have)
-
-
-def generation(db: Database) -> int:
-    """A number that grows with every change of the table of raw frames."""
-    return int(_meta(db, "generation") or 0)
-
-
-_GROW = (
-    "INSERT INTO meta VALUES ('generation', '1') ON CONFLICT (name) "
-    "DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
-)
 
 
 def scan(
@@ -249,7 +234,7 @@ def _write(
     if not (rows or broken or gone):
         return
     with transaction(db) as connection:
-        connection.execute(_GROW)
+        connection.execute(GROW)
         for path in (*gone, *(item.path for item, _ in broken), *(row["path"] for row in rows)):
             connection.execute("DELETE FROM raw WHERE path = ?", [path])
             connection.execute("DELETE FROM bad_files WHERE path = ?", [path])

@@ -18,8 +18,9 @@ from musebuild.index.database import open_database, own_path
 from musebuild.index.digests import DigestMemory, identity, trustworthy
 from musebuild.index.files import collect_files, paths_of
 from musebuild.index.frames import raw_frames
+from musebuild.index.meta import generation
 from musebuild.index.migrations import INDEX_MIGRATIONS
-from musebuild.index.scan import generation, scan
+from musebuild.index.scan import scan
 from musebuild.settings.load import load_settings
 from musebuild.settings.model import Settings
 from tests.support.frames import write_raw, write_static

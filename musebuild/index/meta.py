@@ -1,0 +1,22 @@
+"""Small values that the index remembers, and the number of its generation."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+
+GROW = (
+    "INSERT INTO meta VALUES ('generation', '1') ON CONFLICT (name) "
+    "DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
+)
+"""To be executed in each transaction that changes what a plan follows from."""
+
+
+def meta(db: Database, name: str) -> str:
+    """A remembered value; empty where there is none."""
+    row = db.execute("SELECT value FROM meta WHERE name = ?", [name]).fetchone()
+    return str(row[0]) if row else ""
+
+
+def generation(db: Database) -> int:
+    """A number that grows with every change of what a plan follows from: raw frames, flags."""
+    return int(meta(db, "generation") or 0)

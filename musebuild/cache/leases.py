@@ -12,6 +12,7 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -36,10 +37,20 @@ class Lease:
         The file; its folder is there.
     beat, expires : float
         Seconds between signs of life, and without one until the lease is anybody's.
+    clock : callable
+        Seconds on a clock that only goes forward; by it others' signs of life are judged.
     """
 
-    def __init__(self, path: Path, *, beat: float = BEAT, expires: float = EXPIRES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        beat: float = BEAT,
+        expires: float = EXPIRES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.path = path
+        self._clock = clock
         self._beat = beat
         self._expires = expires
         self._token = uuid.uuid4().hex
@@ -111,7 +122,7 @@ class Lease:
 
     def _unchanged(self, path: Path, seen: Seen) -> bool:
         """Whether a file has shown no sign of life for too long, on our own clock."""
-        now = time.monotonic()
+        now = self._clock()
         before, since = self._watched.get(path, ((), now))
         if seen != before:
             since = now
@@ -151,9 +162,13 @@ class Lease:
 
     def _live(self) -> None:
         while not self._stop.wait(self._beat):
-            with contextlib.suppress(OSError):
-                if self._is_ours():
-                    os.utime(self.path)
+            self.beat()
+
+    def beat(self) -> None:
+        """Give a sign of life, if the lease is still ours."""
+        with contextlib.suppress(OSError):
+            if self._is_ours():
+                os.utime(self.path)
 
     def release(self) -> None:
         """Give the lease up, if it is still ours."""

@@ -22,6 +22,8 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 LOOK = 0.5
 """Seconds between looks at memory and time limits."""
+LAST = 5.0
+"""Seconds that killed workers get to go: one may hang in the kernel, on a dead file server."""
 
 
 @dataclass(slots=True)
@@ -171,9 +173,16 @@ class Nursery:
         return True
 
     def end(self) -> None:
-        """Kill all that is left."""
-        for pid in list(self.workers):
+        """Kill all that is left; it is gone when this process is."""
+        for pid in self.workers:
             kill_group(pid)
+        end = time.monotonic() + LAST
+        while time.monotonic() < end:
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    time.sleep(0.005)
+            except ChildProcessError:
+                return
 
 
 def _be_worker(order: Any, close: tuple[int, ...]) -> None:

@@ -8,7 +8,8 @@ The behaviour file (YAML, `cpl: {mock: FILE}`)::
       - {recipe: muse_bias, constant: true}
 
 A rule applies where `recipe`, `ifu` and `input` (a part of some input's file name), as far as
-given, agree; later rules go over earlier ones. What it may declare: `seconds`, `constant`
+given, agree; later rules go over earlier ones. What it may declare: `seconds`, `hold` (a file:
+wait until it is there; its path may be relative to the behaviour file), `constant`
 (content does not follow the inputs), `fail` (message), `return_code`, `errors_left` (list),
 `crash` (true), `kill` (true), `hang` (true), `memory` (size to take), `no_rows` (categories),
 `missing` (categories), `nan_rows` (categories with a NaN), `warnings` (list), `salt` (changes
@@ -55,6 +56,8 @@ class MockRunner:
             _hold(parse_bytes(behaviour["memory"]), float(behaviour.get("seconds", 0)))
         elif behaviour.get("seconds"):
             time.sleep(float(behaviour["seconds"]))
+        while behaviour.get("hold") and not Path(behaviour["hold"]).exists():
+            time.sleep(0.01)
         while behaviour.get("hang"):
             time.sleep(3600)
         if behaviour.get("crash"):
@@ -100,6 +103,8 @@ def _behaviour(call: RecipeCall) -> tuple[dict[str, Any], Path | None]:
             continue
         if part is not None and not any(part in Path(path).name for _, path in call.inputs):
             continue
+        if "hold" in rule:
+            rule = rule | {"hold": str(file.parent / rule["hold"])}
         merged |= {k: v for k, v in rule.items() if k not in ("recipe", "ifu", "input")}
     journal = data.get("journal")
     return merged, (file.parent / journal) if journal else None

@@ -130,7 +130,7 @@ def killed(site: Site, at: int, links: bool) -> int:
     """Exit status of a build that is killed at a step."""
     child = os.fork()
     if child == 0:
-        signal.alarm(60)
+        signal.alarm(300)
         try:
             with Faults(at, die).everywhere(links=links):
                 site.build()
@@ -237,7 +237,7 @@ def test_invariant_5_builds_side_by_side_over_one_store(tmp_path: Path) -> None:
     for number in range(6):
         child = os.fork()
         if child == 0:
-            signal.alarm(60)
+            signal.alarm(300)
             status = 1
             try:
                 store = Store([tmp_path / "store"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.projects import ALL, MockProject
+from tests.support.waiting import PATIENCE
 
 DOIT = Path(sys.executable).with_name("doit")
 
@@ -21,7 +22,7 @@ def doit(project: MockProject, *arguments: str, **environment: str) -> subproces
         cwd=project.folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
         env={**os.environ, **environment},
     )
@@ -53,7 +54,7 @@ def test_plain_doit_finds_the_project_by_its_dodo(project: MockProject) -> None:
         cwd=project.folder.parent,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert "2 ran" in ran.stdout, ran.stderr
@@ -66,7 +67,7 @@ def test_the_folder_may_be_named_before_the_command(project: MockProject) -> Non
             cwd=project.folder.parent,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert "muse_flat:2017-06-16T10:48:07" in ran.stdout, ran.stderr
@@ -77,7 +78,7 @@ def test_doit_elsewhere_is_untouched(tmp_path: Path) -> None:
         "def task_hello():\n    return {'actions': ['echo hello']}\n", encoding="utf-8"
     )
     ran = subprocess.run(
-        [str(DOIT)], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        [str(DOIT)], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert ran.returncode == 0
     assert "hello" in ran.stdout
@@ -290,7 +291,7 @@ def test_output_into_a_closed_pipe_is_no_error(built: MockProject) -> None:
         cwd=built.folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert "Traceback" not in ran.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.support.projects import MockProject
+from tests.support.waiting import PATIENCE
 
 
 def test_dry_run_tells_what_would_run_with_its_frames(project: MockProject) -> None:
@@ -115,7 +116,7 @@ def test_the_live_display_on_a_terminal(project: MockProject) -> None:
         except OSError:
             break
         data += more
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE) == 0
     text = data.decode("utf-8", "replace")
     assert "running" in text
     assert "IFU 1" in text

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.drs.reduction import MUSEBUILD, Reduction, call, other_project
+from tests.support.waiting import PATIENCE, descendants, wait_until, wait_until_gone
 
 pytestmark = pytest.mark.drs
 
@@ -75,9 +75,8 @@ def test_a_recipe_that_dies(reduction: Reduction, bench: Path, number: int, mess
         [MUSEBUILD, "run", "muse_bias"], cwd=folder, stdout=subprocess.PIPE, text=True
     )
     recipe = _recipe_of(process.pid)
-    time.sleep(0.5)
     recipe.send_signal(number)
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, out
     assert message in out
     assert not list((folder / ".musebuild/store/manifests").glob("*/*"))
@@ -89,23 +88,23 @@ def test_kill_9_of_the_driver_ends_the_recipe_too(reduction: Reduction, bench: P
         [MUSEBUILD, "run", "muse_bias"], cwd=folder, stdout=subprocess.DEVNULL
     )
     recipe = _recipe_of(process.pid)
-    started = psutil.Process(process.pid).children(recursive=True)
+    started = descendants(process.pid)
     process.kill()
     process.wait()
-    gone, alive = psutil.wait_procs([recipe, *started], timeout=10)
-    assert not alive
-    assert recipe in gone
+    wait_until_gone({recipe.pid, *started})
 
 
 def _recipe_of(pid: int) -> psutil.Process:
     """The process that python-cpl forks for a recipe: a child of a worker of the nursery."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = psutil.Process(pid).children(recursive=True)
-        if len(found) >= 3:
-            return found[-1]
-        time.sleep(0.05)
-    raise AssertionError("no recipe was started")
+    found: list[psutil.Process] = []
+
+    def runs() -> bool:
+        # In its first moments it is a copy of the worker, which has not met the recipe yet.
+        found[:] = psutil.Process(pid).children(recursive=True)
+        return len(found) >= 3 and found[-1].cpu_times().user > 1
+
+    wait_until(runs, "the recipe")
+    return found[-1]
 
 
 def test_a_path_with_blanks_and_other_letters_keeps_its_log(

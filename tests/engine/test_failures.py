@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.projects import MockProject
+from tests.support.waiting import PATIENCE
 
 FLAT = "muse_flat:2017-06-16T10:48:07.ifu02"
 
@@ -89,7 +90,7 @@ def test_a_hang_is_stopped_at_its_time_limit(project: MockProject) -> None:
 
 
 def test_too_much_memory_is_stopped_at_its_limit(project: MockProject) -> None:
-    project.rule(recipe="muse_bias", ifu=1, memory="600 MB", seconds=20)
+    project.rule(recipe="muse_bias", ifu=1, memory="600 MB", seconds=200)
     project.settings["recipes"]["muse_bias"] = {"memory": "300 MB"}
     project.write()
     ran = project.run("run", "muse_bias")
@@ -128,22 +129,12 @@ def test_keep_failed_keeps_a_script_that_repeats_the_call(project: MockProject) 
 
 
 def test_an_input_that_vanishes_during_the_build_is_told(project: MockProject) -> None:
-    project.rule(recipe="muse_bias", seconds=1.0)
-    import subprocess
-    import time
-
-    process = subprocess.Popen(
-        project.command("run", "-n", "2", "muse_flat"),
-        cwd=project.folder,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    while not project.journal:
-        time.sleep(0.02)
+    project.rule(recipe="muse_bias", hold="gate")
+    process = project.start("-n", "2", "muse_flat")
     lost = project.folder / "raw" / "MUSE.2017-06-16T10:48:17.159.fits"
-    time.sleep(0.4)
     lost.unlink()
-    out, _ = process.communicate(timeout=60)
+    project.release("gate")
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert lost.name in out
     assert "cannot be read" in out

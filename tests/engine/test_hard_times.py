@@ -12,6 +12,7 @@ import pytest
 
 from musebuild.cache.steps import STEPS, VARIABLE
 from tests.support.projects import ALL, MockProject, Ran
+from tests.support.waiting import PATIENCE
 
 DRIVER = set(STEPS[STEPS.index("result read") :]) | {"order written"}
 
@@ -71,7 +72,7 @@ def limited(project: MockProject, size: int) -> Ran:
         cwd=project.folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
         preexec_fn=limit,
     )
@@ -167,16 +168,12 @@ def test_a_read_only_store_as_a_second_level(
 
 
 def test_the_settings_edited_during_a_build(project: MockProject, right: dict[str, str]) -> None:
-    import time
-
-    project.rule(seconds=0.1)
-    process = subprocess.Popen(
-        project.command("run", "-n", "2"), cwd=project.folder, stdout=subprocess.DEVNULL
-    )
-    while not project.journal:
-        time.sleep(0.02)
+    project.rule(hold="gate")
+    process = project.start("-n", "2")
     project.params("muse_scipost", skymodel_fraction=0.7)
-    assert process.wait(60) == 0
+    project.release("gate")
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, out
     # The build went by what it had read.
     assert products(project) == right
     del project.settings["recipes"]["muse_scipost"]["params"]["skymodel_fraction"]

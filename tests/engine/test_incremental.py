@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 from tests.support.frames import write_raw
 from tests.support.projects import ALL, MockProject
+from tests.support.waiting import descendants, wait_until, wait_until_gone
 
 
 def bias_frame(project: MockProject) -> Path:
@@ -150,19 +148,13 @@ def test_one_deleted_product_comes_back(built: MockProject) -> None:
 
 
 def test_nothing_finished_runs_again_after_kill_9(project: MockProject) -> None:
-    project.rule(seconds=0.3)
-    process = subprocess.Popen(
-        project.command("run", "-n", "2"),
-        cwd=project.folder,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    while project.manifests() < 4:
-        time.sleep(0.02)
-        assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
+    project.rule(recipe="muse_standard", hold="gate")
+    process = project.start("-n", "2")
+    wait_until(lambda: project.manifests() >= 4)
+    started = descendants(process.pid)
+    process.kill()
     process.wait()
-    time.sleep(0.3)
+    wait_until_gone(started)
     finished = project.manifests()
     started = len(project.journal)
     project.unrule()

@@ -15,6 +15,7 @@ import musebuild.engine.build as engine_build
 from musebuild.cli.main import main
 from tests.support.frames import write_static
 from tests.support.projects import ALL, MockProject
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -34,10 +35,7 @@ def looks(built: MockProject, monkeypatch: pytest.MonkeyPatch) -> Callable[[], t
         return main(["run", "-d", str(built.folder)]), len(calls)
 
     # Frames that were written a moment ago could still change within the tick of their times.
-    import time
-
-    time.sleep(0.3)
-    built.build()
+    wait_until(lambda: run() == (0, 0), "a build that is remembered")
     return run
 
 

@@ -8,6 +8,7 @@ import sys
 from musebuild.engine.executor import lost
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.engine.worker import recipe_environment
+from tests.support.waiting import PATIENCE
 
 
 def order(**more: object) -> WorkOrder:
@@ -59,7 +60,7 @@ def test_the_nursery_does_not_load_cpl() -> None:
         "import threading; print('cpl' in sys.modules, threading.active_count())"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert ran.stdout.split() == ["False", "1"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from astropy.io import fits
@@ -68,7 +69,7 @@ def write_raw(
         header[f"HIERARCH {name}" if " " in name else name] = card
     hdus: list[Any] = [primary]
     for ifu in ifus:
-        seed = abs(hash((category, date, ifu, value))) % 2**32
+        seed = crc32(f"{category} {date} {ifu} {value}".encode())
         data = np.random.default_rng(seed).integers(0, 60000, (4, 6)).astype(np.uint16)
         hdus.append(fits.ImageHDU(data, name=f"CHAN{ifu:02d}"))
     path = folder / f"MUSE.{date}.fits"

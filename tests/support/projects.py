@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from musebuild.cli.init import make_project
+from tests.support.waiting import PATIENCE, wait_until
 
 RECIPES: dict[str, Any] = {
     "muse_scipost_rec": {
@@ -88,11 +89,37 @@ class MockProject:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
             **more,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a build in a session of its own; it goes on until the first recipe runs."""
+        process = self.spawn("run", *arguments)
+
+        def begun() -> bool:
+            assert process.poll() is None, process.communicate()[0]
+            return bool(self.journal)
+
+        wait_until(begun, "the first recipe")
+        return process
+
+    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command in a session of its own."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def release(self, gate: str) -> None:
+        """Let recipes go on that `hold` keeps."""
+        (self.folder / gate).touch()
 
     def build(self, *arguments: str) -> Ran:
         """Run a build that must succeed."""

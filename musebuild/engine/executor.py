@@ -10,11 +10,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from musebuild.cache.store import Store
+from musebuild.engine.kept import keep_log, keep_scratch
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.errors import RecipeError
+from musebuild.recipes.logs import MOST_ERRORS
 
 
 class Executor(Protocol):
@@ -86,16 +90,31 @@ def lost(order: WorkOrder, code: int, cause: str) -> WorkResult:
     else:
         kind, message = "worker", f"its worker ended with status {code} and left no result"
     log = scratch / f"{order.recipe}.log"
-    output = scratch / "worker.out"
-    tail: list[str] = []
-    with contextlib.suppress(OSError):
-        tail = output.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
     return WorkResult(
         order.task,
         False,
-        failure={"message": message, "errors": tail, "return_code": code, "kind": kind},
-        log=str(log) if log.exists() else "",
+        failure={
+            "message": message,
+            "errors": last_words(scratch),
+            "return_code": code,
+            "kind": kind,
+        },
+        log=str(log),
     )
+
+
+def last_words(scratch: Path) -> list[str]:
+    """What a worker wrote before it ended, the last at the end."""
+    lines: list[str] = []
+    with contextlib.suppress(OSError):
+        output = (scratch / "worker.out").read_text(encoding="utf-8", errors="replace")
+        lines = [line for line in output.splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        if line.startswith("Fatal Python error"):
+            # Of a crash: Python writes the innermost call first.
+            calls = [line for line in lines[number + 1 :] if line.startswith("  File")]
+            return [*reversed(calls[:MOST_ERRORS]), line]
+    return lines[-MOST_ERRORS:]
 
 
 class LocalExecutor:
@@ -172,7 +191,7 @@ class LocalExecutor:
         try:
             result = WorkResult.from_json(Path(order.result).read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError):
-            result = lost(order, code, cause)
+            result = self._lost(order, code, cause)
         kept = bool(result.failure and result.failure.get("scratch"))
         in_scratch = result.log.startswith(order.scratch)
         if not kept and not (in_scratch and not result.ok):
@@ -181,6 +200,16 @@ class LocalExecutor:
             for name in ("in", "out"):
                 shutil.rmtree(Path(order.scratch) / name, ignore_errors=True)
         self._ready.append(result)
+
+    @staticmethod
+    def _lost(order: WorkOrder, code: int, cause: str) -> WorkResult:
+        """The result of a worker that left none; what it can no longer keep is kept for it."""
+        result = lost(order, code, cause)
+        log = keep_log(Path(result.log), Store([Path(root) for root in order.store]))
+        failure = dict(result.failure or {})
+        if order.keep_failed and cause != "stopped":
+            failure["scratch"] = keep_scratch(order)
+        return replace(result, log=log, failure=failure)
 
     def stop(self, *, kill: bool) -> None:
         """End what runs, if `kill`."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
+import faulthandler
 import json
 import os
 import resource
-import shlex
 import shutil
 import socket
 import time
@@ -21,11 +20,11 @@ from musebuild.cache.owner import describe
 from musebuild.cache.place import write_atomically
 from musebuild.cache.steps import step
 from musebuild.cache.store import OWNER_FILE, Store
+from musebuild.engine.kept import keep_log, keep_scratch
 from musebuild.engine.made import check_products, filter_name
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.errors import MusebuildError
 from musebuild.fits.digest import digest_frame
-from musebuild.recipes.esorex import arguments, set_of_frames
 from musebuild.recipes.model import ProductRule, RecipeCall, RecipeOutcome
 from musebuild.recipes.runners import runner
 
@@ -142,27 +141,6 @@ def _store_products(outcome: RecipeOutcome, store: Store) -> tuple[Product, ...]
     return tuple(products)
 
 
-def _keep(order: WorkOrder) -> str:
-    """Mark the scratch folder as one to keep, with a script that repeats the call."""
-    scratch = Path(order.scratch)
-    linked = tuple((tag, f"in/{name}") for tag, _, name in order.inputs)
-    (scratch / "frames.sof").write_text(set_of_frames(linked), encoding="utf-8")
-    command = arguments(
-        order.plugin, order.params, "frames.sof", recipe_path=order.drs.get("path", "")
-    )
-    command.insert(1, "--log-dir=.")
-    quoted = " ".join(shlex.quote(part) for part in command)
-    script = scratch / "run-again.sh"
-    script.write_text(
-        f'#!/bin/sh\n# Repeats {order.task} by hand.\ncd "$(dirname "$0")" || exit 1\n'
-        f"OMP_NUM_THREADS={order.threads} {quoted}\n",
-        encoding="utf-8",
-    )
-    script.chmod(0o755)
-    write_atomically(scratch / OWNER_FILE, json.dumps(describe() | {"keep": True}))
-    return str(scratch)
-
-
 def perform(order: WorkOrder) -> WorkResult:
     """Run an invocation, in this process, and leave its result file.
 
@@ -203,7 +181,7 @@ def perform(order: WorkOrder) -> WorkResult:
                 key=order.key,
                 preimage=dict(order.preimage),
                 products=products,
-                log=_put_log(log, store),
+                log=keep_log(log, store),
                 task=order.task,
                 made=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
                 seconds=round(seconds, 3),
@@ -230,9 +208,9 @@ def perform(order: WorkOrder) -> WorkResult:
                 "errors": list(outcome.errors),
                 "return_code": outcome.return_code,
                 "kind": outcome.kind,
-                "scratch": _keep(order) if order.keep_failed else "",
+                "scratch": keep_scratch(order) if order.keep_failed else "",
             },
-            log=_put_log(log, store),
+            log=keep_log(log, store),
         )
     if not order.keep_failed or result.ok:
         for name in ("in", "out"):
@@ -246,20 +224,6 @@ def _trace(error: BaseException) -> tuple[str, ...]:
     return tuple("".join(traceback.format_exception(error)).splitlines()[-12:])
 
 
-def _put_log(log: Path, store: Store) -> str:
-    """Put a log into the store; where that cannot be, it stays where it is."""
-    if not log.exists():
-        return ""
-    copy = log.with_suffix(".copy")
-    try:
-        shutil.copyfile(log, copy)
-        return store.put(copy)
-    except (OSError, MusebuildError):
-        with contextlib.suppress(OSError):
-            copy.unlink()
-        return str(log)
-
-
 def enter(order: WorkOrder) -> None:
     """Make this process the worker of an order: its environment, its folder, its output."""
     environment = recipe_environment(order, dict(os.environ))
@@ -269,6 +233,8 @@ def enter(order: WorkOrder) -> None:
     with (Path(order.scratch) / "worker.out").open("ab", buffering=0) as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
+    # A crash of this process itself, in the C code of a Python package, tells where it was.
+    faulthandler.enable(2)
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     write_atomically(Path(order.scratch) / OWNER_FILE, json.dumps(describe()))

@@ -89,6 +89,11 @@ class PyCplRunner:
             with call.log.open("a", encoding="utf-8") as log:
                 log.write("\n".join(lines) + "\n")
             last = lines[-1] if lines else "killed by a signal"
+            if not error.elements:
+                lines.append(
+                    "where it crashed is not known: python-cpl asks gdb, which is not "
+                    "installed or may not look (Debian: apt-get install gdb)"
+                )
             return RecipeOutcome(
                 (),
                 return_code=-1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -79,6 +80,10 @@ def test_a_recipe_that_dies(reduction: Reduction, bench: Path, number: int, mess
     out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, out
     assert message in out
+    if number == signal.SIGSEGV:
+        # Where it was, if gdb is there to ask.
+        where = "libmuse.so" if shutil.which("gdb") else "install gdb"
+        assert where in out
     assert not list((folder / ".musebuild/store/manifests").glob("*/*"))
 
 

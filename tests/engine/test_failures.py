@@ -128,6 +128,29 @@ def test_keep_failed_keeps_a_script_that_repeats_the_call(project: MockProject) 
     assert kept[0].exists()
 
 
+@pytest.mark.parametrize(
+    "behaviour", [{"crash": True}, {"kill": True}, {"hang": True}], ids=lambda b: next(iter(b))
+)
+def test_what_a_dead_worker_leaves_is_kept(project: MockProject, behaviour: dict[str, Any]) -> None:
+    project.rule(recipe="muse_bias", ifu=1, warnings=["its last words"], **behaviour)
+    project.settings["recipes"]["muse_bias"] = {"time_limit": "1 s"} if "hang" in behaviour else {}
+    project.write()
+    ran = project.run("run", "--keep-failed", "muse_bias:*.ifu01")
+    assert ran.status == 1
+    (kept,) = (project.store / "scratch").iterdir()
+    assert f"kept: {kept} " in ran.out
+    assert (kept / "in" / "MUSE.2017-06-16T10:40:37.154.fits").exists()
+    assert "muse_bias --nifu=1" in (kept / "run-again.sh").read_text(encoding="utf-8")
+    project.unrule()
+    project.build("muse_bias")
+    assert kept.exists()
+    # Its log lies in the store, where no later build takes it away.
+    assert "its last words" in project.run("log", "--last-failure").out
+    if "crash" in behaviour:
+        assert "Fatal Python error: Segmentation fault" in ran.out
+        assert "mock.py" in ran.out
+
+
 def test_an_input_that_vanishes_during_the_build_is_told(project: MockProject) -> None:
     project.rule(recipe="muse_bias", hold="gate")
     process = project.start("-n", "2", "muse_flat")

@@ -9,7 +9,7 @@ from musebuild.errors import PlanError
 from musebuild.index.model import FileIndex, RawFrame
 from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks, result_name
 from musebuild.plan.made import Made, Setup
-from musebuild.plan.model import Input, Invocation, LeftOut, Plan
+from musebuild.plan.model import Input, Invocation, LeftOut, Plan, Wanted
 from musebuild.plan.names import closure, select
 from musebuild.plan.needs import Finder, Missing, Subject
 from musebuild.plan.sequences import Group, exposures, sequences, too_small
@@ -190,12 +190,16 @@ class _Planner:
         )
         failures: dict[str, list[int]] = defaultdict(list)
         remedies: dict[str, str] = {}
+        lacking: dict[str, list[Wanted]] = defaultdict(list)
         for ifu in ifus if recipe.split_by_ifu else (None,):
             frames = group.frames if ifu is None else group.with_channel(ifu)
             small = too_small(group, frames, recipe, ifu)
             if small:
                 failures[small].append(ifu or 0)
                 remedies[small] = "add the missing raw frames to raw_path"
+                if ifu is None or len(frames) == len(group.frames):
+                    mode = group.setup.ins_mode
+                    lacking[small].append(Wanted((first.category,), group.setup.night, 0, mode))
                 continue
             subject = Subject(planned, task, group.setup, ifu, ifus, dataset, first)
             found = self.finder.find(subject)
@@ -203,6 +207,7 @@ class _Planner:
                 reason, remedy = _told(found.missing)
                 failures[reason].append(ifu or 0)
                 remedies[reason] = remedy
+                lacking[reason] += _wanted(found.missing)
                 continue
             if ifu is None:
                 split = [Input(f.category, "raw", path=f.path, order=f.date_obs) for f in frames]
@@ -213,7 +218,7 @@ class _Planner:
             self._add(planned, made, folder, [*split, *found.inputs], found.notes, ifu)
         for reason, bad in failures.items():
             part = f"IFU {_ifu_list(bad)}: " if any(bad) and len(bad) < len(ifus) else ""
-            self._leave(task, part + reason, remedies[reason], dataset)
+            self._leave(task, part + reason, remedies[reason], dataset, wanted=lacking[reason])
         if made.by_ifu:
             self.made[planned.name].append(made)
 
@@ -231,7 +236,9 @@ class _Planner:
             subject = Subject(planned, task, source.setup, None, ifus, source.dataset)
             found = self.finder.find(subject)
             if found.missing:
-                self._leave(task, *_told(found.missing), source.dataset)
+                self._leave(
+                    task, *_told(found.missing), source.dataset, wanted=_wanted(found.missing)
+                )
                 continue
             made = self._made_from(planned, source, source.label)
             inputs = _products(tag, category, [source], planned)
@@ -294,7 +301,7 @@ class _Planner:
             subject = Subject(planned, task, latest.setup, None, ifus, dataset)
             found = self.finder.find(subject)
             if found.missing:
-                self._leave(task, *_told(found.missing), dataset)
+                self._leave(task, *_told(found.missing), dataset, wanted=_wanted(found.missing))
                 continue
             made = self._made_from(planned, latest, label)
             made.exposure, made.result = "", result
@@ -326,10 +333,17 @@ class _Planner:
     # invocations and what is left out
 
     def _leave(
-        self, task: str, reason: str, remedy: str, dataset: str, *, error: bool = True
+        self,
+        task: str,
+        reason: str,
+        remedy: str,
+        dataset: str,
+        *,
+        error: bool = True,
+        wanted: Iterable[Wanted] = (),
     ) -> None:
         # A calibration that nobody can use is no error: what needs it says so.
-        left = LeftOut(task, reason, remedy, error=error and bool(dataset))
+        left = LeftOut(task, reason, remedy, error and bool(dataset), tuple(dict.fromkeys(wanted)))
         self.why.setdefault(task, left)
         self.left_datasets.setdefault(task, dataset)
         self.left_out.append(left)
@@ -434,6 +448,10 @@ def _told(missing: Sequence[Missing]) -> tuple[str, str]:
     reasons = "; ".join(item.reason for item in missing)
     remedies = "; ".join(dict.fromkeys(item.remedy for item in missing if item.remedy))
     return reasons, remedies
+
+
+def _wanted(missing: Iterable[Missing]) -> list[Wanted]:
+    return [item.wanted for item in missing if item.wanted is not None]
 
 
 def _ifu_list(ifus: Iterable[int]) -> str:

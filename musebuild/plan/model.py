@@ -73,6 +73,19 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Raw frames that would mend what is left out: what `musebuild retrieve --missing` seeks."""
+
+    categories: tuple[str, ...]
+    """Raw categories (BIAS, STD, …), any of them."""
+    night: str
+    nights: int = 0
+    """How many nights away they may be."""
+    ins_mode: str = ""
+    """Empty: of any mode."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeftOut:
     """Something that the settings ask for and the plan does not hold, with the reason."""
 
@@ -82,6 +95,8 @@ class LeftOut:
     remedy: str = ""
     error: bool = False
     """True: asked for and impossible (a required frame is missing); False: by rule."""
+    wanted: tuple[Wanted, ...] = ()
+    """Raw frames that would mend it; none where its cause is told of by another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from musebuild.index.model import FileFrame, FileIndex, RawFrame
-from musebuild.plan.associate import choose_illum, choose_made, choose_static
-from musebuild.plan.blocks import PlannedBlock, holds, named_results
-from musebuild.plan.made import Made, Setup
-from musebuild.plan.model import Input, LeftOut, Quality
+from musebuild.plan.associate import (
+    choose_illum,
+    choose_made,
+    choose_static,
+    nights_between,
+)
+from musebuild.plan.blocks import PlannedBlock, holds, made_by, named_results
+from musebuild.plan.made import Made, Setup, setup_of
+from musebuild.plan.model import Input, LeftOut, Quality, Wanted
 from musebuild.recipes.model import Need
 from musebuild.settings.model import Settings
 from musebuild.settings.sources import is_path
@@ -41,6 +46,8 @@ class Missing:
     category: str
     reason: str
     remedy: str = ""
+    wanted: Wanted | None = None
+    """Raw frames that would mend it."""
 
 
 @dataclass(slots=True)
@@ -200,14 +207,44 @@ class Finder:
         if not need.required and not need.expected:
             found.notes.append(f"{reason}: reduced without it")
             return
-        raw = self.blocks[block].recipe.raw if block in self.blocks else ()
+        raw = self._raw_of(block)
         frames = f"raw {' or '.join(raw)} frames" if raw else "what it is made from"
         remedy = f"add {frames} of that night to raw_path"
         if any("away" in text for text in refused):
             remedy += f", or accept others with recipes.{name}.frames.offsets: {{{category}: N}}"
         if not need.required:
             remedy += f", or go without with recipes.{name}.frames.exclude: {category}"
-        found.missing.append(Missing(category, reason, remedy))
+        wanted = self._wanted(need, raw, subject.setup, offset)
+        found.missing.append(Missing(category, reason, remedy, wanted))
+
+    def _raw_of(self, block: str) -> tuple[str, ...]:
+        """Raw categories that a block's products come from."""
+        if block not in self.blocks:
+            return ()
+        planned = self.blocks[block]
+        if planned.recipe.raw or planned.source not in self.blocks:
+            return tuple(planned.recipe.raw)
+        source, taken = self.blocks[planned.source], set(planned.recipe.takes.values())
+        return tuple(
+            raw
+            for raw in source.recipe.raw
+            if any(r.category in taken for r in made_by(source.recipe, source.params, raw))
+        )
+
+    def _wanted(
+        self, need: Need, categories: tuple[str, ...], setup: Setup, offset: int
+    ) -> Wanted | None:
+        """Raw frames to look for; None where they are here, and what takes them is left out."""
+        here = (
+            frame
+            for category in categories
+            for frame in self.raw.get(category, ())
+            if abs(nights_between(setup.night, frame.night)) <= offset
+        )
+        if not categories or any(not setup_of(f).agrees(setup, need.match) for f in here):
+            return None
+        mode = setup.ins_mode if "ins_mode" in need.match else ""
+        return Wanted(categories, setup.night, offset, mode)
 
     # static calibrations
 

@@ -21,6 +21,7 @@ def make_preimage(
     inputs: Sequence[tuple[str, str]],
     environment: Mapping[str, str] | None = None,
     packages: Mapping[str, str] | None = None,
+    code: str = "",
 ) -> dict[str, Any]:
     """The document that a key is the hash of; it is kept in the manifest.
 
@@ -38,13 +39,15 @@ def make_preimage(
         The `MUSE_*` variables, which the DRS reads.
     packages : mapping, optional
         Python packages that compute → version.
+    code : str
+        Hash of a Python recipe's source. A recipe of the DRS has none, and no such part.
 
     Returns
     -------
     dict
         Plain data; equal content gives an equal key.
     """
-    return {
+    document = {
         "musebuild-key": KEY_VERSION,
         "recipe": recipe,
         "version": version,
@@ -53,6 +56,7 @@ def make_preimage(
         "environment": dict(environment or {}),
         "packages": dict(packages or {}),
     }
+    return document | {"code": code} if code else document
 
 
 def plain(value: Any) -> Any:

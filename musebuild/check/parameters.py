@@ -11,6 +11,7 @@ from typing import Any
 
 from musebuild.errors import RecipeError
 from musebuild.plan.blocks import PlannedBlock
+from musebuild.recipes.functions import fit
 from musebuild.recipes.pycpl import convert
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
@@ -81,6 +82,54 @@ def check_parameter(value: Any, parameter: Parameter) -> tuple[str, str]:
         if (low is not None and converted < low) or (high is not None and converted > high):
             return "is out of range", f"{low} to {high}"
     return "", ""
+
+
+def check_python(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem]:
+    """Every parameter that a Python recipe does not take, or wants and is not given.
+
+    Parameters
+    ----------
+    blocks : iterable of PlannedBlock
+        Blocks with their recipes.
+    settings : Settings
+        Where each stands.
+    """
+    problems = []
+    for planned in blocks:
+        recipe = planned.recipe
+        if recipe.kind != "python":
+            continue
+        allowed = recipe.parameters
+        for name, value in planned.block.params.items():
+            keys = ("recipes", planned.name, "params", name)
+            where, dotted = settings.where(*keys), ".".join(keys)
+            if name not in allowed:
+                problems.append(
+                    Problem(
+                        f"{dotted}: {recipe.plugin} has no parameter {name}",
+                        where,
+                        nearest=tuple(nearest(name, allowed)),
+                        allowed=", ".join(allowed) or "none",
+                        keys=keys,
+                    )
+                )
+                continue
+            try:
+                fit(value, allowed[name])
+            except ValueError as error:
+                message = f"{dotted}: {value} cannot be used here"
+                problems.append(Problem(message, where, allowed=str(error), keys=keys))
+        problems += [
+            Problem(
+                f"recipes.{planned.name}.params: {recipe.plugin} needs {name}",
+                settings.where("recipes", planned.name, "params"),
+                remedy=f"give it: recipes.{planned.name}.params.{name}",
+                keys=("recipes", planned.name, "params"),
+            )
+            for name, parameter in allowed.items()
+            if parameter.required and name not in planned.params
+        ]
+    return problems
 
 
 def check_parameters(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from musebuild.check.parameters import check_parameters, read_parameters
+from musebuild.check.parameters import check_parameters, check_python, read_parameters
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError
 from musebuild.plan.blocks import PlannedBlock, plan_blocks
@@ -91,6 +91,7 @@ def check_project(project: Project) -> list[Problem]:
     except MusebuildError as error:
         return ordered([*problems, _of(error, settings, "recipes")])
     problems += check_categories(blocks, settings)
+    problems += check_python(blocks, settings)
     try:
         drs: Any = project.drs
         if drs.path:

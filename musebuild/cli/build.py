@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Collection
@@ -11,7 +12,7 @@ from typing import Any, TextIO
 from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile, opt_single
 from doit.control import TaskControl
 
-from musebuild.check.parameters import check_parameters, read_parameters
+from musebuild.check.parameters import check_parameters, check_python, read_parameters
 from musebuild.cli.base import ProjectCommand
 from musebuild.cli.reporting import REPORTERS, Reporting, end_build_log
 from musebuild.engine.build import Build, BuildOptions, selection
@@ -104,15 +105,15 @@ def refuse_wrong_parameters(project: Project, names: Collection[str]) -> None:
     SettingsProblems
         All of them.
     """
-    if not project.drs.path:
-        return
     blocks, _ = plan_blocks(project.settings, project.catalogue)
-    wanted = [planned for planned in blocks if planned.name in names and planned.block.params]
-    try:
-        known = read_parameters(project.drs.path, [p.recipe.plugin for p in wanted])
-    except RecipeError:
-        return  # without python-cpl the pipeline itself checks them
-    problems = check_parameters(wanted, known, project.settings)
+    chosen = [planned for planned in blocks if planned.name in names]
+    problems = check_python(chosen, project.settings)
+    wanted = [p for p in chosen if p.block.params and p.recipe.kind == "drs"]
+    if project.drs.path and wanted:
+        # Without python-cpl the pipeline itself checks them.
+        with contextlib.suppress(RecipeError):
+            known = read_parameters(project.drs.path, [p.recipe.plugin for p in wanted])
+            problems += check_parameters(wanted, known, project.settings)
     if problems:
         raise SettingsProblems(problems)
 

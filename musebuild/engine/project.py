@@ -25,6 +25,7 @@ from musebuild.index.scan import ScanReport, scan
 from musebuild.plan.build import make_plan
 from musebuild.plan.model import Plan
 from musebuild.recipes.catalogue import load_catalogue
+from musebuild.recipes.declare import complete
 from musebuild.recipes.drs import Drs, find_drs
 from musebuild.recipes.model import Recipe
 from musebuild.settings.load import load_settings
@@ -124,8 +125,8 @@ class Project:
 
     @cached_property
     def catalogue(self) -> dict[str, Recipe]:
-        """All recipes that are known."""
-        return load_catalogue()
+        """All recipes that are known, those of the settings among them."""
+        return complete(load_catalogue(), self.settings)
 
     @cached_property
     def scan_report(self) -> ScanReport:

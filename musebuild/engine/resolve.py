@@ -178,6 +178,7 @@ def resolve_one(
         inputs=[(source.tag, source.digest) for source in ordered],
         environment=software.environment if recipe.kind == "drs" else {},
         packages={name: software.package_version(name) for name in recipe.packages},
+        code=recipe.code,
     )
     resolution = Resolution(
         invocation.name, State.RUN, key=key_of(preimage), preimage=preimage, sources=ordered

@@ -79,13 +79,14 @@ def make_order(
     block = project.settings.blocks.get(invocation.block)
     scratch = project.store.scratch(invocation.name)
     names = link_names(resolution.sources, project.plan)
+    drs = recipe.kind == "drs"
     return WorkOrder(
         task=invocation.name,
         key=resolution.key,
         preimage=dict(resolution.preimage),
         recipe=invocation.recipe,
         plugin=recipe.plugin,
-        runner=project.settings.cpl.runner,
+        runner=project.settings.cpl.runner if drs else "python",
         drs={"path": project.drs.path, "version": project.drs.version},
         params=dict(invocation.params),
         inputs=tuple(
@@ -96,13 +97,16 @@ def make_order(
         scratch=str(scratch),
         store=tuple(str(root) for root in project.settings.cache),
         result=str(scratch / "result.json"),
-        env=project.recipe_environment,
+        # A Python recipe's key holds no variables, so that it sees none.
+        env=project.recipe_environment if drs else {},
         threads=options.threads,
         time_limit=(block.time_limit if block else None) or recipe.time_limit,
         memory_limit=(block.memory if block else None) or 0,
         input_bytes=options.input_bytes,
         keep_failed=options.keep_failed,
-        options=dict(options.runner_options),
+        options=dict(options.runner_options)
+        if drs
+        else {"location": recipe.location, "code": recipe.code},
     )
 
 

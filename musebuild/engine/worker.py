@@ -21,10 +21,11 @@ from musebuild.cache.place import write_atomically
 from musebuild.cache.steps import step
 from musebuild.cache.store import OWNER_FILE, Store
 from musebuild.engine.kept import keep_log, keep_scratch
-from musebuild.engine.made import check_products, filter_name
+from musebuild.engine.made import check_products, filter_name, is_frame
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.errors import MusebuildError
 from musebuild.fits.digest import digest_frame
+from musebuild.fits.hashing import hash_file
 from musebuild.recipes.model import ProductRule, RecipeCall, RecipeOutcome
 from musebuild.recipes.runners import runner
 
@@ -124,16 +125,21 @@ def _store_products(outcome: RecipeOutcome, store: Store) -> tuple[Product, ...]
     products = []
     for category, name in outcome.products:
         path = Path(name)
-        digest = digest_frame(path, whole_bytes=True)
+        if is_frame(path):
+            digest = digest_frame(path, whole_bytes=True)
+            content, whole, filtered = digest.content, digest.bytes, filter_name(path)
+        else:
+            # A plot has no header: its content is its bytes.
+            content = whole = hash_file(path)
+            filtered = ""
         size = path.stat().st_size
-        filtered = filter_name(path)
         step("product hashed")
         products.append(
             Product(
                 category=category,
                 name=path.name,
-                object=store.put(path, digest.bytes),
-                digest=digest.content,
+                object=store.put(path, whole),
+                digest=content,
                 size=size,
                 filter=filtered,
             )

@@ -9,6 +9,7 @@ from typing import Any
 from musebuild.errors import PlanError
 from musebuild.plan.model import LeftOut
 from musebuild.recipes.catalogue import recipe_name
+from musebuild.recipes.functions import fit
 from musebuild.recipes.model import ProductRule, Recipe
 from musebuild.settings.model import Block, Settings
 from musebuild.settings.nearest import nearest
@@ -43,6 +44,18 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return ",".join(_text(item) for item in value)
     return value
+
+
+def given_value(name: str, value: Any, recipe: Recipe) -> Any:
+    """A parameter as its recipe takes it; as it stands where it does not fit."""
+    if recipe.kind == "drs":
+        return plain_value(value)
+    if name not in recipe.parameters:
+        return value
+    try:
+        return fit(value, recipe.parameters[name])
+    except ValueError:
+        return value
 
 
 def holds(params: Mapping[str, Any], conditions: Mapping[str, tuple[str, ...]]) -> bool:
@@ -154,7 +167,8 @@ def plan_blocks(
                     remedy=f"name one of {', '.join(blocks)}",
                 )
         params = {
-            key: plain_value(value) for key, value in {**recipe.params, **block.params}.items()
+            key: given_value(key, value, recipe)
+            for key, value in {**recipe.params, **block.params}.items()
         }
         planned.append(PlannedBlock(block, recipe, params, source, name in settings.blocks))
     return _ordered(planned, settings), left_out

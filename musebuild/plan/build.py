@@ -225,9 +225,8 @@ class _Planner:
     # what takes products of another block
 
     def _exposures(self, planned: PlannedBlock) -> None:
-        (tag, category), *_ = planned.recipe.takes.items()
         for source in self.made[planned.source]:
-            if category not in source.categories:
+            if not set(planned.recipe.takes.values()) <= set(source.categories):
                 continue
             task = f"{planned.name}:{source.label}"
             if self._source_left_out(task, source):
@@ -241,7 +240,7 @@ class _Planner:
                 )
                 continue
             made = self._made_from(planned, source, source.label)
-            inputs = _products(tag, category, [source], planned)
+            inputs = _products([source], planned)
             folder = f"{self._output_dir(planned)}/{source.label}"
             self._add(planned, made, folder, [*inputs, *found.inputs], found.notes, None)
             self.made[planned.name].append(made)
@@ -260,10 +259,10 @@ class _Planner:
         return any(made.label == label for made in self.made[block])
 
     def _datasets(self, planned: PlannedBlock) -> None:
-        (tag, category), *_ = planned.recipe.takes.items()
+        categories = set(planned.recipe.takes.values())
         by_dataset: dict[str, list[Made]] = defaultdict(list)
         for source in self.made[planned.source]:
-            if category in source.categories and source.dataset:
+            if source.dataset and categories <= set(source.categories):
                 by_dataset[source.dataset].append(source)
         for dataset in sorted(self.datasets):
             sources = by_dataset.get(dataset, [])
@@ -305,7 +304,7 @@ class _Planner:
                 continue
             made = self._made_from(planned, latest, label)
             made.exposure, made.result = "", result
-            inputs = _products(tag, category, sources, planned)
+            inputs = _products(sources, planned)
             folder = f"{self._output_dir(planned)}/{label}"
             self._add(planned, made, folder, [*inputs, *found.inputs], found.notes, None)
             self.made[planned.name].append(made)
@@ -433,12 +432,17 @@ def _plain_mode(setup: Setup) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in setup.ins_mode)
 
 
-def _products(
-    tag: str, category: str, sources: Sequence[Made], planned: PlannedBlock
-) -> list[Input]:
-    chosen = planned.block.filt if category == "IMAGE_FOV" else ""
+def _products(sources: Sequence[Made], planned: PlannedBlock) -> list[Input]:
     return [
-        Input(tag, "product", invocation=name, category=category, filter=chosen, order=source.date)
+        Input(
+            tag,
+            "product",
+            invocation=name,
+            category=category,
+            filter=planned.block.filt if category == "IMAGE_FOV" else "",
+            order=source.date,
+        )
+        for tag, category in planned.recipe.takes.items()
         for source in sources
         for name in source.by_ifu.values()
     ]

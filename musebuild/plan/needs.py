@@ -114,6 +114,16 @@ class Finder:
             if category in frames.sources:
                 self._explicit(need, subject, found)
                 continue
+            if need.source == "named":
+                if need.required:
+                    found.missing.append(
+                        Missing(
+                            category,
+                            f"{planned.recipe.name} needs a {category}, and the settings name none",
+                            f"name one with recipes.{planned.name}.frames.{category}",
+                        )
+                    )
+                continue
             if not need.default and category not in frames.include:
                 continue
             if not holds(planned.params, need.when):

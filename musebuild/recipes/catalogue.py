@@ -93,6 +93,9 @@ def recipe_name(block: Block, catalogue: Mapping[str, Recipe]) -> str:
     str
         Empty where there is none.
     """
+    own = catalogue.get(block.name)
+    if own is not None and own.asked and own.asked == (block.recipe or block.name):
+        return block.name
     if block.recipe:
         return block.recipe if block.recipe in catalogue else ""
     if block.name in catalogue:

@@ -38,6 +38,31 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class Argument:
+    """An input of a Python recipe: an argument of its function."""
+
+    name: str
+    category: str
+    many: bool = False
+    """It takes a list of files."""
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a Python recipe."""
+
+    name: str
+    kinds: tuple[str, ...] = ()
+    """Types that it may have: bool, int, float, str, list, dict, none."""
+    choices: tuple[Any, ...] = ()
+    items: tuple[str, ...] = ()
+    """Types of the items of a list or mapping; empty: any."""
+    default: Any = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ProductRule:
     """A category that a recipe makes, and under which parameters."""
 
@@ -102,6 +127,16 @@ class Recipe:
     """False: only where a block of the settings asks for it (muse_dark)."""
     packages: tuple[str, ...] = ()
     """Python packages whose versions belong to the key."""
+    asked: str = ""
+    """How the settings call a recipe that they brought along; empty: of the catalogue."""
+    location: str = ""
+    """python: the file that holds the function; empty: it is imported by its module's name."""
+    code: str = ""
+    """python: hash of the source code, part of the key."""
+    arguments: tuple[Argument, ...] = ()
+    """python: its inputs."""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    """python: name → parameter."""
 
 
 @dataclass(frozen=True, slots=True)

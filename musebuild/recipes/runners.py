@@ -11,6 +11,7 @@ RUNNERS = {
     "python-cpl": "musebuild.recipes.pycpl:PyCplRunner",
     "esorex": "musebuild.recipes.esorex:EsorexRunner",
     "mock": "musebuild.recipes.mock:MockRunner",
+    "python": "musebuild.recipes.pyrun:PythonRunner",
 }
 
 
@@ -23,7 +24,8 @@ def runner(name: str) -> Runner:
         There is none of that name, or what it needs is not installed.
     """
     if name not in RUNNERS:
-        raise RecipeError(f"There is no runner {name}", remedy=f"use one of {', '.join(RUNNERS)}")
+        chosen = [one for one in RUNNERS if one != "python"]
+        raise RecipeError(f"There is no runner {name}", remedy=f"use one of {', '.join(chosen)}")
     module, _, attribute = RUNNERS[name].partition(":")
     try:
         made: Runner = getattr(import_module(module), attribute)()

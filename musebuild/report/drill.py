@@ -13,6 +13,7 @@ from musebuild.engine.resolve import Resolution, State, products_for
 from musebuild.errors import UsageError
 from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.esorex import arguments
+from musebuild.recipes.pyrun import by_hand
 from musebuild.report.listing import reason_of
 
 
@@ -128,8 +129,12 @@ def write_sofs(
 
 def _script(invocation: Invocation, sof: Path, project: Project, frames: list[Frame]) -> str:
     params: dict[str, Any] = dict(invocation.params)
-    plugin = project.catalogue[invocation.recipe].plugin
-    command = arguments(plugin, params, sof.name, recipe_path=project.drs.path)
+    recipe = project.catalogue[invocation.recipe]
+    if recipe.kind == "python":
+        made = list(invocation.products)
+        command = by_hand(recipe.plugin, params, sof.name, made, recipe.location)
+    else:
+        command = arguments(recipe.plugin, params, sof.name, recipe_path=project.drs.path)
     text = f'#!/bin/sh\n# {invocation.name}\ncd "$(dirname "$0")" || exit 1\n'
     if any(not frame.path for frame in frames):
         text += "# Some of its frames are not made yet: see the comments in the set of frames.\n"

@@ -112,7 +112,10 @@ def _files(argument: Argument, files: list[Path]) -> Any:
     """
     if argument.many:
         if not files and argument.required:
-            raise FrameError(f"there is no {argument.category}, and the recipe needs one or more")
+            raise FrameError(
+                f"there is no {argument.category}, and the recipe needs one or more",
+                remedy=f"name one with `frames: {{{argument.category}: FILE}}` in its block",
+            )
         return files
     if len(files) > 1:
         names = ", ".join(path.name for path in files[:4])
@@ -121,7 +124,10 @@ def _files(argument: Argument, files: list[Path]) -> Any:
             remedy=f"annotate the argument {argument.name} with list[Path] to get them all",
         )
     if not files and argument.required:
-        raise FrameError(f"there is no {argument.category}, and the recipe needs one")
+        raise FrameError(
+            f"there is no {argument.category}, and the recipe needs one",
+            remedy=f"name one with `frames: {{{argument.category}: FILE}}` in its block",
+        )
     return files[0] if files else None
 
 
@@ -155,7 +161,10 @@ def _products(returned: Any, call: RecipeCall) -> list[tuple[str, Path]]:
     names = [path.name for _, path in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise FrameError(f"the recipe names {', '.join(twice)} as two products")
+        raise FrameError(
+            f"the recipe names {', '.join(twice)} as two products",
+            remedy="give each product a file of its own",
+        )
     return sorted(found)
 
 

@@ -14,6 +14,7 @@ from musebuild.cache.store import OWNER_FILE, Store
 from musebuild.engine.orders import WorkOrder
 from musebuild.errors import MusebuildError
 from musebuild.recipes.esorex import arguments, set_of_frames
+from musebuild.recipes.pyrun import by_hand
 
 
 def keep_log(log: Path, store: Store) -> str:
@@ -46,10 +47,15 @@ def keep_scratch(order: WorkOrder) -> str:
     """
     scratch = Path(order.scratch)
     linked = tuple((tag, f"in/{name}") for tag, _, name in order.inputs)
-    command = arguments(
-        order.plugin, order.params, "frames.sof", recipe_path=order.drs.get("path", "")
-    )
-    command.insert(1, "--log-dir=.")
+    if order.runner == "python":
+        made = [str(rule["category"]) for rule in order.products]
+        location = str(order.options.get("location") or "")
+        command = by_hand(order.plugin, order.params, "frames.sof", made, location)
+    else:
+        command = arguments(
+            order.plugin, order.params, "frames.sof", recipe_path=order.drs.get("path", "")
+        )
+        command.insert(1, "--log-dir=.")
     variables = {**order.env, "OMP_NUM_THREADS": str(order.threads)}
     words = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
     words += [shlex.quote(part) for part in command]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from musebuild.check.touched import meant, touched
 from musebuild.cli.base import ProjectCommand
-from musebuild.settings.diff import differences, resolved
-from musebuild.settings.load import load_settings
+from musebuild.engine.project import Project
+from musebuild.errors import PlanError, UsageError
+from musebuild.plan.blocks import PlannedBlock, plan_blocks
+from musebuild.settings.diff import Difference, differences
+from musebuild.settings.resolved import Value, explained
 
 
 class SettingsCommand(ProjectCommand):
@@ -28,34 +34,99 @@ class SettingsCommand(ProjectCommand):
             "help": "what differs from another settings file in meaning, and which blocks that "
             "touches",
         },
+        {
+            "name": "format",
+            "long": "format",
+            "type": str,
+            "default": "text",
+            "metavar": "text|json",
+            "help": "for people, or for machines",
+        },
     )
 
     def run(self, params: Any, args: list[str]) -> int:
         """Print the settings, or a difference."""
         self.no_arguments(args)
-        settings = self.project(params).settings
-        if not params["diff"]:
-            values = resolved(settings)
-            width = max(map(len, values))
-            for key, value in values.items():
-                keys = tuple(key.split("."))
-                place = settings.positions.get(keys)
-                origin = f"{Path(place.file).name}:{place.line}" if place else "default"
-                sys.stdout.write(f"{key:<{width}} = {value}   ({origin})\n")
+        if params["format"] not in ("text", "json"):
+            raise UsageError(
+                f"--format {params['format']} is not known", remedy="--format text or json"
+            )
+        machine = params["format"] == "json"
+        project = self.project(params)
+        if params["diff"]:
+            other = Project(Path(params["diff"]).expanduser().absolute(), project.overrides)
+            ours, theirs = _blocks(project), _blocks(other)
+            found = meant(differences(project.settings, other.settings), ours, theirs)
+            names = touched(found, ours, theirs)
+            _tell(_diff_document(found, names) if machine else _diff_lines(found, names))
             return 0
-        other = load_settings(Path(params["diff"]).expanduser())
-        found = differences(settings, other)
-        for one in found:
-            sys.stdout.write(f"{one.key}: {_text(one.ours)} here, {_text(one.theirs)} there\n")
-        touched = sorted({one.block for one in found} - {""})
-        if not found:
-            sys.stdout.write("They mean the same.\n")
-        elif touched:
-            sys.stdout.write(f"This touches {', '.join(touched)}.\n")
+        values = [*explained(project.settings), *_of_recipes(project)]
+        if machine:
+            _tell([{"key": v.key, "value": v.value, "source": v.origin} for v in values])
         else:
-            sys.stdout.write("This changes no product.\n")
+            width = max(len(value.key) for value in values)
+            _tell(f"{v.key:<{width}} = {_text(v.value)}   ({v.origin})" for v in values)
         return 0
 
 
+def _blocks(project: Project) -> list[PlannedBlock]:
+    """Blocks with their recipes; none where they cannot be planned (`check` says why)."""
+    try:
+        return plan_blocks(project.settings, project.catalogue)[0]
+    except PlanError:
+        return []
+
+
+def _of_recipes(project: Project) -> list[Value]:
+    """Parameters that the settings leave at the defaults of musebuild's recipes."""
+    return [
+        Value(("recipes", planned.name, "params", name), value, "default of the recipe")
+        for planned in _blocks(project)
+        for name, value in planned.params.items()
+        if planned.declared and name not in planned.block.params
+    ]
+
+
+def _diff_lines(found: list[Difference], names: Mapping[str, str]) -> list[str]:
+    if not found:
+        return ["They mean the same."]
+    lines = []
+    for one in found:
+        ours, theirs = one.shown
+        lines.append(f"{one.key}: {_text(ours)} here, {_text(theirs)} there")
+    itself = [name for name, how in names.items() if how == "itself"]
+    below = [name for name, how in names.items() if how == "below"]
+    lines.append(f"This touches {', '.join(itself)}." if itself else "This changes no product.")
+    if below:
+        lines.append(f"Below that, as far as products change: {', '.join(below)}.")
+    return lines
+
+
+def _diff_document(found: list[Difference], names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "differences": [
+            {"key": one.key, "here": one.shown[0], "there": one.shown[1]} for one in found
+        ],
+        "touched": [name for name, how in names.items() if how == "itself"],
+        "below": [name for name, how in names.items() if how == "below"],
+    }
+
+
+def _tell(what: Iterable[Any]) -> None:
+    """Lines for people; any other document as JSON."""
+    parts = what if isinstance(what, dict) else list(what)
+    if isinstance(parts, list) and all(isinstance(part, str) for part in parts):
+        sys.stdout.write("".join(f"{line}\n" for line in parts))
+    else:
+        json.dump(parts, sys.stdout, indent=1, ensure_ascii=False)
+        sys.stdout.write("\n")
+
+
 def _text(value: Any) -> str:
-    return "not set" if value is None else str(value)
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) if value else "none"
+    return str(value)

@@ -2,65 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from musebuild.settings.model import Settings
+from musebuild.settings.resolved import Keys, Value, resolved, without_secrets
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One key that differs; None: one of the two does not have it."""
 
-    key: str
+    keys: Keys
     ours: Any
     theirs: Any
 
     @property
-    def block(self) -> str:
-        """The block that it touches; `every block`, or empty where it changes no product."""
-        parts = self.key.split(".")
-        if parts[0] == "recipes" and len(parts) > 1:
-            return "every block" if parts[1] == "common" else parts[1]
-        if parts[0] in ("static_calib", "frames", "cpl", "ifus", "datasets"):
-            return "every block"
-        return ""
+    def key(self) -> str:
+        """Dotted."""
+        return Value(self.keys, None, "").key
+
+    @property
+    def shown(self) -> tuple[Any, Any]:
+        """Both values as they may be shown."""
+        return without_secrets(self.keys, self.ours), without_secrets(self.keys, self.theirs)
 
 
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A tree as dotted keys and values; lists are values."""
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        key = f"{prefix}{name}"
-        if isinstance(value, Mapping) and value:
-            found |= flatten(value, f"{key}.")
-        elif value is not None:
-            found[key] = value
-    return found
+def _meaning(keys: Keys, value: Any) -> Any:
+    """What a value says, whatever way it was written: `[a, b]` and `a,b` are one parameter."""
+    if keys[0] != "recipes" or len(keys) < 4 or keys[2] != "params":
+        return value
+    if isinstance(value, list):
+        return ",".join(_text(item) for item in value)
+    return _text(value)
 
 
-def resolved(settings: Settings) -> dict[str, Any]:
-    """Settings as dotted keys, after substitution, with what is not said at its default."""
-    found = flatten(settings.tree)
-    found |= {
-        "workdir": str(settings.workdir),
-        "raw_path": str(settings.raw_path),
-        "reduced_path": str(settings.reduced_path),
-        "db": str(settings.db),
-        "version": settings.version,
-        "cache": ", ".join(map(str, settings.cache)),
-        "cpl.runner": settings.cpl.runner,
-    }
-    if settings.muse_calib_path is not None:
-        found["muse_calib_path"] = str(settings.muse_calib_path)
-    if settings.ifus is not None:
-        found["ifus"] = ", ".join(map(str, settings.ifus))
-    return found
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)
 
 
 def differences(ours: Settings, theirs: Settings) -> list[Difference]:
-    """Keys in which two settings differ, sorted.
+    """Keys in which two settings differ, in the order of the settings.
 
     Parameters
     ----------
@@ -68,8 +54,19 @@ def differences(ours: Settings, theirs: Settings) -> list[Difference]:
         Both resolved: what one says and the other has by default is no difference.
     """
     first, second = resolved(ours), resolved(theirs)
-    return [
-        Difference(key, first.get(key), second.get(key))
-        for key in sorted(first.keys() | second.keys())
-        if first.get(key) != second.get(key)
-    ]
+    found = []
+    for keys in dict.fromkeys([*first, *second]):
+        name = keys[1] if keys[0] == "recipes" and keys[1] != "common" else ""
+        if name and (name in ours.blocks) != (name in theirs.blocks):
+            continue
+        if _meaning(keys, first.get(keys)) != _meaning(keys, second.get(keys)):
+            found.append(Difference(keys, first.get(keys), second.get(keys)))
+    for name in dict.fromkeys([*ours.blocks, *theirs.blocks]):
+        here, there = name in ours.blocks, name in theirs.blocks
+        if here != there:
+            found.append(
+                Difference(
+                    ("recipes", name), "a block" if here else None, "a block" if there else None
+                )
+            )
+    return found

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
-from musebuild.settings.nodes import Entry, Mark, Node, overlay, plain
+from musebuild.settings.nodes import Node, overlay, plain
+from musebuild.settings.overrides import apply, environment_overrides, given_overrides
 from musebuild.settings.problems import Problem, SettingsProblems
-from musebuild.settings.reading import read_file, read_text
+from musebuild.settings.reading import read_file
 from musebuild.settings.schema import check, coerce, schema
 from musebuild.settings.substitute import Substitution
 
@@ -19,7 +21,12 @@ SIMILAR = 0.8
 """An unused key of one's own that is so like a known key is a slip of the pen."""
 
 
-def load_settings(path: Path, *, overrides: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    path: Path,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
     """Read, substitute and validate a settings file.
 
     Parameters
@@ -27,7 +34,10 @@ def load_settings(path: Path, *, overrides: Mapping[str, str] | None = None) -> 
     path : Path
         The file.
     overrides : mapping, optional
-        Dotted key → YAML text that goes before the file's (`--set KEY=VALUE`).
+        Dotted key → YAML text that goes before all else (`--set KEY=VALUE`).
+    environment : mapping, optional
+        Variables: MUSEBUILD__KEY__KEY and MUSEBUILD_SET go before the file. Default: those of
+        this process.
 
     Returns
     -------
@@ -41,8 +51,12 @@ def load_settings(path: Path, *, overrides: Mapping[str, str] | None = None) -> 
     """
     path = path.absolute()
     root = _with_includes(path, ())
-    for key, text in (overrides or {}).items():
-        root = overlay(root, _override(key, text))
+    environment = os.environ if environment is None else environment
+    for override in (
+        *environment_overrides(environment, root, schema()),
+        *given_overrides(overrides or {}),
+    ):
+        root = apply(root, override)
     substitution = Substitution(root)
     root = coerce(substitution.run())
     data = plain(root)
@@ -53,7 +67,7 @@ def load_settings(path: Path, *, overrides: Mapping[str, str] | None = None) -> 
     ]
     if problems:
         raise SettingsProblems(problems)
-    return make_settings(path, root, data)
+    return make_settings(path, root, data, environment)
 
 
 def _with_includes(path: Path, open_: tuple[Path, ...]) -> Node:
@@ -81,15 +95,6 @@ def _with_includes(path: Path, open_: tuple[Path, ...]) -> Node:
         more = _with_includes(other, (*open_, path.resolve()))
         below = more if below is None else overlay(below, more)
     return root if below is None else overlay(below, root)
-
-
-def _override(key: str, text: str) -> Node:
-    name = f"--set {key}"
-    value = read_text(text, name, any_value=True)
-    for part in reversed(key.split(".")):
-        mark = Mark(value.mark.source, 1, 1, max(1, len(text)))
-        value = Node(mark, {part: Entry(mark, value)})
-    return value
 
 
 def _slips(root: Node, used: set[str]) -> list[Problem]:

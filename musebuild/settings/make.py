@@ -18,7 +18,7 @@ from musebuild.settings.model import (
     Resources,
     Settings,
 )
-from musebuild.settings.nodes import Keys, Node, mark_at, positions
+from musebuild.settings.nodes import Keys, Node, mark_at, places
 from musebuild.settings.problems import Problem, SettingsProblems
 from musebuild.settings.sizes import parse_bytes, parse_seconds
 
@@ -156,9 +156,11 @@ def _listed(value: Any) -> list[str]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def _database(maker: _Maker, data: Mapping[str, Any], workdir: Path) -> Path:
+def _database(
+    maker: _Maker, data: Mapping[str, Any], workdir: Path, environment: Mapping[str, str]
+) -> Path:
     variable = data.get("db_env")
-    given = os.environ.get(variable) if variable else None
+    given = environment.get(variable) if variable else None
     if not given:
         return maker.path(data["db"]) if data.get("db") else workdir / "musebuild.db"
     if given.startswith("sqlite:///"):
@@ -194,6 +196,11 @@ def _stores(maker: _Maker, value: Any, workdir: Path) -> tuple[Path, ...]:
     return stores or (workdir / ".musebuild" / "store",)
 
 
+def _limit(maker: _Maker, cache: Any) -> int | None:
+    limit = cache.get("limit") if isinstance(cache, Mapping) else None
+    return maker.size(limit, ("cache", "limit"))
+
+
 def _cpl(maker: _Maker, data: Mapping[str, Any]) -> CplSettings:
     return CplSettings(
         runner=data.get("runner") or "python-cpl",
@@ -220,7 +227,9 @@ def _shared_objects(maker: _Maker, datasets: Iterable[Dataset]) -> None:
                 )
 
 
-def make_settings(path: Path, root: Node, data: Mapping[str, Any]) -> Settings:
+def make_settings(
+    path: Path, root: Node, data: Mapping[str, Any], environment: Mapping[str, str]
+) -> Settings:
     """Settings from a tree that the schema has passed.
 
     Parameters
@@ -231,6 +240,8 @@ def make_settings(path: Path, root: Node, data: Mapping[str, Any]) -> Settings:
         The tree, substituted and coerced.
     data : mapping
         The same as plain data.
+    environment : mapping
+        Environment variables, for `db_env`.
 
     Raises
     ------
@@ -248,13 +259,14 @@ def make_settings(path: Path, root: Node, data: Mapping[str, Any]) -> Settings:
     _shared_objects(maker, datasets.values())
     targets = _listed(data.get("targets"))
     raw_path, reduced = data.get("raw_path"), data.get("reduced_path")
+    where = places(root)
     settings = Settings(
         path=path,
         workdir=workdir,
         raw_path=maker.path(raw_path) if raw_path else workdir / "raw",
         reduced_path=maker.path(reduced) if reduced else workdir / "reduced" / version,
         muse_calib_path=maker.optional_path(data.get("muse_calib_path")),
-        db=_database(maker, data, workdir),
+        db=_database(maker, data, workdir, environment),
         cache=_stores(maker, data.get("cache"), workdir),
         version=version,
         revision=data.get("revision") or "1",
@@ -284,7 +296,12 @@ def make_settings(path: Path, root: Node, data: Mapping[str, Any]) -> Settings:
         targets=tuple(targets) or None,
         flags={name: meaning or "" for name, meaning in (data.get("flags") or {}).items()},
         tree=data,
-        positions=positions(root),
+        positions=where.values,
+        key_positions=where.keys,
+        lines=where.lines,
+        cache_limit=_limit(maker, data.get("cache")),
+        observers_logs=tuple(map(maker.path, _listed((data.get("GTO_logs") or {}).get("db")))),
+        retrieve_data=_filled(data.get("retrieve_data")),
     )
     if maker.problems:
         raise SettingsProblems(maker.problems)

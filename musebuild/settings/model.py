@@ -8,17 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+OVERRIDES = ("--set ", "MUSEBUILD_")
+"""Beginnings of names of values that do not come from a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where a value stands in a settings file (lines and columns count from 1)."""
 
     file: str
+    """A settings file; or what goes before it: `--set KEY`, an environment variable."""
     line: int
     column: int
+    length: int = field(default=1, compare=False)
+    """Characters that it takes."""
+
+    @property
+    def in_file(self) -> bool:
+        """Whether it is a place of a file."""
+        return not self.file.startswith(OVERRIDES)
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.in_file else self.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +162,26 @@ class Settings:
     """The whole file as parsed and substituted."""
     positions: Mapping[tuple[str | int, ...], Position] = field(default_factory=dict)
     """Path of keys → where that value stands."""
+    key_positions: Mapping[tuple[str | int, ...], Position] = field(default_factory=dict)
+    """Path of keys → where its last key stands."""
+    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """File → its lines, for messages."""
+    cache_limit: int | None = None
+    """Bytes that garbage collection brings the store down to; None: no limit."""
+    observers_logs: tuple[Path, ...] = ()
+    """SQLite files of `GTO_logs`."""
+    retrieve_data: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of the login to the archive."""
 
     @property
     def folder(self) -> Path:
         """The folder that relative paths start from."""
         return self.path.parent
 
-    def where(self, *keys: str | int) -> Position:
-        """Position of the value at `keys`, or of its nearest parent that is in the file."""
+    def where(self, *keys: str | int, of_key: bool = False) -> Position:
+        """Position of the value (or of the key) at `keys`, or of its nearest parent in the file."""
+        if of_key and keys in self.key_positions:
+            return self.key_positions[keys]
         while keys and keys not in self.positions:
             keys = keys[:-1]
         return self.positions.get(keys, Position(str(self.path), 1, 1))

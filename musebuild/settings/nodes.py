@@ -36,7 +36,7 @@ class Mark:
     @property
     def position(self) -> Position:
         """Where it begins."""
-        return Position(self.source.name, self.line, self.column)
+        return Position(self.source.name, self.line, self.column, self.length)
 
     def problem(self, message: str, **details: Any) -> Problem:
         """A problem with what stands here."""
@@ -120,15 +120,28 @@ def plain(node: Node) -> Any:
     return node.value
 
 
-def positions(node: Node, at: Keys = ()) -> dict[Keys, Position]:
-    """Path of keys → where that value stands."""
-    found: dict[Keys, Position] = {}
-    waiting = [(at, node)]
+@dataclass(slots=True)
+class Places:
+    """Where everything of a tree stands."""
+
+    values: dict[Keys, Position]
+    keys: dict[Keys, Position]
+    lines: dict[str, tuple[str, ...]]
+    """Name of a source → its lines."""
+
+
+def places(root: Node) -> Places:
+    """Where each value and each key of a tree stands, and what the lines there say."""
+    found = Places({}, {}, {})
+    waiting: list[tuple[Keys, Node]] = [((), root)]
     while waiting:
         keys, node = waiting.pop()
-        found[keys] = node.mark.position
+        found.values[keys] = node.mark.position
+        found.lines.setdefault(node.mark.source.name, node.mark.source.lines)
         if isinstance(node.value, dict):
-            waiting.extend(((*keys, name), entry.node) for name, entry in node.value.items())
+            for name, entry in node.value.items():
+                found.keys[*keys, name] = entry.key.position
+                waiting.append(((*keys, name), entry.node))
         elif isinstance(node.value, list):
             waiting.extend(((*keys, i), item) for i, item in enumerate(node.value))
     return found

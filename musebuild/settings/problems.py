@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from musebuild.errors import SettingsError
-from musebuild.settings.model import Position
+from musebuild.settings.model import Position, Settings
 
 MOST_SHOWN = 50
 """A file with more mistakes than this is best mended from the top."""
@@ -107,6 +107,35 @@ class SettingsProblems(SettingsError):  # noqa: N818 (it holds many)
         if len(self.problems) > 1:
             shown.append(f"{len(self.problems)} mistakes in the settings")
         return "\n".join(shown)
+
+
+def problem_at(
+    settings: Settings, keys: Sequence[str | int], message: str, **details: Any
+) -> Problem:
+    """A problem with what stands at some keys of the settings, with its line.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings.
+    keys : sequence
+        Path of keys; where it is not in the file, its nearest parent that is.
+    message : str
+        What is wrong; the dotted key goes before it.
+    **details
+        Of `Problem`; `of_key=True` underlines the key rather than its value.
+    """
+    keys = tuple(keys)
+    position = settings.where(*keys, of_key=details.pop("of_key", False))
+    lines = settings.lines.get(position.file, ())
+    return Problem(
+        f"{'.'.join(map(str, keys))}: {message}",
+        position,
+        length=position.length,
+        line=lines[position.line - 1] if 0 < position.line <= len(lines) else "",
+        keys=keys,
+        **details,
+    )
 
 
 def ordered(problems: Iterable[Problem]) -> list[Problem]:

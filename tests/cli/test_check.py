@@ -92,15 +92,52 @@ def test_the_settings_as_they_are_understood(project: MockProject) -> None:
     assert "= cube,skymodel,individual   (settings.yml:" in line
 
 
+def test_a_value_says_whether_it_comes_from_file_call_environment_or_default(
+    project: MockProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUSEBUILD__revision", "5")
+    ran = project.run("settings", "--format", "json", "--set", "version=9")
+    values = {one["key"]: one for one in json.loads(ran.out)}
+    assert values["version"] == {"key": "version", "value": "9", "source": "--set version"}
+    assert values["revision"]["source"] == "MUSEBUILD__revision"
+    assert values["loglevel"] == {"key": "loglevel", "value": "info", "source": "default"}
+    assert values["recipes.muse_scipost.params.filter"]["source"] == "default of the recipe"
+    assert values["recipes.muse_scipost.params.save"]["source"].startswith("settings.yml:")
+
+
+def test_passwords_are_never_shown(project: MockProject) -> None:
+    project.settings["retrieve_data"] = {"username": "me", "password": "hunter2"}
+    project.settings["mine"] = "https://me:hunter2@example.org/x"
+    project.write()
+    for command in (["settings"], ["settings", "--format", "json"], ["check"]):
+        ran = project.run(*command)
+        assert ran.status == 0
+        assert "hunter2" not in ran.text
+    assert "https://me:(not shown)@example.org/x" in project.run("settings").out
+
+
+def diff(project: MockProject, other: str) -> str:
+    (project.folder / "other.yml").write_text(other, encoding="utf-8")
+    return project.run("settings", "--diff", "other.yml").out
+
+
+def test_what_is_written_otherwise_means_the_same(project: MockProject) -> None:
+    text = (project.folder / "settings.yml").read_text(encoding="utf-8")
+    other = text.replace("save: cube,skymodel,individual", "save: [cube, skymodel, individual]")
+    other = other.replace("  muse_scipost:", "  muse_scipost:\n    recipe: muse_scipost")
+    assert other != text
+    assert "They mean the same" in diff(project, f"# a comment\nversion: '0.1'\n{other}")
+
+
 def test_what_differs_in_meaning(project: MockProject) -> None:
-    path = project.folder / "settings.yml"
-    text = path.read_text(encoding="utf-8")
-    other = project.folder / "other.yml"
-    other.write_text(f"# a comment\nversion: '0.1'\n{text}", encoding="utf-8")
-    assert "They mean the same" in project.run("settings", "--diff", "other.yml").out
-    other.write_text(text.replace("skymethod: model", "skymethod: simple"), encoding="utf-8")
-    out = project.run("settings", "--diff", "other.yml").out
+    text = (project.folder / "settings.yml").read_text(encoding="utf-8")
+    out = diff(project, text.replace("skymethod: model", "skymethod: simple"))
     assert "recipes.muse_scipost.params.skymethod: model here, simple there" in out
     assert "This touches muse_scipost." in out
-    other.write_text(f"{text}\nrevision: 2\n", encoding="utf-8")
-    assert "This changes no product" in project.run("settings", "--diff", "other.yml").out
+    assert "Below that, as far as products change: muse_exp_combine." in out
+    assert "This changes no product" in diff(project, f"{text}\nrevision: 2\n")
+    out = diff(project, f"{text}\nstatic_calib: {{LINE_CATALOG: other.fits}}\n")
+    assert "This touches muse_wavecal, muse_lsf." in out
+    assert "Below that" in out
+    out = diff(project, text.replace("muse_exp_combine:", "muse_exp_combine_b:"))
+    assert "recipes.muse_exp_combine: a block here, not set there" in out

@@ -228,7 +228,7 @@ def _shared_objects(maker: _Maker, datasets: Iterable[Dataset]) -> None:
 
 
 def make_settings(
-    path: Path, root: Node, data: Mapping[str, Any], environment: Mapping[str, str]
+    path: Path, root: Node, data: Mapping[str, Any], environment: Mapping[str, str] | None = None
 ) -> Settings:
     """Settings from a tree that the schema has passed.
 
@@ -241,7 +241,7 @@ def make_settings(
     data : mapping
         The same as plain data.
     environment : mapping
-        Environment variables, for `db_env`.
+        Environment variables, for `db_env`. Default: none.
 
     Raises
     ------
@@ -266,7 +266,7 @@ def make_settings(
         raw_path=maker.path(raw_path) if raw_path else workdir / "raw",
         reduced_path=maker.path(reduced) if reduced else workdir / "reduced" / version,
         muse_calib_path=maker.optional_path(data.get("muse_calib_path")),
-        db=_database(maker, data, workdir, environment),
+        db=_database(maker, data, workdir, environment or {}),
         cache=_stores(maker, data.get("cache"), workdir),
         version=version,
         revision=data.get("revision") or "1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from musebuild.fits.classify import classify
@@ -63,6 +64,11 @@ KEYWORDS: dict[str, str] = {
 """Keywords of raw frames that are kept, and the type of their column."""
 
 
+LAMP_KEYWORDS = tuple(f"ESO INS LAMP{n} {word}" for n in range(1, 10) for word in ("NAME", "ST"))
+"""Keywords that tell which arc lamps are on."""
+
+
+@cache
 def column_of(keyword: str) -> str:
     """Name of a keyword's column: `ESO DPR TYPE` → `DPR_TYPE`, `DATE-OBS` → `DATE_OBS`."""
     return re.sub(r"[ -]", "_", keyword.strip().upper().removeprefix("ESO "))

@@ -10,32 +10,16 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
-from musebuild.errors import FrameError
-from musebuild.fits.headers import read_headers
-from musebuild.index.columns import COLUMNS, column_of, dataset_of, row_of, run_of
+from musebuild.index.columns import COLUMNS, column_of, dataset_of, run_of
 from musebuild.index.database import transaction
 from musebuild.index.meta import GROW, meta
+from musebuild.index.readers import BadFile, read_rows
 from musebuild.settings.model import Settings
 from musebuild.settings.sources import ENDINGS
-
-BATCH = 200
-"""Rows written at once: an interrupted scan loses no more than these."""
-
-
-@dataclass(frozen=True, slots=True)
-class BadFile:
-    """A file below `raw_path` that cannot be used."""
-
-    path: str
-    message: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}\n  to mend it: {self.remedy}"
 
 
 @dataclass(slots=True)
@@ -49,16 +33,15 @@ class ScanReport:
     problems: list[BadFile] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    path: str
+class _Found(NamedTuple):
+    # Hundreds of thousands of these: a tuple is small, and compares fast.
     size: int
     mtime_ns: int
     inode: int
     ctime_ns: int
 
 
-def _walk(folder: Path) -> Iterator[_Found]:
+def _walk(folder: Path) -> Iterator[tuple[str, _Found]]:
     """FITS files below a folder; links to folders are followed, circles are not."""
     seen: set[tuple[int, int]] = set()
     waiting = [str(folder)]
@@ -81,38 +64,14 @@ def _walk(folder: Path) -> Iterator[_Found]:
                 elif entry.name.lower().endswith(ENDINGS):
                     # Through a link: the file itself counts.
                     status = entry.stat()
-                    yield _Found(
+                    yield (
                         entry.path,
-                        status.st_size,
-                        status.st_mtime_ns,
-                        status.st_ino,
-                        status.st_ctime_ns,
+                        _Found(
+                            status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+                        ),
                     )
             except OSError:
-                yield _Found(entry.path, -1, 0, 0, 0)
-
-
-def _read(found: _Found, settings: Settings) -> dict[str, Any] | BadFile:
-    path = Path(found.path)
-    try:
-        headers = read_headers(path)
-    except FrameError as error:
-        message = f"{error.what}: {error.why}" if error.why else error.what
-        return BadFile(found.path, message, error.remedy or "fetch it again, or move it away")
-    row = row_of(found.path, headers, settings.additional_keywords)
-    if isinstance(row, str):
-        return BadFile(
-            found.path, row, "move it out of raw_path, or fetch the original from the archive"
-        )
-    return row | {
-        "run": run_of(row["night"], settings),
-        "OBJECT": dataset_of(row["OBJECT_ORIG"] or "", settings) or None,
-        "date_import": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "size": found.size,
-        "mtime_ns": found.mtime_ns,
-        "inode": found.inode,
-        "ctime_ns": found.ctime_ns,
-    }
+                yield entry.path, _Found(-1, 0, 0, 0)
 
 
 def _computed(settings: Settings) -> str:
@@ -134,11 +93,13 @@ def _follow_settings(db: Database, settings: Settings) -> None:
     rows = db.execute("SELECT path, night, OBJECT_ORIG FROM raw").fetchall()
     with transaction(db) as connection:
         connection.execute(GROW)
-        for path, night, name in rows:
-            connection.execute(
-                "UPDATE raw SET OBJECT = ?, run = ? WHERE path = ?",
-                [dataset_of(name or "", settings) or None, run_of(night or "", settings), path],
-            )
+        connection.executemany(
+            "UPDATE raw SET OBJECT = ?, run = ? WHERE path = ?",
+            (
+                (dataset_of(name or "", settings) or None, run_of(night or "", settings), path)
+                for path, night, name in rows
+            ),
+        )
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('computed', ?)", [wanted])
 
 
@@ -181,46 +142,56 @@ def scan(
     force = _columns(db, settings) or force
     _follow_settings(db, settings)
     report = ScanReport()
-    found = {item.path: item for item in _walk(settings.raw_path)}
-    root = str(settings.raw_path) + "/"
     known = {
-        row[0]: row[1:]
+        row[0]: _Found._make(row[1:])
         for row in db.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM raw")
     }
     bad = {
         row[0]: row[1:]
         for row in db.execute("SELECT path, size, mtime_ns, message, remedy FROM bad_files")
     }
-    to_read: list[_Found] = []
-    for path, item in sorted(found.items()):
-        if not force and known.get(path) == (item.size, item.mtime_ns, item.inode, item.ctime_ns):
+    found: dict[str, _Found] = {}
+    """Files whose headers must be read."""
+    gone = known.keys() | bad.keys()
+    for path, item in _walk(settings.raw_path):
+        gone.discard(path)
+        if not force and known.get(path) == item:
             report.unchanged += 1
-        elif not force and path in bad and bad[path][:2] == (item.size, item.mtime_ns):
+        elif not force and path in bad and bad[path][:2] == item[:2]:
             report.problems.append(BadFile(path, bad[path][2], bad[path][3]))
         else:
-            to_read.append(item)
-    gone = [path for path in (*known, *bad) if path not in found or not path.startswith(root)]
-    report.vanished = sum(1 for path in gone if path in known)
-    _write(db, [], [], gone)
-    rows: list[dict[str, Any]] = []
-    broken: list[tuple[_Found, BadFile]] = []
-    for number, item in enumerate(to_read, 1):
-        result = _read(item, settings)
-        if isinstance(result, BadFile):
-            report.problems.append(result)
-            broken.append((item, result))
-        else:
-            rows.append(result)
-            if item.path in known:
+            found[path] = item
+    report.vanished = len(gone & known.keys())
+    _write(db, [], [], sorted(gone))
+    columns = {"date_import": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}
+    done = 0
+    for some in read_rows(sorted(found), settings.additional_keywords):
+        rows: list[dict[str, Any]] = []
+        broken: list[tuple[_Found, BadFile]] = []
+        for path, result in some:
+            item = found[path]
+            if isinstance(result, BadFile):
+                report.problems.append(result)
+                broken.append((item, result))
+                continue
+            rows.append(
+                result
+                | columns
+                | item._asdict()
+                | {
+                    "run": run_of(result["night"], settings),
+                    "OBJECT": dataset_of(result["OBJECT_ORIG"] or "", settings) or None,
+                }
+            )
+            if path in known:
                 report.changed += 1
             else:
                 report.new += 1
-        if len(rows) + len(broken) >= BATCH:
-            _write(db, rows, broken, [])
-            rows, broken = [], []
+        # Committed at once: an interrupted scan loses what is being read, and no more.
+        _write(db, rows, broken, [])
+        done += len(some)
         if progress is not None:
-            progress(number, len(to_read))
-    _write(db, rows, broken, [])
+            progress(done, len(found))
     report.problems.sort(key=lambda problem: problem.path)
     return report
 
@@ -235,15 +206,21 @@ def _write(
         return
     with transaction(db) as connection:
         connection.execute(GROW)
-        for path in (*gone, *(item.path for item, _ in broken), *(row["path"] for row in rows)):
-            connection.execute("DELETE FROM raw WHERE path = ?", [path])
-            connection.execute("DELETE FROM bad_files WHERE path = ?", [path])
-        for row in rows:
-            names = ", ".join(f'"{name}"' for name in row)
-            marks = ", ".join("?" * len(row))
-            connection.execute(f"INSERT INTO raw ({names}) VALUES ({marks})", list(row.values()))
-        for item, problem in broken:
-            connection.execute(
-                "INSERT INTO bad_files VALUES (?,?,?,?,?)",
-                [item.path, item.size, item.mtime_ns, problem.message, problem.remedy],
+        paths = [*gone, *(problem.path for _, problem in broken), *(row["path"] for row in rows)]
+        for table in ("raw", "bad_files"):
+            connection.executemany(
+                f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths]
             )
+        if rows:
+            names = ", ".join(f'"{name}"' for name in rows[0])
+            marks = ", ".join("?" * len(rows[0]))
+            connection.executemany(
+                f"INSERT INTO raw ({names}) VALUES ({marks})", [tuple(row.values()) for row in rows]
+            )
+        connection.executemany(
+            "INSERT INTO bad_files VALUES (?,?,?,?,?)",
+            [
+                (problem.path, item.size, item.mtime_ns, problem.message, problem.remedy)
+                for item, problem in broken
+            ],
+        )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from sqlite_utils import Database
 
-import musebuild.index.scan as scanning
 from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.errors import UsageError
+from musebuild.index import readers
 from musebuild.index.columns import exposure_name, night_of
 from musebuild.index.database import open_database, own_path
 from musebuild.index.digests import DigestMemory, identity, trustworthy
@@ -131,7 +133,7 @@ def test_folders_in_a_circle_are_read_once(place: Path) -> None:
 
 def test_an_interrupted_scan_loses_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     db, chosen = open_db(place), settings(place)
-    monkeypatch.setattr(scanning, "BATCH", 1)
+    monkeypatch.setattr(readers, "FEW", 1)
 
     def stop(done: int, total: int) -> None:
         if done == 3:
@@ -141,6 +143,53 @@ def test_an_interrupted_scan_loses_nothing(place: Path, monkeypatch: pytest.Monk
         scan(db, chosen, progress=stop)
     report = scan(db, chosen)
     assert (report.new, report.unchanged) == (1, 3)
+
+
+def test_processes_read_what_one_reads(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "raw" / "web.fits").write_text("<html>login</html>", encoding="utf-8")
+    monkeypatch.setattr(readers, "CHUNK", 2)
+    paths = sorted(str(path) for path in (place / "raw").rglob("*.fits"))
+    alone = dict(pair for some in readers.read_rows(paths, processes=1) for pair in some)
+    many = dict(pair for some in readers.read_rows(paths, processes=2) for pair in some)
+    assert many == alone
+    assert isinstance(many[str(place / "raw" / "web.fits")], readers.BadFile)
+
+
+def test_a_reader_that_dies_costs_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "CHUNK", 1)
+    monkeypatch.setattr(readers.sys, "executable", "/bin/false")
+    paths = sorted(str(path) for path in (place / "raw").rglob("*.fits"))
+    rows = dict(pair for some in readers.read_rows(paths, processes=2) for pair in some)
+    assert all(isinstance(rows[path], dict) for path in paths)
+
+
+_SCAN = """
+import sys
+from pathlib import Path
+from musebuild.engine.project import Project
+from musebuild.index import readers
+readers.FEW = 1
+print("begun", flush=True)
+Project(Path(sys.argv[1]), progress=lambda *done: print(*done, flush=True)).scan_report
+"""
+
+
+def test_a_killed_scan_loses_nothing(place: Path) -> None:
+    for number in range(40):
+        write_raw(place / "raw", "BIAS", f"2017-06-17T10:{number:02d}:00.000")
+    chosen = settings(place)
+    ran = subprocess.Popen(
+        [sys.executable, "-c", _SCAN, str(chosen.path)], stdout=subprocess.PIPE, text=True
+    )
+    assert ran.stdout is not None
+    for line in ran.stdout:
+        if line.startswith("10 "):
+            break
+    ran.kill()
+    ran.wait()
+    report = scan(open_db(place), chosen)
+    assert report.unchanged >= 10
+    assert (report.new + report.unchanged, report.problems) == (44, [])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from sqlite_utils import Database
@@ -46,50 +49,53 @@ def exclusion(row: Mapping[str, Any], rules: Mapping[str, tuple[Any, ...]]) -> s
     return ""
 
 
-def _same_exposure(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def _same_exposure(frames: list[RawFrame]) -> dict[str, str]:
     """Path → path of the file that is used in its place, where one exposure has several."""
+    counted = Counter((frame.category, frame.name) for frame in frames if frame.is_raw)
+    several = [f for f in frames if f.is_raw and counted[f.category, f.name] > 1]
     first: dict[tuple[str, str], str] = {}
     instead: dict[str, str] = {}
-    for row in sorted(rows, key=lambda r: (len(r["filename"]), r["path"])):
-        key = (row["category"], row["name"])
-        if key in first:
-            instead[row["path"]] = first[key]
-        else:
-            first[key] = row["path"]
+    for frame in sorted(several, key=lambda f: (len(f.filename), f.path)):
+        used = first.setdefault((frame.category, frame.name), frame.path)
+        if used != frame.path:
+            instead[frame.path] = used
     return instead
 
 
-def frame_of(
-    row: Mapping[str, Any], settings: Settings, excluded: str = "", flags: tuple[str, ...] = ()
-) -> RawFrame:
-    """A row as plain data for the plan."""
-    night = row["night"] or ""
-    return RawFrame(
-        path=row["path"],
-        filename=row["filename"],
-        name=row["name"],
-        category=row["category"] or "",
-        is_raw=bool(row["is_raw"]),
-        night=night,
-        date_obs=row["DATE_OBS"] or "",
-        mjd_obs=row["MJD_OBS"] or 0.0,
-        dpr_type=row["DPR_TYPE"] or "",
-        object_orig=row["OBJECT_ORIG"] or "",
-        dataset=dataset_of(row["OBJECT_ORIG"] or "", settings),
-        run=run_of(night, settings),
-        tpl_start=row["TPL_START"] or "",
-        tpl_id=row["TPL_ID"] or "",
-        ins_mode=row["INS_MODE"] or "",
-        exptime=row["EXPTIME"] or 0.0,
-        binx=row["DET_BINX"] or 1,
-        biny=row["DET_BINY"] or 1,
-        read_mode=str(row["DET_READ_CURNAME"] or row["DET_READ_CURID"] or ""),
-        temp7=row["INS_TEMP7_VAL"],
-        lamps=tuple(filter(None, (row["lamps"] or "").split(","))),
-        channels=tuple(int(n) for n in (row["channels"] or "").split(",") if n),
-        excluded=excluded,
-        flags=flags,
-    )
+_COLUMNS = (
+    "path",
+    "filename",
+    "name",
+    "category",
+    "is_raw",
+    "night",
+    "DATE_OBS",
+    "MJD_OBS",
+    "DPR_TYPE",
+    "OBJECT_ORIG",
+    "TPL_START",
+    "TPL_ID",
+    "INS_MODE",
+    "EXPTIME",
+    "DET_BINX",
+    "DET_BINY",
+    "DET_READ_CURNAME",
+    "DET_READ_CURID",
+    "INS_TEMP7_VAL",
+    "lamps",
+    "channels",
+)
+
+
+def _conditions(rules: Mapping[str, tuple[Any, ...]]) -> set[str]:
+    """Columns that entries of `frames.exclude` speak of."""
+    return {
+        column
+        for conditions in rules.values()
+        for condition in conditions
+        if isinstance(condition, Mapping)
+        for column in condition
+    }
 
 
 def raw_frames(db: Database, settings: Settings) -> list[RawFrame]:
@@ -102,17 +108,63 @@ def raw_frames(db: Database, settings: Settings) -> list[RawFrame]:
     settings : Settings
         Datasets, runs and exclusions.
     """
-    cursor = db.execute("SELECT * FROM raw ORDER BY MJD_OBS, path")
-    names = [column[0] for column in cursor.description]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor]
-    instead = _same_exposure(row for row in rows if row["is_raw"])
+    rules = settings.frames_exclude
+    have = {column.name for column in db["raw"].columns}
+    columns = (*_COLUMNS, *sorted((_conditions(rules) & have) - set(_COLUMNS)))
+    listed = ", ".join(f'"{column}"' for column in columns)
     flags = flags_by_exposure(db)
+    dataset = cache(lambda name: dataset_of(name, settings))
+    run = cache(lambda night: run_of(night, settings))
+    numbers = cache(lambda text: tuple(int(n) for n in text.split(",") if n))
+    words = cache(lambda text: tuple(filter(None, text.split(","))))
+    # Hundreds of thousands of frames share a few values: one object for each is enough.
+    known: dict[str, str] = {}
+
+    def one(text: Any) -> str:
+        return known.setdefault(str(text), str(text)) if text else ""
+
     frames = []
-    for row in rows:
-        excluded = exclusion(row, settings.frames_exclude)
-        if not excluded and row["path"] in instead:
-            excluded = f"the same exposure as {instead[row['path']]}"
-        if not excluded and not row["category"]:
-            excluded = f"DPR TYPE {row['DPR_TYPE'] or '(none)'} is not known"
-        frames.append(frame_of(row, settings, excluded, flags.get(row["name"], ())))
+    for row in db.conn.execute(f"SELECT {listed} FROM raw ORDER BY MJD_OBS, path"):
+        excluded = exclusion(dict(zip(columns, row, strict=True)), rules) if rules else ""
+        path, filename, name, category, is_raw, night, date_obs, mjd_obs, dpr_type = row[:9]
+        object_orig, tpl_start, tpl_id, ins_mode, exptime, binx, biny = row[9:16]
+        read_name, read_id, temp7, lamps, channels = row[16:21]
+        if not excluded and not category:
+            excluded = f"DPR TYPE {dpr_type or '(none)'} is not known"
+        frames.append(
+            RawFrame(
+                path=path,
+                filename=filename,
+                name=name,
+                category=one(category),
+                is_raw=bool(is_raw),
+                night=one(night),
+                date_obs=date_obs or "",
+                mjd_obs=mjd_obs or 0.0,
+                dpr_type=one(dpr_type),
+                object_orig=one(object_orig),
+                dataset=dataset(one(object_orig)),
+                run=run(one(night)),
+                tpl_start=one(tpl_start),
+                tpl_id=one(tpl_id),
+                ins_mode=one(ins_mode),
+                exptime=exptime or 0.0,
+                binx=binx or 1,
+                biny=biny or 1,
+                read_mode=one(read_name or read_id),
+                temp7=temp7,
+                lamps=words(lamps or ""),
+                channels=numbers(channels or ""),
+                excluded=excluded,
+                flags=flags.get(name, ()),
+            )
+        )
+    instead = _same_exposure(frames)
+    if instead:
+        frames = [
+            replace(frame, excluded=f"the same exposure as {instead[frame.path]}")
+            if frame.path in instead and not frame.excluded
+            else frame
+            for frame in frames
+        ]
     return frames

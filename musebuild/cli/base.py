@@ -13,6 +13,7 @@ from doit.cmd_base import Command
 
 from musebuild.engine.project import Project, find_settings
 from musebuild.errors import MusebuildError, UsageError
+from musebuild.report.bar import Bar
 from musebuild.settings.nearest import nearest
 
 SETTINGS: dict[str, Any] = {
@@ -163,12 +164,4 @@ def scan_progress() -> Any:
     """Progress of a long scan, on a terminal."""
     if not sys.stderr.isatty():
         return None
-
-    def tell(done: int, total: int) -> None:
-        if total >= 100 and (done % 50 == 0 or done == total):
-            sys.stderr.write(f"\rreading headers: {done}/{total}")
-            if done == total:
-                sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
-
-    return tell
+    return Bar("reading headers")

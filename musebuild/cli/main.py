@@ -18,6 +18,7 @@ from musebuild.cli.cache import CacheCommand
 from musebuild.cli.check import CheckCommand
 from musebuild.cli.demo import DemoCommand
 from musebuild.cli.flag import FlagCommand
+from musebuild.cli.ingest import IngestCommand
 from musebuild.cli.init import InitCommand
 from musebuild.cli.log import LogCommand
 from musebuild.cli.look import InfoCommand, ListCommand
@@ -74,6 +75,7 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         CheckCommand,
         SettingsCommand,
         CacheCommand,
+        IngestCommand,
         FlagCommand,
         InitCommand,
         SimulateCommand,

@@ -131,6 +131,10 @@ class Project:
     @cached_property
     def scan_report(self) -> ScanReport:
         """What a scan of the raw folder found; scans it the first time."""
+        return self.ingest()
+
+    def ingest(self, *, force: bool = False) -> ScanReport:
+        """Scan the raw folder; with `force` read all headers again."""
         folder = self.settings.raw_path
         if not folder.is_dir():
             raise UsageError(
@@ -138,7 +142,9 @@ class Project:
                 where=str(self.settings.where("raw_path")),
                 remedy="put the raw frames there, or correct raw_path",
             )
-        return scan(self.db, self.settings, progress=self.progress)
+        report = scan(self.db, self.settings, force=force, progress=self.progress)
+        self.__dict__["scan_report"] = report
+        return report
 
     @cached_property
     def raw(self) -> list[RawFrame]:

@@ -33,4 +33,57 @@ def _people(database: Database) -> None:
         database.execute(statement)
 
 
-INDEX_MIGRATIONS = (Migration("index-1", _create), Migration("index-2", _people))
+def _logs(database: Database) -> None:
+    for statement in (
+        """CREATE TABLE weather_logs (
+            path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, exposure TEXT, night TEXT,
+            obs_start TEXT, seeing_min REAL, seeing_max REAL, humidity_min REAL,
+            humidity_max REAL, wind_min REAL, wind_max REAL, temperature_min REAL,
+            temperature_max REAL, comment TEXT, grade TEXT, problem TEXT)""",
+        """CREATE TABLE weather_lines (
+            path TEXT, night TEXT, date TEXT, conditions TEXT, comment TEXT)""",
+        "CREATE INDEX weather_lines_path ON weather_lines (path)",
+        """CREATE VIEW weather_conditions AS
+            SELECT DISTINCT night, date, conditions, comment FROM weather_lines""",
+        """CREATE TABLE observing_logs (
+            path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, problem TEXT)""",
+        "CREATE TABLE observing_ranks (path TEXT, obs_start TEXT, rank TEXT)",
+        """CREATE TABLE observing_comments (
+            path TEXT, obs_start TEXT, exposure TEXT, comment TEXT, date TEXT, author TEXT)""",
+        "CREATE INDEX raw_name ON raw (name)",
+        """CREATE VIEW observing_log AS
+            SELECT raw.name AS exposure, raw.night, raw.run, raw.OBJECT, said.rank, said.comment,
+                said.date, said.author, said.path
+            FROM raw JOIN (
+                SELECT path, obs_start, NULL AS exposure, rank, NULL AS comment, NULL AS date,
+                    NULL AS author FROM observing_ranks
+                UNION ALL
+                SELECT path, obs_start, exposure, NULL, comment, date, author
+                FROM observing_comments) AS said
+            ON raw.name = said.exposure OR substr(raw.OBS_START, 1, 19) = said.obs_start
+            WHERE raw.is_raw = 1""",
+        """CREATE TABLE integrity (
+            path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER,
+            ctime_ns INTEGER, date TEXT, status TEXT, hdus INTEGER, checked INTEGER,
+            message TEXT)""",
+        """CREATE VIEW problems AS
+            SELECT path, message, remedy FROM bad_files
+            UNION ALL SELECT path,
+                'DPR TYPE ' || COALESCE(DPR_TYPE, '(none)') || ' is not known', 'move it out of '
+                || 'raw_path if it is no frame of MUSE; it is left out' FROM raw
+                WHERE COALESCE(category, '') = ''
+            UNION ALL SELECT path, problem, 'fetch it again; what could be read is in the tables'
+                FROM weather_logs WHERE problem IS NOT NULL
+            UNION ALL SELECT path, problem, 'correct GTO_logs in the settings, or the file'
+                FROM observing_logs WHERE problem IS NOT NULL
+            UNION ALL SELECT path, message, 'fetch it again from the archive' FROM integrity
+                WHERE status = 'damaged'""",
+    ):
+        database.execute(statement)
+
+
+INDEX_MIGRATIONS = (
+    Migration("index-1", _create),
+    Migration("index-2", _people),
+    Migration("index-3", _logs),
+)

@@ -17,7 +17,9 @@ from sqlite_utils import Database
 from musebuild.index.columns import COLUMNS, column_of, dataset_of, run_of
 from musebuild.index.database import transaction
 from musebuild.index.meta import GROW, meta
+from musebuild.index.observing import update_observing
 from musebuild.index.readers import BadFile, read_rows
+from musebuild.index.weather import ENDING, update_weather
 from musebuild.settings.model import Settings
 from musebuild.settings.sources import ENDINGS
 
@@ -30,6 +32,10 @@ class ScanReport:
     changed: int = 0
     vanished: int = 0
     unchanged: int = 0
+    weather_logs: int = 0
+    """Night logs that were read."""
+    observing_logs: int = 0
+    """Observers' databases that were read."""
     problems: list[BadFile] = field(default_factory=list)
 
 
@@ -42,7 +48,7 @@ class _Found(NamedTuple):
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, _Found]]:
-    """FITS files below a folder; links to folders are followed, circles are not."""
+    """FITS files and night logs below a folder; links to folders are followed, circles are not."""
     seen: set[tuple[int, int]] = set()
     waiting = [str(folder)]
     while waiting:
@@ -61,7 +67,7 @@ def _walk(folder: Path) -> Iterator[tuple[str, _Found]]:
             try:
                 if entry.is_dir():
                     waiting.append(entry.path)
-                elif entry.name.lower().endswith(ENDINGS):
+                elif entry.name.lower().endswith((*ENDINGS, ENDING)):
                     # Through a link: the file itself counts.
                     status = entry.stat()
                     yield (
@@ -153,7 +159,11 @@ def scan(
     found: dict[str, _Found] = {}
     """Files whose headers must be read."""
     gone = known.keys() | bad.keys()
+    logs: dict[str, tuple[int, int]] = {}
     for path, item in _walk(settings.raw_path):
+        if path.lower().endswith(ENDING):
+            logs[path] = item.size, item.mtime_ns
+            continue
         gone.discard(path)
         if not force and known.get(path) == item:
             report.unchanged += 1
@@ -192,6 +202,8 @@ def scan(
         done += len(some)
         if progress is not None:
             progress(done, len(found))
+    report.weather_logs = update_weather(db, logs)
+    report.observing_logs = update_observing(db, settings)
     report.problems.sort(key=lambda problem: problem.path)
     return report
 
@@ -224,3 +236,11 @@ def _write(
                 for item, problem in broken
             ],
         )
+
+
+def problems(db: Database) -> list[BadFile]:
+    """All that is wrong with files that were looked at, frames or not, by path."""
+    return [
+        BadFile(*row)
+        for row in db.execute("SELECT path, message, remedy FROM problems ORDER BY path")
+    ]

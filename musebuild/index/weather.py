@@ -1,0 +1,183 @@
+"""Weather, from the night logs that the archive delivers beside the frames (`*.NL.txt`)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlite_utils import Database
+
+from musebuild.index.columns import exposure_name, night_of
+from musebuild.index.database import transaction
+
+ENDING = ".nl.txt"
+
+_TIME = re.compile(r"(\d{1,2}):(\d\d)")
+_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\s*-\s*(-?\d+(?:\.\d+)?)")
+_RANGES = {"Seeing": "seeing", "Humidity": "humidity", "Wind": "wind", "Temperature": "temperature"}
+_RULE = "-----"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The sky at one moment, as the observer saw it."""
+
+    date: str
+    """UT, ISO 8601."""
+    conditions: str
+    """`Clear`, `ThinCirrus`, …"""
+    comment: str
+
+
+@dataclass(slots=True)
+class NightLog:
+    """What a night log says."""
+
+    exposure: str = ""
+    night: str = ""
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """seeing [arcsec], humidity [%], wind [m/s], temperature [°C]: least and most."""
+    comment: str = ""
+    grade: str = ""
+    """Grade of the observation block: A, B, C, D, X."""
+    obs_start: str = ""
+    observations: list[Observation] = field(default_factory=list)
+    malformed: list[str] = field(default_factory=list)
+    """Lines of the table of observations that cannot be understood."""
+
+
+def parse_log(text: str, filename: str) -> NightLog:
+    """Read a night log; lines that cannot be understood are kept apart, and stop nothing.
+
+    Parameters
+    ----------
+    text : str
+        Its text.
+    filename : str
+        `MUSE.2017-06-16T01:34:56.867.NL.txt`: tells the exposure, and so the night.
+    """
+    log = NightLog(exposure=exposure_name(filename[: -len(ENDING)] + ".fits", ""))
+    try:
+        night = night_of(dt.datetime.fromisoformat(log.exposure))
+    except ValueError:
+        night = None
+    log.night = night.isoformat() if night else ""
+    in_table = False
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("Weather observations"):
+            in_table = True
+        elif stripped.startswith(_RULE):
+            in_table = False
+        elif in_table:
+            _observation(log, night, line)
+        else:
+            _fact(log, stripped)
+    return log
+
+
+def _observation(log: NightLog, night: dt.date | None, line: str) -> None:
+    parts = [part.strip() for part in line.split("\t")]
+    if not any(parts) or parts[0] == "Time":
+        return
+    match = _TIME.fullmatch(parts[0])
+    if match is None or len(parts) < 2 or int(match[1]) > 23 or int(match[2]) > 59:
+        log.malformed.append(line)
+        return
+    if night is None:
+        return
+    hour, minute = int(match[1]), int(match[2])
+    # A night begins after noon.
+    day = night if hour >= 12 else night + dt.timedelta(days=1)
+    date = dt.datetime(day.year, day.month, day.day, hour, minute)
+    log.observations.append(Observation(date.isoformat(), parts[1], " ".join(parts[2:]).strip()))
+
+
+def _fact(log: NightLog, line: str) -> None:
+    name, colon, value = line.partition(":")
+    value = value.strip()
+    if not colon:
+        return
+    if name in _RANGES and (match := _RANGE.search(value)):
+        log.ranges.setdefault(_RANGES[name], (float(match[1]), float(match[2])))
+    elif name == "Overall comment":
+        log.comment = value
+    elif name == "Grade":
+        log.grade = value
+    elif name == "OBS.START":
+        log.obs_start = value
+
+
+def update_weather(db: Database, logs: Mapping[str, tuple[int, int]]) -> int:
+    """Bring the tables of weather up to date with the night logs.
+
+    Parameters
+    ----------
+    db : Database
+        Opened with `INDEX_MIGRATIONS`.
+    logs : mapping
+        Path → size and mtime [ns] of each night log that is there.
+
+    Returns
+    -------
+    int
+        Logs that were read.
+    """
+    known = {
+        row[0]: (row[1], row[2])
+        for row in db.execute("SELECT path, size, mtime_ns FROM weather_logs")
+    }
+    gone = sorted(known.keys() - logs.keys())
+    fresh = sorted(path for path, identity in logs.items() if known.get(path) != identity)
+    if not gone and not fresh:
+        return 0
+    with transaction(db) as connection:
+        for table in ("weather_logs", "weather_lines"):
+            connection.executemany(
+                f"DELETE FROM {table} WHERE path = ?", [(path,) for path in (*gone, *fresh)]
+            )
+        for path in fresh:
+            try:
+                # Comments are typed at the telescope, in whatever letters.
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    log = parse_log(file.read(), os.path.basename(path))
+            except OSError as error:
+                log, problem = NightLog(), f"it cannot be read: {error.strerror}"
+            else:
+                problem = _problem(log)
+            ranges = [
+                value for name in _RANGES.values() for value in log.ranges.get(name, (None, None))
+            ]
+            connection.execute(
+                f"INSERT INTO weather_logs VALUES ({','.join('?' * 17)})",
+                [
+                    path,
+                    *logs[path],
+                    log.exposure or None,
+                    log.night or None,
+                    log.obs_start or None,
+                    *ranges,
+                    log.comment or None,
+                    log.grade or None,
+                    problem or None,
+                ],
+            )
+            connection.executemany(
+                "INSERT INTO weather_lines VALUES (?,?,?,?,?)",
+                [
+                    (path, log.night, seen.date, seen.conditions, seen.comment)
+                    for seen in log.observations
+                ],
+            )
+    return len(fresh)
+
+
+def _problem(log: NightLog) -> str:
+    if not log.night:
+        return "its name tells no exposure, so that its night is unknown"
+    if log.malformed:
+        return f"{len(log.malformed)} lines of its table of weather cannot be understood"
+    return ""

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -39,12 +39,10 @@ class ScanReport:
     problems: list[BadFile] = field(default_factory=list)
 
 
-class _Found(NamedTuple):
-    # Hundreds of thousands of these: a tuple is small, and compares fast.
-    size: int
-    mtime_ns: int
-    inode: int
-    ctime_ns: int
+_Found = tuple[int, int, int, int]
+"""Size, mtime [ns], inode, ctime [ns]: there are hundreds of thousands of these."""
+_IDENTITY = ("size", "mtime_ns", "inode", "ctime_ns")
+_ENDINGS = (*ENDINGS, ENDING)
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, _Found]]:
@@ -62,22 +60,18 @@ def _walk(folder: Path) -> Iterator[tuple[str, _Found]]:
         except OSError:
             continue
         for entry in entries:
-            if entry.name.startswith("."):
+            name = entry.name
+            if name[0] == ".":
                 continue
             try:
                 if entry.is_dir():
                     waiting.append(entry.path)
-                elif entry.name.lower().endswith((*ENDINGS, ENDING)):
+                elif name.endswith(_ENDINGS) or name.lower().endswith(_ENDINGS):
                     # Through a link: the file itself counts.
-                    status = entry.stat()
-                    yield (
-                        entry.path,
-                        _Found(
-                            status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
-                        ),
-                    )
+                    s = entry.stat()
+                    yield entry.path, (s.st_size, s.st_mtime_ns, s.st_ino, s.st_ctime_ns)
             except OSError:
-                yield entry.path, _Found(-1, 0, 0, 0)
+                yield entry.path, (-1, 0, 0, 0)
 
 
 def _computed(settings: Settings) -> str:
@@ -149,8 +143,8 @@ def scan(
     _follow_settings(db, settings)
     report = ScanReport()
     known = {
-        row[0]: _Found._make(row[1:])
-        for row in db.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM raw")
+        row[0]: row[1:]
+        for row in db.conn.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM raw")
     }
     bad = {
         row[0]: row[1:]
@@ -160,17 +154,21 @@ def scan(
     """Files whose headers must be read."""
     gone = known.keys() | bad.keys()
     logs: dict[str, tuple[int, int]] = {}
+    unchanged = 0
     for path, item in _walk(settings.raw_path):
+        if not force and known.get(path) == item:
+            unchanged += 1
+            gone.discard(path)
+            continue
         if path.lower().endswith(ENDING):
-            logs[path] = item.size, item.mtime_ns
+            logs[path] = item[:2]
             continue
         gone.discard(path)
-        if not force and known.get(path) == item:
-            report.unchanged += 1
-        elif not force and path in bad and bad[path][:2] == item[:2]:
+        if not force and path in bad and bad[path][:2] == item[:2]:
             report.problems.append(BadFile(path, bad[path][2], bad[path][3]))
         else:
             found[path] = item
+    report.unchanged = unchanged
     report.vanished = len(gone & known.keys())
     _write(db, [], [], sorted(gone))
     columns = {"date_import": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}
@@ -187,7 +185,7 @@ def scan(
             rows.append(
                 result
                 | columns
-                | item._asdict()
+                | dict(zip(_IDENTITY, item, strict=True))
                 | {
                     "run": run_of(result["night"], settings),
                     "OBJECT": dataset_of(result["OBJECT_ORIG"] or "", settings) or None,
@@ -232,7 +230,7 @@ def _write(
         connection.executemany(
             "INSERT INTO bad_files VALUES (?,?,?,?,?)",
             [
-                (problem.path, item.size, item.mtime_ns, problem.message, problem.remedy)
+                (problem.path, *item[:2], problem.message, problem.remedy)
                 for item, problem in broken
             ],
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getopt
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 
 from doit.cmd_base import Command
 
+from musebuild.engine.mending import is_damage, mend_database
 from musebuild.engine.project import Project, find_settings
-from musebuild.errors import MusebuildError, UsageError
+from musebuild.errors import EXIT_FAILED, MusebuildError, StoreError, UsageError
+from musebuild.index.database import own_path
 from musebuild.report.bar import Bar
 from musebuild.settings.nearest import nearest
 
@@ -84,7 +87,12 @@ class BaseCommand(Command):  # type: ignore[misc]
             for name, value in self.opt_vals.items():
                 if value and not params.get(name):
                     params[name] = value
-            status = self.run(params, names) or 0
+            try:
+                status = self.run(params, names) or 0
+            except (MusebuildError, sqlite3.DatabaseError) as error:
+                if not self.mended(error):
+                    raise
+                status = self.run(params, names) or 0
             sys.stdout.flush()
             return status
         except BrokenPipeError:
@@ -93,6 +101,14 @@ class BaseCommand(Command):  # type: ignore[misc]
             sys.stdout.flush()
             sys.stderr.write(f"ERROR: {error}\n")
             return error.exit_status
+        except sqlite3.DatabaseError as error:
+            sys.stdout.flush()
+            sys.stderr.write(f"ERROR: {database_error(error)}\n")
+            return EXIT_FAILED
+
+    def mended(self, error: BaseException) -> bool:
+        """Whether what an error tells of was mended, so that the command may run again."""
+        return False
 
     def _split(self, arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         parser = self.cmdparser
@@ -136,6 +152,7 @@ class ProjectCommand(BaseCommand):
     """A command on a project."""
 
     base_options = PROJECT
+    _project: Project | None = None
 
     def project(self, params: Any) -> Project:
         """The project that the options name."""
@@ -157,7 +174,35 @@ class ProjectCommand(BaseCommand):
                 )
             overrides[key] = value
         path = find_settings(params["settings"] or None, folder, os.environ)
-        return Project(path, overrides, progress=scan_progress())
+        self._project = Project(path, overrides, progress=scan_progress())
+        return self._project
+
+    def mended(self, error: BaseException) -> bool:
+        """A damaged database is set aside, and made anew as the command runs again."""
+        project = self._project
+        if project is None or not is_damage(error):
+            return False
+        project = Project(project.settings_path, project.overrides)
+        try:
+            done = mend_database(own_path(project.settings.db))
+        except (OSError, MusebuildError):
+            return False
+        if done is not None:
+            project.ledger.rebuild(project.store)
+            sys.stdout.flush()
+            sys.stderr.write(f"{done}\n")
+        project.close()
+        return True
+
+
+def database_error(error: sqlite3.DatabaseError) -> StoreError:
+    """An error of SQLite, for people."""
+    return StoreError(
+        "The project's database cannot be used",
+        why=str(error),
+        remedy="free space or permissions there, then run the command again; all that it holds "
+        "is made anew from the raw frames and the store where it is missing",
+    )
 
 
 def scan_progress() -> Any:

@@ -148,15 +148,22 @@ class Nursery:
             end.setblocking(False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
+        try:
+            self._listen(wake_read)
+        finally:
+            # Before the socket goes: workers that are killed at the end send SIGCHLD, too.
+            signal.set_wakeup_fd(-1)
+
+    def _listen(self, wake: socket.socket) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self.orders, selectors.EVENT_READ)
-            selector.register(wake_read, selectors.EVENT_READ)
+            selector.register(wake, selectors.EVENT_READ)
             while True:
                 limited = any(w.time_limit or w.memory_limit for w in self.workers.values())
                 for key, _ in selector.select(LOOK if limited else None):
-                    if key.fileobj is wake_read:
+                    if key.fileobj is wake:
                         with contextlib.suppress(BlockingIOError):
-                            wake_read.recv(4096)
+                            wake.recv(4096)
                     elif not self._read():
                         return
                 self.reap()

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import sqlite3
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from musebuild.cache.steps import STEPS, VARIABLE
+from musebuild.engine.mending import mend_database
+from musebuild.index.database import open_database
+from musebuild.index.migrations import INDEX_MIGRATIONS
 from tests.support.projects import ALL, MockProject, Ran
 from tests.support.waiting import PATIENCE
 
@@ -100,24 +105,73 @@ def test_a_deleted_ledger_loses_nothing(built: MockProject, right: dict[str, str
     assert len(built.journal) == before
 
 
-def test_a_damaged_ledger_is_told_with_the_remedy(built: MockProject) -> None:
-    before = len(built.journal)
-    path = database(built)
+def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
+
+
+def overwrite(table: str) -> Callable[[Path], None]:
+    """Garbage where a table begins."""
+
+    def damage(path: Path) -> None:
+        with sqlite3.connect(path) as connection:
+            ((page,),) = connection.execute(
+                "SELECT rootpage FROM sqlite_master WHERE name = ?", [table]
+            ).fetchall()
+            ((size,),) = connection.execute("PRAGMA page_size").fetchall()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        with path.open("r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(b"\xa5" * size)
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [truncate, overwrite("placed"), overwrite("raw")],
+    ids=["truncated", "placed", "raw"],
+)
+def test_a_damaged_ledger_is_set_aside_and_made_anew(
+    built: MockProject, right: dict[str, str], damage: Callable[[Path], None]
+) -> None:
+    path = database(built)
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO flags (exposure, flag) VALUES ('x', 'SEEING')")
+    connection.close()
+    damage(path)
     for other in built.folder.glob("musebuild.db-*"):
         other.unlink()
-    ran = built.run("run")
-    assert ran.status == 2, ran.text
+    harmed = path.read_bytes()
+    before = len(built.journal)
+    ran = built.build()
     assert "Traceback" not in ran.text
-    assert "made anew from the raw frames and the store" in ran.err
-    path.unlink()
-    built.build()
+    assert "was damaged. It was moved to" in ran.err
+    assert path.with_name("musebuild.db.damaged-1").read_bytes() == harmed
     assert len(built.journal) == before
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM manifests").fetchone() == (ALL,)
+    connection.close()
+    check_mended(built, right)
+    if damage is not truncate:
+        # What people wrote is carried over.
+        with sqlite3.connect(path) as connection:
+            assert connection.execute("SELECT flag FROM flags").fetchall() == [("SEEING",)]
+        connection.close()
+    else:
+        assert "flags, which people wrote, cannot be read" in ran.err
+
+
+def test_a_database_that_is_sound_or_not_ours_is_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.db"
+    mine.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    assert mend_database(mine) is None
+    open_database(tmp_path / "a.db", INDEX_MIGRATIONS).conn.close()
+    assert mend_database(tmp_path / "a.db") is None
+    assert {p.name for p in tmp_path.iterdir()} == {"mine.db", "a.db"}
 
 
 def test_a_ledger_of_a_newer_musebuild_is_refused(built: MockProject) -> None:
-    import sqlite3
-
     with sqlite3.connect(database(built)) as connection:
         connection.execute("INSERT INTO migrations VALUES ('cache-99')")
     ran = built.run("run")

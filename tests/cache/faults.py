@@ -10,6 +10,7 @@ import errno
 import fcntl
 import io
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -43,10 +44,13 @@ class Faults:
         self.leave_out = leave_out
         self.steps: list[str] = []
         self.active = False
+        self.thread = threading.get_ident()
+        """Threads of other tests, such as a lease's, may write at any moment: not our steps."""
 
     def step(self, name: str, before: Callable[[], object] | None = None) -> None:
         """One call; `before` is what still happens of it when it fails."""
-        if not self.active or name in self.leave_out:
+        mine = threading.get_ident() == self.thread
+        if not (self.active and mine) or name in self.leave_out:
             return
         self.steps.append(name)
         if len(self.steps) == self.at:

@@ -20,6 +20,7 @@ from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
 from musebuild.errors import StoreError
 
+NOT_RUN = "not run"
 SETTLED = 20
 """Builds with nothing to do that are remembered."""
 SAMPLES = 50
@@ -186,11 +187,12 @@ class Ledger:
             )
         return int(cursor.lastrowid or 0)
 
-    def end_build(self, build: int, status: str) -> None:
-        """Note how a build ended."""
+    def end_build(self, build: int, status: str, *, up_to_date: int = 0) -> None:
+        """Note how a build ended, and how many invocations it found in place."""
         with self._writing() as connection:
             connection.execute(
-                "UPDATE builds SET ended = ?, status = ? WHERE id = ?", [now(), status, build]
+                "UPDATE builds SET ended = ?, status = ?, up_to_date = ? WHERE id = ?",
+                [now(), status, up_to_date, build],
             )
 
     def event(
@@ -205,7 +207,19 @@ class Ledger:
         seconds: float = 0.0,
         log: str = "",
     ) -> None:
-        """Note what became of an invocation: `ran`, `restored`, `failed`; committed at once."""
+        """Note what became of an invocation; committed at once.
+
+        Parameters
+        ----------
+        build : int
+            Number of the build.
+        task, recipe, key : str
+            The invocation.
+        outcome : str
+            `ran`, `restored`, `failed`; `not run` leaves what the task did last as it is.
+        reason, seconds, log : str, float, str
+            Why it was so, how long it took, object of its log.
+        """
         date = now()
         with self._writing() as connection:
             connection.execute(
@@ -213,6 +227,8 @@ class Ledger:
                 "VALUES (?,?,?,?,?,?,?,?)",
                 [build, task, key, outcome, reason, seconds, date, log],
             )
+            if outcome == NOT_RUN:
+                return
             connection.execute(
                 "INSERT OR REPLACE INTO tasks VALUES (?,?,?,?,?,?,?)",
                 [task, key, recipe, outcome, date, log, reason],
@@ -262,6 +278,11 @@ class Ledger:
                 values,
             )
         ]
+
+    def up_to_date(self) -> int:
+        """How often builds found an invocation in place."""
+        ((number,),) = self._rows("SELECT SUM(up_to_date) FROM builds")
+        return int(number or 0)
 
     def saved_seconds(self) -> float:
         """Time that recipes would have taken to make what was restored."""

@@ -36,4 +36,11 @@ def _create(database: Database) -> None:
         database.execute(statement)
 
 
-CACHE_MIGRATIONS = (Migration("cache-1", _create),)
+def _count_up_to_date(database: Database) -> None:
+    database.execute("ALTER TABLE builds ADD COLUMN up_to_date INTEGER DEFAULT 0")
+
+
+CACHE_MIGRATIONS = (
+    Migration("cache-1", _create),
+    Migration("cache-up-to-date", _count_up_to_date),
+)

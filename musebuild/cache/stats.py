@@ -41,7 +41,8 @@ class Stats:
     unused_bytes: int
     recipes: tuple[RecipeStats, ...]
     outcomes: Mapping[str, int]
-    """Outcome (`ran`, `restored`, `failed`) → how often."""
+    """Outcome (`ran`, `restored`, `failed`, `not run`, `up to date`) → how often. A build that has
+    nothing at all to do writes nothing, and is not counted."""
     misses: Mapping[str, int]
     """Why something ran (`absent`, `object damaged`, …) → how often."""
     seconds_spent: float
@@ -80,6 +81,8 @@ def measure(store: Store, ledger: Ledger) -> Stats:
         if outcome == RAN:
             misses[reason] = misses.get(reason, 0) + count
             spent += seconds
+    if found := ledger.up_to_date():
+        outcomes["up to date"] = found
     return Stats(
         manifests=len(manifests),
         objects=len(sizes),

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 
+from musebuild.cache.ledger import NOT_RUN
 from musebuild.cache.model import Manifest
 from musebuild.cache.steps import step
 from musebuild.cache.store import manifest_from
@@ -269,7 +270,7 @@ class Build:
         self._event(
             name,
             "ran",
-            reason=self.resolutions[name].reason,
+            reason=self.resolutions[name].reason or "asked for",
             seconds=result.seconds,
             log=manifest.log,
         )
@@ -307,6 +308,7 @@ class Build:
     def not_run(self, name: str, cause: str) -> None:
         """Note that an invocation was not run because of another."""
         self.summary.not_run[name] = cause
+        self._event(name, NOT_RUN, reason=cause)
 
     def _event(
         self, name: str, outcome: str, *, reason: str = "", seconds: float = 0.0, log: str = ""
@@ -328,4 +330,4 @@ class Build:
         self.hasher.close()
         status = self.summary.stopped or ("failed" if self.summary.exit_status else "done")
         if self.number:
-            self.project.ledger.end_build(self.number, status)
+            self.project.ledger.end_build(self.number, status, up_to_date=self.summary.up_to_date)

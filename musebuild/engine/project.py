@@ -77,6 +77,8 @@ def find_settings(given: str | None, folder: Path, environment: Mapping[str, str
 def make_folder(folder: Path, purpose: str) -> Path:
     """Make a folder that a build writes to, or say why that cannot be."""
     remedy = "choose another folder in the settings, or mend its owner and permissions"
+    if purpose == "store" and folder.is_dir():
+        remedy += f"; a store that is only read stands second: cache: [mine, {folder}]"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -179,8 +181,9 @@ class Project:
 
     @cached_property
     def store(self) -> Store:
-        """The content-addressed store."""
-        make_folder(self.settings.cache[0], "store")
+        """The content-addressed store; who only looks may do so where it is read-only."""
+        if not self.settings.cache[0].is_dir():
+            make_folder(self.settings.cache[0], "store")
         return Store(self.settings.cache)
 
     @cached_property

@@ -61,10 +61,15 @@ def _watched(paths: Iterable[str]) -> str:
     return hasher.hexdigest()
 
 
+def catalogue_digest() -> str:
+    """Hash of the catalogue that comes with musebuild."""
+    catalogue = resources.files("musebuild").joinpath("recipes", "catalogue.yml")
+    return str(blake3(catalogue.read_bytes()).hexdigest())
+
+
 def fingerprint(project: Project, names: Sequence[str]) -> str:
     """Hash of all that a plan and the keys in it follow from, files seen by `stat` alone."""
     packages = {name for recipe in project.catalogue.values() for name in recipe.packages}
-    catalogue = resources.files("musebuild").joinpath("recipes", "catalogue.yml").read_bytes()
     document: dict[str, Any] = {
         "version": [VERSION, __version__, KEY_VERSION, DIGEST_VERSION],
         "names": list(names),
@@ -74,7 +79,7 @@ def fingerprint(project: Project, names: Sequence[str]) -> str:
             [str(root) for root in project.settings.cache],
             str(project.settings.raw_path),
         ],
-        "catalogue": blake3(catalogue).hexdigest(),
+        "catalogue": catalogue_digest(),
         "drs": [project.drs.version, project.drs.path],
         "environment": project.recipe_environment,
         "packages": {name: package_version(name) for name in sorted(packages)},

@@ -27,6 +27,13 @@ def test_stats_count_outcomes_and_causes(built: MockProject) -> None:
     assert "1 object damaged" in out
     assert f"{ALL} absent" in out
     assert "muse_exp_combine" in out
+    built.rule(recipe="muse_standard", fail="no star")
+    assert built.run("run", "-a", "--continue").status == 1
+    out = built.run("cache", "stats").out
+    assert "1 failed" in out
+    assert "6 not run" in out
+    assert f"{ALL - 1} up to date" in out
+    assert "asked for" in out
 
 
 def test_verify_finds_what_a_stat_does_not_show(built: MockProject) -> None:

@@ -87,7 +87,7 @@ def test_a_recipe_that_dies(reduction: Reduction, bench: Path, number: int, mess
     assert not list((folder / ".musebuild/store/manifests").glob("*/*"))
 
 
-def test_kill_9_of_the_driver_ends_the_recipe_too(reduction: Reduction, bench: Path) -> None:
+def test_invariant_12_kill_9_ends_the_recipe_too(reduction: Reduction, bench: Path) -> None:
     folder = other_project(bench / "killed", reduction)
     process = subprocess.Popen(
         [MUSEBUILD, "run", "muse_bias"], cwd=folder, stdout=subprocess.DEVNULL

@@ -16,10 +16,12 @@ from musebuild.cache.steps import STEPS, VARIABLE
 from musebuild.engine.mending import mend_database
 from musebuild.index.database import open_database
 from musebuild.index.migrations import INDEX_MIGRATIONS
+from tests.support.mounts import read_only
 from tests.support.projects import ALL, MockProject, Ran
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, wait_until
 
-DRIVER = set(STEPS[STEPS.index("result read") :]) | {"order written"}
+# The driver renames objects, too: the log of a worker that died.
+DRIVER = set(STEPS[STEPS.index("result read") :]) | {"order written", "object renamed"}
 
 
 def products(project: MockProject) -> dict[str, str]:
@@ -186,7 +188,7 @@ def test_a_deleted_store_is_made_again(built: MockProject, right: dict[str, str]
     assert len(built.journal) == before + ALL
 
 
-def test_the_cache_is_invisible(built: MockProject, right: dict[str, str]) -> None:
+def test_invariant_1_the_cache_is_invisible(built: MockProject, right: dict[str, str]) -> None:
     built.build("-a")
     assert products(built) == right
     shutil.rmtree(built.folder / "reduced")
@@ -233,3 +235,99 @@ def test_the_settings_edited_during_a_build(project: MockProject, right: dict[st
     del project.settings["recipes"]["muse_scipost"]["params"]["skymodel_fraction"]
     project.write()
     assert "Everything is up to date" in project.build().out
+
+
+def test_a_store_that_became_read_only(built: MockProject, right: dict[str, str]) -> None:
+    before = len(built.journal)
+    with read_only(built.store):
+        for _ in range(2):
+            ran = built.run("run")
+            assert ran.status == 2, ran.text
+            assert "store cannot be written" in ran.err
+            assert "cache: [mine, " in ran.err
+            assert "Traceback" not in ran.text
+            # With nothing to do, and with something.
+            built.params("muse_exp_combine", lambdamin=4800.0)
+        assert built.run("list", "--status").status == 0
+    del built.settings["recipes"]["muse_exp_combine"]["params"]["lambdamin"]
+    built.write()
+    check_mended(built, right)
+    assert len(built.journal) == before
+
+
+def bias_of(project: MockProject) -> Path:
+    return project.reduced / "MASTER_BIAS/2017-06-16T10:40:27.WFM-NOAO-N/MASTER_BIAS-01.fits"
+
+
+def shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-2880])
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "file").touch()
+
+
+@pytest.mark.parametrize("harm", [shorten, flip, Path.unlink, folder], ids=lambda f: f.__name__)
+def test_an_object_that_was_harmed(
+    built: MockProject, right: dict[str, str], harm: Callable[[Path], None]
+) -> None:
+    before = len(built.journal)
+    product = bias_of(built)
+    content = product.read_bytes()
+    # A file of its own, not a second name of the object.
+    product.unlink()
+    target = next(p for p in (built.store / "objects").glob("*/*") if p.read_bytes() == content)
+    target.chmod(0o644)
+    harm(target)
+    assert any(
+        cause in built.run("list", "--status").out for cause in ("object damaged", "object missing")
+    )
+    check_mended(built, right)
+    assert built.ran_since(before) == {"muse_bias": 1}
+
+
+def test_a_raw_frame_that_changes_while_its_recipe_runs(
+    project: MockProject, right: dict[str, str]
+) -> None:
+    project.rule(recipe="muse_bias", ifu=1, hold="gate")
+    process = project.start("-n", "1", "muse_bias")
+    frame = project.folder / "raw" / "MUSE.2017-06-16T10:40:37.154.fits"
+    content = frame.read_bytes()
+    harmed = bytearray(content)
+    harmed[-2880] ^= 1
+    frame.write_bytes(bytes(harmed))
+    wait_until(lambda: any(run["nifu"] == 1 for run in project.journal))
+    project.release("gate")
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1, out
+    assert f"{frame.name} changed while the recipe ran" in out
+    frame.write_bytes(content)
+    check_mended(project, right)
+
+
+def test_a_clock_that_was_set_back(built: MockProject, right: dict[str, str]) -> None:
+    """Files from the future, as they look after it: hashed anew each time, never run again."""
+    before = len(built.journal)
+    for path in (built.folder / "raw").glob("*.fits"):
+        os.utime(path, (4_000_000_000, 4_000_000_000))
+    for _ in range(2):
+        built.build()
+    assert len(built.journal) == before
+    frame = built.folder / "raw" / "MUSE.2017-06-16T10:40:37.154.fits"
+    content = frame.read_bytes()
+    harmed = bytearray(content)
+    harmed[-2880] ^= 1
+    frame.write_bytes(bytes(harmed))
+    os.utime(frame, (4_000_000_000, 4_000_000_000))
+    built.build("muse_bias")
+    assert built.ran_since(before)["muse_bias"] == 1
+    frame.write_bytes(content)
+    check_mended(built, right)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
+from musebuild.cache.keys import key_of
+from musebuild.cache.store import Store
 from tests.support.frames import write_raw
 from tests.support.projects import ALL, MockProject
 from tests.support.waiting import descendants, wait_until, wait_until_gone
@@ -96,7 +99,7 @@ def test_one_changed_ifu_reruns_its_own_calibrations_only(built: MockProject) ->
     assert {run["nifu"] for run in again if run["recipe"] in ("muse_flat", "muse_wavecal")} == {2}
 
 
-def test_early_cutoff_stops_at_a_product_that_is_the_same(built: MockProject) -> None:
+def test_invariant_3_early_cutoff_stops_at_a_product_that_is_the_same(built: MockProject) -> None:
     built.rule(recipe="muse_bias", constant=True)
     built.build("-a")
     before = len(built.journal)
@@ -105,7 +108,7 @@ def test_early_cutoff_stops_at_a_product_that_is_the_same(built: MockProject) ->
     assert built.ran_since(before) == {"muse_bias": 2}
 
 
-def test_going_back_is_free(built: MockProject) -> None:
+def test_invariant_4_a_frame_set_back_runs_nothing(built: MockProject) -> None:
     original = bias_frame(built).read_bytes()
     change_bias(built, 1)
     built.build()
@@ -116,7 +119,7 @@ def test_going_back_is_free(built: MockProject) -> None:
     assert f"0 ran, {ALL} restored" in ran.out
 
 
-def test_a_parameter_set_back_runs_nothing(built: MockProject) -> None:
+def test_invariant_4_a_parameter_set_back_runs_nothing(built: MockProject) -> None:
     built.params("muse_scipost", skymodel_fraction=0.2)
     built.build()
     before = len(built.journal)
@@ -147,7 +150,7 @@ def test_one_deleted_product_comes_back(built: MockProject) -> None:
     assert len(built.journal) == before
 
 
-def test_nothing_finished_runs_again_after_kill_9(project: MockProject) -> None:
+def test_invariant_5_nothing_finished_runs_again_after_kill_9(project: MockProject) -> None:
     project.rule(recipe="muse_standard", hold="gate")
     process = project.start("-n", "2")
     wait_until(lambda: project.manifests() >= 4)
@@ -163,7 +166,7 @@ def test_nothing_finished_runs_again_after_kill_9(project: MockProject) -> None:
     assert "Everything is up to date" in project.build().out
 
 
-def test_a_deleted_object_is_noticed_and_made_again(built: MockProject) -> None:
+def test_invariant_7_a_deleted_object_is_noticed_and_made_again(built: MockProject) -> None:
     before = len(built.journal)
     flat = built.reduced / "MASTER_FLAT/2017-06-16T10:48:07.WFM-NOAO-N/MASTER_FLAT-01.fits"
     content = flat.read_bytes()
@@ -176,7 +179,7 @@ def test_a_deleted_object_is_noticed_and_made_again(built: MockProject) -> None:
     assert flat.is_file()
 
 
-def test_a_damaged_object_is_noticed_and_made_again(built: MockProject) -> None:
+def test_invariant_7_a_damaged_object_is_noticed_and_made_again(built: MockProject) -> None:
     before = len(built.journal)
     flat = built.reduced / "MASTER_FLAT/2017-06-16T10:48:07.WFM-NOAO-N/MASTER_FLAT-01.fits"
     content = flat.read_bytes()
@@ -229,3 +232,27 @@ def test_an_edited_product_is_kept_aside_and_made_right(built: MockProject) -> N
     assert "had been edited" in ran.out
     assert cube.read_bytes() == right
     assert next(cube.parent.glob("*.edited-1")).read_bytes() == bytes(text)
+
+
+def test_invariant_9_every_decision_can_be_explained(built: MockProject) -> None:
+    """What the store keeps of an invocation is enough to tell what made it run."""
+
+    def preimages(task: str) -> list[dict[str, Any]]:
+        store = Store([built.store])
+        found = [m for m in store.manifests() if m.task == task]
+        assert all(key_of(m.preimage) == m.key for m in found)
+        return [dict(m.preimage) for m in sorted(found, key=lambda m: m.made)]
+
+    task = "muse_scipost:2017-06-16T01:34:56.867"
+    (before,) = preimages(task)
+    built.params("muse_scipost", skymodel_fraction=0.2)
+    built.build(task)
+    (now,) = [found for found in preimages(task) if found != before]
+    assert now["params"].pop("skymodel_fraction") == 0.2
+    assert now == before
+    change_bias(built, 1)
+    built.build("muse_bias")
+    for ifu in (1, 2):
+        old, new = preimages(f"muse_bias:2017-06-16T10:40:27.ifu{ifu:02d}")
+        changed = [a for a, b in zip(old["inputs"], new["inputs"], strict=True) if a != b]
+        assert [tag for tag, _ in changed] == ["BIAS"]

@@ -12,8 +12,9 @@ import pytest
 
 import musebuild.cli.build as cli_build
 import musebuild.engine.build as engine_build
+import musebuild.engine.settled as settled
 from musebuild.cli.main import main
-from tests.support.frames import write_static
+from tests.support.frames import write_raw, write_static
 from tests.support.projects import ALL, MockProject
 from tests.support.waiting import wait_until
 
@@ -51,12 +52,22 @@ def cube_object(project: MockProject) -> Path:
     return next(p for p in (project.store / "objects").glob("*/*") if p.read_bytes() == content)
 
 
+def edit(product: Path) -> None:
+    product.chmod(0o644)
+    with product.open("ab") as file:
+        file.write(bytes(2880))
+
+
 DOUBTS: dict[str, Callable[[MockProject], object]] = {
     "settings": lambda p: p.params("muse_scipost", skymodel_fraction=0.3),
+    "raw frame added": lambda p: write_raw(
+        p.folder / "raw", "BIAS", "2017-06-16T10:43:37.154", tpl="2017-06-16T10:40:27"
+    ),
     "raw frame touched": lambda p: os.utime(next((p.folder / "raw").glob("*.fits"))),
     "raw frame gone": lambda p: next((p.folder / "raw").glob("*T10:40:37*")).unlink(),
     "static changed": lambda p: write_static(p.folder / "calib", "LINE_CATALOG", value=1),
     "static added": lambda p: write_static(p.folder / "calib", "RAMAN_LINES"),
+    "product edited": lambda p: edit(next(p.reduced.rglob("DATACUBE_FINAL.fits"))),
     "product gone": lambda p: next(p.reduced.rglob("DATACUBE_FINAL.fits")).unlink(),
     "object gone": lambda p: cube_object(p).unlink(),
     "manifest gone": lambda p: next((p.store / "manifests").glob("*/*")).unlink(),
@@ -84,6 +95,21 @@ def test_an_environment_that_the_drs_reads_is_a_doubt(
     assert looks() == (0, 0)
     monkeypatch.setenv("MUSE_EXPCOMBINE_SOMETHING", "1")
     assert looks()[1] == 1
+
+
+def test_another_musebuild_is_a_doubt(
+    looks: Callable[[], tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, other in (
+        ("__version__", "99.0"),
+        ("KEY_VERSION", 99),
+        ("DIGEST_VERSION", 99),
+        ("catalogue_digest", lambda: "another"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(settled, name, other)
+            assert looks() == (0, 1), name
+        assert looks() == (0, 0)
 
 
 def test_a_content_change_that_hides_its_time_is_a_doubt(

@@ -46,7 +46,7 @@ def test_the_second_signal_stops_running_recipes(project: MockProject) -> None:
     assert project.manifests() == 0
 
 
-def test_kill_9_leaves_no_orphan(project: MockProject) -> None:
+def test_invariant_12_kill_9_leaves_no_orphan(project: MockProject) -> None:
     project.rule(hang=True)
     process = project.start("-n", "2")
     workers = descendants(process.pid)
@@ -69,7 +69,9 @@ def test_scratch_of_a_dead_build_is_swept(project: MockProject) -> None:
 
 
 @pytest.mark.parametrize("number", [2, 8])
-def test_builds_at_once_in_one_folder_run_nothing_twice(project: MockProject, number: int) -> None:
+def test_invariant_8_builds_in_one_folder_run_nothing_twice(
+    project: MockProject, number: int
+) -> None:
     builds = [project.spawn("run", "-n", "2", "muse_flat", "muse_lsf") for _ in range(number)]
     outs = [build.communicate(timeout=PATIENCE)[0] for build in builds]
     assert [build.returncode for build in builds] == [0] * number, outs
@@ -79,7 +81,7 @@ def test_builds_at_once_in_one_folder_run_nothing_twice(project: MockProject, nu
     assert "Everything is up to date" in project.build("muse_flat", "muse_lsf").out
 
 
-def test_eight_builds_over_one_store_run_nothing_twice(
+def test_invariant_8_eight_builds_over_one_store_run_nothing_twice(
     project: MockProject, night: Path, tmp_path: Path
 ) -> None:
     others = [make_mock_project(tmp_path / f"p{n}", night) for n in range(8)]

@@ -22,6 +22,7 @@ from musebuild.cli.ingest import IngestCommand
 from musebuild.cli.init import InitCommand
 from musebuild.cli.log import LogCommand
 from musebuild.cli.look import InfoCommand, ListCommand
+from musebuild.cli.retrieve import RetrieveCommand
 from musebuild.cli.settings import SettingsCommand
 from musebuild.cli.simulate import SimulateCommand
 from musebuild.cli.tidy import CleanCommand, ForgetCommand
@@ -79,6 +80,7 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         FlagCommand,
         InitCommand,
         SimulateCommand,
+        RetrieveCommand,
         DemoCommand,
     )
 

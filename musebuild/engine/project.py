@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
 from musebuild.cache.ledger import Ledger
 from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cache.reduced import ReducedTree
@@ -123,7 +124,7 @@ class Project:
         """The project's database, with its tables up to date."""
         path = own_path(self.settings.db)
         make_folder(path.parent, "folder of the database")
-        return open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS))
+        return open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS, *ARCHIVE_MIGRATIONS))
 
     @cached_property
     def catalogue(self) -> dict[str, Recipe]:
@@ -147,6 +148,12 @@ class Project:
         report = scan(self.db, self.settings, force=force, progress=self.progress)
         self.__dict__["scan_report"] = report
         return report
+
+    def rescan(self) -> ScanReport:
+        """Scan the raw folder again: frames have come since."""
+        for name in ("scan_report", "raw", "plan"):
+            self.__dict__.pop(name, None)
+        return self.scan_report
 
     @cached_property
     def raw(self) -> list[RawFrame]:

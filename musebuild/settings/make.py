@@ -16,6 +16,7 @@ from musebuild.settings.model import (
     Dataset,
     DateRange,
     Resources,
+    RetrieveSettings,
     Settings,
 )
 from musebuild.settings.nodes import Keys, Node, mark_at, places
@@ -227,6 +228,24 @@ def _shared_objects(maker: _Maker, datasets: Iterable[Dataset]) -> None:
                 )
 
 
+def _retrieve(maker: _Maker, data: Mapping[str, Any]) -> RetrieveSettings:
+    if data.get("password") is not None:
+        maker.problem(
+            ("retrieve_data", "password"),
+            "a password in the settings can be read by everybody who reads the settings",
+            remedy="take it out (and change it at ESO): musebuild asks for it, and the keyring "
+            "keeps it with retrieve_data.store_password: true",
+        )
+    usual = RetrieveSettings()
+    return RetrieveSettings(
+        username=data.get("username") or "",
+        store_password=bool(data.get("store_password")),
+        parallel=data.get("parallel") or usual.parallel,
+        keep_free=maker.size(data.get("keep_free"), ("retrieve_data", "keep_free"))
+        or usual.keep_free,
+    )
+
+
 def make_settings(
     path: Path, root: Node, data: Mapping[str, Any], environment: Mapping[str, str] | None = None
 ) -> Settings:
@@ -293,6 +312,7 @@ def make_settings(
         resources=Resources(
             resources.get("cores"), maker.size(resources.get("memory"), ("resources", "memory"))
         ),
+        retrieve=_retrieve(maker, data.get("retrieve_data") or {}),
         targets=tuple(targets) or None,
         flags={name: meaning or "" for name, meaning in (data.get("flags") or {}).items()},
         tree=data,

@@ -126,6 +126,20 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class RetrieveSettings:
+    """How frames come from the ESO archive (`retrieve_data:`)."""
+
+    username: str = ""
+    """At the ESO portal; empty: without a login."""
+    store_password: bool = False
+    """Whether the keyring shall keep the password."""
+    parallel: int = 4
+    """Downloads at once."""
+    keep_free: int = 1_000_000_000
+    """Bytes of the disk that downloads leave free."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A settings file, read, substituted, validated. Paths are absolute."""
 
@@ -155,6 +169,7 @@ class Settings:
     """`recipes:` less `common`, in the order of the file."""
     common: Mapping[str, Any] = field(default_factory=dict)
     resources: Resources = Resources()
+    retrieve: RetrieveSettings = RetrieveSettings()
     targets: tuple[str, ...] | None = None
     """What a plain `doit` builds; None: the default of the plan."""
     flags: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The ESO archive: finding frames and their calibrations, and fetching them."""

@@ -1,0 +1,232 @@
+"""Many downloads side by side, within a limit, each as often as it takes."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import requests
+
+from musebuild.archive import pauses
+from musebuild.archive.client import Client
+from musebuild.archive.disk import DiskFullError, DiskGuard
+from musebuild.archive.transfer import (
+    AgainError,
+    GoneError,
+    RefusedError,
+    StoppedError,
+    Transfer,
+)
+
+How = Literal["here", "refused", "gone", "failed", "disk full", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the download of one file ended."""
+
+    file_id: str
+    how: How
+    path: str = ""
+    problem: str = ""
+
+
+class Watch(Protocol):
+    """Who is told of progress, from several threads."""
+
+    def began(self, name: str, have: int, total: int | None) -> None:
+        """A file comes; so many of its bytes are here already."""
+
+    def moved(self, name: str, count: int) -> None:
+        """Bytes came; negative: were thrown away."""
+
+    def again(self, name: str, reason: str, wait: float) -> None:
+        """An attempt failed, another follows after some seconds."""
+
+    def ended(self, name: str, how: str, problem: str) -> None:
+        """A file is done with."""
+
+
+class Fleet:
+    """Downloads files.
+
+    Parameters
+    ----------
+    client : Client
+        For addresses and tokens.
+    folder : Path
+        Where files shall lie; partial files in `.retrieve` below it.
+    guard : DiskGuard
+    watch : Watch
+    parallel : int
+        So many at once.
+    first_pause : float
+        Seconds before the first repetition.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        folder: Path,
+        guard: DiskGuard,
+        watch: Watch,
+        *,
+        parallel: int,
+        first_pause: float | None = None,
+    ) -> None:
+        self.client, self.folder, self.guard, self.watch = client, folder, guard, watch
+        self.parallel = parallel
+        self.first_pause = pauses.FIRST if first_pause is None else first_pause
+        self.parts = folder / ".retrieve"
+        self.stop = threading.Event()
+        self._hold = 0.0
+        """Moment (monotonic) before which no request goes out: the archive asked for it."""
+
+    def run(self, file_ids: Sequence[str]) -> Iterator[Ended]:
+        """Fetch files; yields each as it ends.
+
+        When the disk is full, or `stop` is set, what has not begun ends as `stopped`.
+        """
+        self.parts.mkdir(parents=True, exist_ok=True)
+        waiting = deque(file_ids)
+        results: queue.Queue[Ended] = queue.Queue()
+        threads = [
+            threading.Thread(target=self._work, args=(waiting, results), daemon=True)
+            for _ in range(min(self.parallel, len(file_ids)))
+        ]
+        for thread in threads:
+            thread.start()
+        left = len(file_ids)
+        while left:
+            try:
+                # A limit, so that Ctrl-C is seen at once.
+                ended = results.get(timeout=0.2)
+            except queue.Empty:
+                if self.stop.is_set() and not any(thread.is_alive() for thread in threads):
+                    return
+                continue
+            left -= 1
+            if ended.how == "disk full":
+                self.stop.set()
+            yield ended
+
+    def _work(self, waiting: deque[str], results: queue.Queue[Ended]) -> None:
+        with requests.Session() as session:
+            while True:
+                try:
+                    file_id = waiting.popleft()
+                except IndexError:
+                    return
+                if self.stop.is_set():
+                    results.put(Ended(file_id, "stopped"))
+                    continue
+                try:
+                    ended = self._one(file_id, session)
+                except Exception as error:
+                    ended = Ended(file_id, "failed", problem=f"{type(error).__name__}: {error}")
+                self.watch.ended(file_id, ended.how, ended.problem)
+                results.put(ended)
+
+    def _one(self, file_id: str, session: requests.Session) -> Ended:
+        transfer = Transfer(
+            file_id,
+            self.client.url(file_id),
+            self.folder,
+            self.parts,
+            self.guard,
+            moved=lambda count: self.watch.moved(file_id, count),
+            began=lambda have, total: self.watch.began(file_id, have, total),
+            stop=self.stop,
+        )
+        fruitless, renewed = 0, False
+        while True:
+            self._wait(self._hold - time.monotonic())
+            if self.stop.is_set():
+                return Ended(file_id, "stopped")
+            header = self.client.header()
+            try:
+                path = transfer.attempt(session, header)
+                return Ended(file_id, "here", path=str(path))
+            except StoppedError:
+                return Ended(file_id, "stopped")
+            except DiskFullError as error:
+                return Ended(file_id, "disk full", problem=str(error))
+            except GoneError as error:
+                return Ended(file_id, "gone", problem=str(error))
+            except RefusedError as error:
+                if not header or renewed:
+                    return Ended(file_id, "refused", problem=str(error))
+                # A token may have run out before its time.
+                renewed = True
+                self.client.header(used=header["Authorization"])
+            except AgainError as error:
+                fruitless = 1 if error.gained else fruitless + 1
+                if fruitless > pauses.PATIENCE:
+                    return Ended(file_id, "failed", problem=f"{error}, {fruitless} times in a row")
+                wait = pauses.pause(fruitless, error.wait, random.random(), self.first_pause)
+                if error.everyone:
+                    self._hold = max(self._hold, time.monotonic() + wait)
+                self.watch.again(file_id, str(error), wait)
+                self._wait(wait)
+
+    def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            self.stop.wait(seconds)
+
+
+def sizes(
+    client: Client, file_ids: Sequence[str], parallel: int, say: Callable[[int], None] | None = None
+) -> dict[str, int]:
+    """Lengths of files as the data portal announces them [bytes]; only those that it tells.
+
+    Parameters
+    ----------
+    client : Client
+    file_ids : sequence of str
+    parallel : int
+        Requests at once.
+    say : callable, optional
+        Told how many were asked for.
+    """
+    found: dict[str, int] = {}
+    waiting = deque(file_ids)
+
+    def work() -> None:
+        with requests.Session() as session:
+            while True:
+                try:
+                    file_id = waiting.popleft()
+                except IndexError:
+                    return
+                try:
+                    answer = session.head(
+                        client.url(file_id),
+                        headers={**client.header(), "Accept-Encoding": "identity"},
+                        allow_redirects=True,
+                        timeout=(10.0, 30.0),
+                    )
+                except requests.RequestException:
+                    continue
+                length = answer.headers.get("Content-Length", "")
+                kind = answer.headers.get("Content-Type", "")
+                if answer.status_code == 200 and length.isdigit() and "html" not in kind:
+                    found[file_id] = int(length)
+
+    threads = [
+        threading.Thread(target=work, daemon=True) for _ in range(min(parallel, len(file_ids)))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(0.2)
+            if say is not None:
+                say(len(file_ids) - len(waiting))
+    return found

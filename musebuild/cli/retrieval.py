@@ -1,0 +1,344 @@
+"""What `musebuild retrieve` does: ask, record, fetch, and bring the index up to date."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import getpass
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+from sqlite_utils import Database
+
+from musebuild.archive.addresses import addresses_of
+from musebuild.archive.client import Client, connect
+from musebuild.archive.disk import DiskGuard
+from musebuild.archive.filters import nights
+from musebuild.archive.fleet import Ended, Fleet, sizes
+from musebuild.archive.gather import MISSING, Gatherer
+from musebuild.archive.login import log_in
+from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
+from musebuild.archive.missing import told
+from musebuild.archive.model import ArchiveFrame, Window
+from musebuild.archive.present import present
+from musebuild.archive.records import LOG, Records
+from musebuild.cache.locks import KeyLock
+from musebuild.engine.project import Project, make_folder
+from musebuild.errors import EXIT_FAILED, EXIT_USAGE, MusebuildError, UsageError
+from musebuild.plan.build import make_plan
+from musebuild.plan.model import Wanted
+from musebuild.report.downloads import BarWatch, LineWatch, sums, table
+from musebuild.report.spans import count, span
+from musebuild.settings.nearest import did_you_mean
+from musebuild.settings.sizes import format_bytes
+
+MOST_ROUNDS = 6
+"""`--missing`: what came may need further calibrations, and these further ones."""
+MOST_TOLD = 20
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def help_query() -> int:
+    """Print what can be asked."""
+    _say(connect(addresses_of(os.environ)).help().strip("\n"))
+    return 0
+
+
+def _ask(prompt: str) -> str | None:
+    if not sys.stdin.isatty():
+        return None
+    return getpass.getpass(prompt)
+
+
+def _night(option: str, text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--{option} {text} is no night", remedy=f"write it like --{option} 2017-06-15"
+        ) from None
+
+
+class Retrieval:
+    """One call of `musebuild retrieve`."""
+
+    def __init__(self, project: Project, params: Any, names: Sequence[str]) -> None:
+        self.project, self.params, self.names = project, params, names
+        self.settings = project.settings
+        self.dry = bool(params["dry_run"])
+        self.datasets = [self._dataset(name) for name in names]
+        self.window = self._window()
+        self.calib = [_night("calib", text) for text in params["calib"].split(",") if text]
+        if params["ins_mode"] and not self.calib:
+            raise UsageError(
+                "--ins-mode belongs to --calib",
+                remedy="give both, such as --calib 2017-06-15 --ins-mode WFM-NOAO-N; a "
+                "dataset's mode is said with ins_mode in its archive_filter",
+            )
+        if not (names or self.calib or params["missing"]):
+            have = ", ".join(self.settings.datasets) or "none in the settings yet"
+            raise UsageError(
+                "say what to retrieve",
+                why=f"datasets are: {have}",
+                remedy="musebuild retrieve DATASET, --calib NIGHT, or --missing",
+            )
+
+    def _dataset(self, name: str) -> Any:
+        known = self.settings.datasets
+        if name not in known:
+            raise UsageError(
+                f"there is no dataset {name}",
+                where=str(self.settings.where("datasets")),
+                why=f"there are {', '.join(known)}" if known else "the settings name none",
+                remedy=did_you_mean(name, known)
+                or f"add it: datasets: {{{name}: {{archive_filter: {{obs_targ_name: {name}}}}}}}",
+            )
+        return known[name]
+
+    def _window(self) -> Window:
+        first = _night("start", self.params["start"]) if self.params["start"] else None
+        last = _night("end", self.params["end"]) if self.params["end"] else None
+        if first and last and last < first:
+            raise UsageError(
+                f"--end {last} lies before --start {first}",
+                remedy=f"exchange them: --start {last} --end {first}",
+            )
+        return nights(first, last)
+
+    # the whole
+
+    def run(self) -> int:
+        """Everything in order; the exit status."""
+        client = connect(addresses_of(os.environ))
+        folder = self.settings.raw_path
+        if not self.dry:
+            make_folder(folder, "folder of raw frames")
+        if folder.is_dir():
+            _ = self.project.scan_report
+        records = Records(_in_memory() if self.dry else self.project.db)
+        with self._alone(), _terminated_is_interrupted() as signals:
+            try:
+                gatherer = Gatherer(client, records, self.settings, _say)
+                purposes = []
+                for dataset in self.datasets:
+                    gatherer.dataset(dataset, self.window, force=self.params["force"])
+                    purposes.append(dataset.name)
+                mode = self.params["ins_mode"]
+                purposes += [gatherer.calibrations(night, mode) for night in self.calib]
+                status = self._fetch(client, records, purposes) if purposes else 0
+                if self.params["missing"]:
+                    status = max(status, self._missing(client, records, gatherer))
+                elif status == 0 and not self.dry:
+                    self._tell_missing()
+                return status
+            except KeyboardInterrupt:
+                _say("stopped; what is fetched stays, and the same command goes on from here")
+                return 128 + (signals[-1] if signals else signal.SIGINT)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else fetches into this folder meanwhile."""
+        if self.dry:
+            yield
+            return
+        lock = KeyLock(self.settings.raw_path / ".retrieve", "retrieve")
+        if not lock.try_acquire():
+            raise MusebuildError(
+                f"another `musebuild retrieve` fetches into {self.settings.raw_path}",
+                remedy="wait for it, or end it",
+            )
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _here(self) -> dict[str, str]:
+        folder = self.settings.raw_path
+        return present(folder, self.project.db) if folder.is_dir() else {}
+
+    # fetching
+
+    def _fetch(self, client: Client, records: Records, purposes: Sequence[str]) -> int:
+        here = self._here()
+        frames = records.wanted(purposes)
+        records.found({f.dp_id: here[f.dp_id] for f in frames if f.dp_id in here})
+        todo = [frame for frame in frames if frame.dp_id not in here]
+        if self.dry:
+            return self._show(client, todo, len(frames) - len(todo))
+        if not todo:
+            _say(f"All {count(len(frames), 'file')} are here already.")
+            return 0
+        self._log_in(client)
+        started = time.monotonic()
+        watch = self._watch(todo)
+        ended = self._download(client, records, todo, watch)
+        fetched = [end for end in ended if end.how == "here"]
+        _say(
+            f"{count(len(fetched), 'file')} fetched ({format_bytes(watch.bytes)} in "
+            f"{span(time.monotonic() - started)}), {len(frames) - len(todo)} were here already."
+        )
+        report = self.project.rescan()
+        _say(f"Index: {count(report.new, 'new frame')}.")
+        for problem in report.problems:
+            _say(f"WARNING: {problem}")
+        return self._failed(ended, todo)
+
+    def _show(self, client: Client, todo: Sequence[ArchiveFrame], have: int) -> int:
+        unknown = [frame.dp_id for frame in todo if frame.size is None]
+        lengths = sizes(client, unknown, self.settings.retrieve.parallel)
+        shown = [
+            frame if frame.size is not None else replace(frame, size=lengths.get(frame.dp_id))
+            for frame in todo
+        ]
+        for line in table(shown, dt.date.today()) if shown else ():
+            _say(line)
+        kinds: dict[str, list[ArchiveFrame]] = {}
+        for frame in shown:
+            kinds.setdefault(frame.category, []).append(frame)
+        for category, members in kinds.items():
+            _say(f"  {category:<12} {sums(members)}")
+        _say(f"To come: {sums(shown)}; {have} are here already.")
+        return 0
+
+    def _log_in(self, client: Client) -> None:
+        user = self.params["username"] or self.settings.retrieve.username
+        if not user or client.user:
+            return
+        store = self.settings.retrieve.store_password
+        if log_in(client, user, store=store, ask=_ask, say=_say):
+            _say(f"Logged in as {user}.")
+        else:
+            _say("Going on without a login: only public frames will come.")
+
+    def _watch(self, todo: Sequence[ArchiveFrame]) -> LineWatch:
+        if sys.stdout.isatty():
+            return BarWatch(sys.stdout, len(todo), [frame.size for frame in todo])
+        return LineWatch(sys.stdout, len(todo))
+
+    def _download(
+        self, client: Client, records: Records, todo: Sequence[ArchiveFrame], watch: LineWatch
+    ) -> list[Ended]:
+        retrieve = self.settings.retrieve
+        guard = DiskGuard(self.settings.raw_path, retrieve.keep_free)
+        fleet = Fleet(client, self.settings.raw_path, guard, watch, parallel=retrieve.parallel)
+        ended = []
+        with watch:
+            try:
+                for end in fleet.run([frame.dp_id for frame in todo]):
+                    ended.append(end)
+                    if end.how in ("here", "refused", "gone", "failed"):
+                        records.ended(end.file_id, end.how, file=end.path, problem=end.problem)
+            finally:
+                fleet.stop.set()
+        return ended
+
+    def _failed(self, ended: Sequence[Ended], todo: Sequence[ArchiveFrame]) -> int:
+        """Tell what did not come; the exit status."""
+        frames = {frame.dp_id: frame for frame in todo}
+        # An exposure without a night log is nothing to worry about.
+        lost = [
+            end
+            for end in ended
+            if end.how not in ("here", "stopped")
+            and not (end.how == "gone" and frames[end.file_id].kind == LOG)
+        ]
+        if not lost:
+            return 0
+        for how, remedy in (
+            (
+                "refused",
+                "log in as somebody who has the right to them (--username NAME, or "
+                "retrieve_data.username), or wait until they are public",
+            ),
+            ("gone", "ask ESO (https://support.eso.org), or go without them"),
+            ("failed", "the same command tries them again"),
+            (
+                "disk full",
+                "free space, or let raw_path name another disk; the same command goes on "
+                "from here (retrieve_data.keep_free says how much stays free)",
+            ),
+        ):
+            some = [end for end in lost if end.how == how]
+            if not some:
+                continue
+            lines = [f"ERROR: {count(len(some), 'file')} did not come: {how}"]
+            for end in some[:MOST_TOLD]:
+                release = frames[end.file_id].release[:10]
+                until = f" (public from {release} on)" if how == "refused" and release else ""
+                lines.append(f"  {end.file_id}: {end.problem}{until}")
+            if len(some) > MOST_TOLD:
+                lines.append(f"  … and {len(some) - MOST_TOLD} more")
+            lines.append(f"  to mend it: {remedy}")
+            sys.stderr.write("\n".join(lines) + "\n")
+        return EXIT_USAGE if all(end.how == "disk full" for end in lost) else EXIT_FAILED
+
+    # what the plan misses
+
+    def _wanted(self) -> list[Wanted]:
+        """Raw frames that the plan misses for what is asked for."""
+        frames = self.project.__dict__.get("raw")
+        if frames is None:
+            try:
+                frames = self.project.raw
+            except UsageError:
+                return []
+        plan = make_plan(self.settings, frames, self.project.files, self.project.catalogue)
+        return list(dict.fromkeys(item for left in plan.left_out for item in left.wanted))
+
+    def _missing(self, client: Client, records: Records, gatherer: Gatherer) -> int:
+        status, tried = 0, set[str]()
+        for _ in range(MOST_ROUNDS):
+            wanted = self._wanted()
+            if not wanted:
+                _say("The plan misses no raw frames.")
+                return status
+            new = gatherer.missing(wanted, {*self._here(), *tried})
+            if not new:
+                break
+            tried |= set(new)
+            status = max(status, self._fetch(client, records, [MISSING]))
+            if self.dry or status:
+                return status
+        _say("Still missing: " + "; ".join(told(self._wanted())[:MOST_TOLD]))
+        return max(status, EXIT_FAILED)
+
+    def _tell_missing(self) -> None:
+        wanted = self._wanted()
+        if wanted:
+            shown = told(wanted)
+            more = f"; and {len(shown) - 5} more" if len(shown) > 5 else ""
+            _say(f"The plan still misses: {'; '.join(shown[:5])}{more}")
+            _say("`musebuild retrieve --missing` looks for them.")
+
+
+def _in_memory() -> Database:
+    database = Database(memory=True)
+    for migration in ARCHIVE_MIGRATIONS:
+        migration.apply(database)
+    return database
+
+
+@contextlib.contextmanager
+def _terminated_is_interrupted() -> Iterator[list[int]]:
+    """SIGTERM ends downloads as Ctrl-C does; gives the signals that came."""
+    seen: list[int] = []
+
+    def handle(number: int, _: FrameType | None) -> None:
+        seen.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGTERM, before)

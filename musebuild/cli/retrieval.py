@@ -205,8 +205,9 @@ class Retrieval:
         kinds: dict[str, list[ArchiveFrame]] = {}
         for frame in shown:
             kinds.setdefault(frame.category, []).append(frame)
+        width = max(map(len, kinds), default=0)
         for category, members in kinds.items():
-            _say(f"  {category:<12} {sums(members)}")
+            _say(f"  {category:<{width}}  {sums(members)}")
         _say(f"To come: {sums(shown)}; {have} are here already.")
         return 0
 

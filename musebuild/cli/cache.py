@@ -8,6 +8,7 @@ from typing import Any
 from musebuild.cache.stats import measure
 from musebuild.cache.verify import placed_copies, verify
 from musebuild.cli.base import ProjectCommand
+from musebuild.engine.quality import rebuild
 from musebuild.errors import UsageError
 from musebuild.report.spans import count
 from musebuild.report.store import stats_text, verify_text
@@ -58,8 +59,10 @@ class CacheCommand(ProjectCommand):
                 return 0
             if action == "rebuild":
                 number = project.ledger.rebuild(project.store)
+                rows = rebuild(project.db, project.store)
                 sys.stdout.write(
-                    f"the ledger was made anew from {count(number, 'manifest')} of the store\n"
+                    f"the ledger was made anew from {count(number, 'manifest')} of the store, "
+                    f"and the tables of quality control with {count(rows, 'row')}\n"
                 )
                 return 0
             copies = placed_copies(project.ledger.all_placed().values())

@@ -22,6 +22,7 @@ from musebuild.cli.ingest import IngestCommand
 from musebuild.cli.init import InitCommand
 from musebuild.cli.log import LogCommand
 from musebuild.cli.look import InfoCommand, ListCommand
+from musebuild.cli.qc import QcCommand
 from musebuild.cli.retrieve import RetrieveCommand
 from musebuild.cli.settings import SettingsCommand
 from musebuild.cli.simulate import SimulateCommand
@@ -76,6 +77,7 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         CheckCommand,
         SettingsCommand,
         CacheCommand,
+        QcCommand,
         IngestCommand,
         FlagCommand,
         InitCommand,

@@ -17,7 +17,8 @@ from musebuild.engine.admission import Machine, MemoryModel, learned_models
 from musebuild.engine.hashing import Hasher
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.engine.project import Project
-from musebuild.engine.resolve import Resolution, judge, resolve_one
+from musebuild.engine.quality import QualityTables
+from musebuild.engine.resolve import Resolution, State, judge, resolve_one
 from musebuild.engine.settled import Kept, Settled
 from musebuild.engine.summary import BuildSummary, Failure
 from musebuild.engine.tasks import longest_paths
@@ -90,6 +91,7 @@ class Build:
         self.summary = BuildSummary(results=str(project.settings.reduced_path))
         self.summary.problems = [str(problem) for problem in project.scan_report.problems]
         self.summary.left_out = concerned(self.plan.left_out, names, project.settings.datasets)
+        self.quality = QualityTables(project.db, project.store)
         self.manifests: dict[str, Manifest] = {}
         self.resolutions: dict[str, Resolution] = {}
         self.hasher = Hasher(project.digests, self.world.known)
@@ -110,6 +112,12 @@ class Build:
                 stale.append(name)
             elif wanted:
                 self._count_up_to_date(resolution)
+        # Where the database was made anew, or the store is shared, they are not known yet.
+        self.quality.record(
+            r.manifest
+            for r in self.resolutions.values()
+            if r.manifest is not None and r.state is State.UP_TO_DATE
+        )
         return stale
 
     def _count_up_to_date(self, resolution: Resolution) -> None:
@@ -204,6 +212,7 @@ class Build:
         assert manifest is not None, "only what the store has can be restored"
         self._place(name, manifest)
         self.manifests[name] = manifest
+        self.quality.record([manifest])
         self.summary.restored.append(name)
         self.summary.saved_seconds += manifest.seconds
         self._event(name, "restored", reason=resolution.reason, log=manifest.log)
@@ -256,6 +265,7 @@ class Build:
         manifest = manifest_from(dict(result.manifest))
         step("result read")
         self.project.ledger.record(manifest)
+        self.quality.record([manifest])
         step("ledger written")
         self.world.forgotten = self.world.forgotten - {manifest.key}
         self.manifests[name] = manifest

@@ -82,8 +82,13 @@ def _logs(database: Database) -> None:
         database.execute(statement)
 
 
+def _quality(database: Database) -> None:
+    database.execute("CREATE TABLE qc_keys (key TEXT PRIMARY KEY, date TEXT, rows INTEGER)")
+
+
 INDEX_MIGRATIONS = (
     Migration("index-1", _create),
     Migration("index-2", _people),
     Migration("index-3", _logs),
+    Migration("index-4", _quality),
 )

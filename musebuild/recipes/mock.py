@@ -13,7 +13,7 @@ wait until it is there; its path may be relative to the behaviour file), `consta
 (content does not follow the inputs), `fail` (message), `return_code`, `errors_left` (list),
 `crash` (true), `kill` (true), `hang` (true), `memory` (size to take), `no_rows` (categories),
 `missing` (categories), `nan_rows` (categories with a NaN), `warnings` (list), `salt` (changes
-the content).
+the content), `cards` (keyword → value, for the headers of the products).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,8 @@ def _make(call: RecipeCall, behaviour: dict[str, Any]) -> tuple[tuple[str, str],
             path = call.folder / f"{stem}{ifu}.fits"
             rows = 0 if category in behaviour.get("no_rows", ()) else 3
             nan = category in behaviour.get("nan_rows", ())
-            _write(path, category, filter_name, seed, rows, nifu, nan=nan)
+            cards = behaviour.get("cards", {})
+            _write(path, category, filter_name, seed, rows, nifu, nan=nan, cards=cards)
             made.append((category, str(path)))
     return tuple(made)
 
@@ -178,6 +180,7 @@ def _write(
     nifu: object,
     *,
     nan: bool = False,
+    cards: Mapping[str, Any],
 ) -> None:
     data = np.frombuffer(blake3(seed + category.encode() + filter_name.encode()).digest(48), "u1")
     primary = fits.PrimaryHDU()
@@ -185,6 +188,8 @@ def _write(
     primary.header["HIERARCH ESO PRO CATG"] = category
     if filter_name:
         primary.header["HIERARCH ESO DRS MUSE FILTER NAME"] = filter_name
+    for keyword, value in cards.items():
+        primary.header[f"HIERARCH {keyword}" if " " in keyword else keyword] = value
     primary.header["DATE"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     if any(part in category for part in TABLES):
         column = fits.Column("value", "16B", array=data.reshape(3, 16)[:rows])

@@ -1,0 +1,227 @@
+"""Quality-control parameters of products: one table for each category, one row for each HDU.
+
+The tables grow with what the headers hold. They rest on the products alone, so they can be made
+anew from the store at any time.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from musebuild.errors import FrameError
+from musebuild.fits.blocks import UNREADABLE, open_frame, parse, units
+from musebuild.fits.headers import CHANNEL
+from musebuild.index.columns import column_of, moment_of, night_of
+from musebuild.index.database import transaction
+
+PREFIX = "qc_"
+"""`qc_MASTER_BIAS`: the table of a category."""
+FIXED: dict[str, str] = {
+    "key": "TEXT",
+    "task": "TEXT",
+    "name": "TEXT",
+    "night": "TEXT",
+    "ifu": "INTEGER",
+    "product": "TEXT",
+    "hdu": "INTEGER",
+    "extname": "TEXT",
+    "made": "TEXT",
+    "DATE_OBS": "TEXT",
+    "OBJECT": "TEXT",
+    "INS_MODE": "TEXT",
+}
+"""Columns that each table has; those of the parameters follow (`QC_BIAS_MASTER_MEDIAN`)."""
+MOST_COLUMNS = 1990
+"""SQLite allows 2000; the widest table of the pipeline has some 850."""
+
+_MARK = b"ESO QC "
+_CATEGORY = re.compile(r"[A-Za-z0-9_.-]+")
+_IFU = re.compile(r"\.ifu(\d\d)$")
+_TYPES = {int: "INTEGER", bool: "INTEGER", float: "REAL", str: "TEXT"}
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One invocation's products, as far as quality control asks."""
+
+    key: str
+    task: str
+    """Name of the task that first made it: tells its exposure or sequence, and the IFU."""
+    made: str
+    """UTC, ISO 8601."""
+    products: tuple[tuple[str, str, Path], ...]
+    """Category, name and file of each."""
+
+
+def table_name(category: str) -> str:
+    """The table of a category."""
+    return PREFIX + category
+
+
+def rows_of(made: Made, name: str, path: Path) -> list[Row]:
+    """Rows of one product: an HDU without parameters has none.
+
+    Parameters
+    ----------
+    made : Made
+        The invocation.
+    name : str
+        Name of the product.
+    path : Path
+        Its file.
+
+    Raises
+    ------
+    FrameError
+        It cannot be read.
+    """
+    found: list[Row] = []
+    primary: dict[str, Any] = {}
+    match = _IFU.search(made.task)
+    task_ifu = int(match[1]) if match else None
+    label = _IFU.sub("", made.task.partition(":")[2])
+    try:
+        with open_frame(path) as file:
+            for unit in units(file, path):
+                if unit.index and _MARK not in unit.header:
+                    continue
+                header = parse(unit.header)
+                if unit.index == 0:
+                    primary = dict(header)
+                values = {
+                    column_of(keyword): value
+                    for keyword, value in header.items()
+                    if keyword.startswith("ESO QC ")
+                }
+                if not values:
+                    continue
+                extname = str(header.get("EXTNAME") or "")
+                channel = CHANNEL.match(extname)
+                moment = moment_of(primary) or moment_of({"DATE-OBS": label})
+                found.append(
+                    {
+                        "key": made.key,
+                        "task": made.task,
+                        "name": label,
+                        "night": night_of(moment).isoformat() if moment else None,
+                        "ifu": int(channel[1]) if channel else task_ifu,
+                        "product": name,
+                        "hdu": unit.index,
+                        "extname": extname or None,
+                        "made": made.made,
+                        "DATE_OBS": primary.get("DATE-OBS"),
+                        "OBJECT": primary.get("OBJECT"),
+                        "INS_MODE": primary.get("ESO INS MODE"),
+                    }
+                    | values
+                )
+    except UNREADABLE as error:
+        raise FrameError(f"{name} cannot be read", where=str(path), why=str(error)) from error
+    return found
+
+
+def known_keys(db: Database) -> set[str]:
+    """Keys whose products were looked at."""
+    return {row[0] for row in db.conn.execute("SELECT key FROM qc_keys")}
+
+
+def record(db: Database, invocations: Iterable[Made]) -> int:
+    """Put the parameters of products into their tables; committed at once.
+
+    A product that cannot be read has no rows: the store tells of it when it is needed.
+
+    Parameters
+    ----------
+    db : Database
+        Opened with `INDEX_MIGRATIONS`.
+    invocations : iterable of Made
+        What was made, restored or found.
+
+    Returns
+    -------
+    int
+        Rows written.
+    """
+    prepared: list[tuple[Made, dict[str, list[Row]]]] = []
+    for made in invocations:
+        rows: dict[str, list[Row]] = {}
+        for category, name, path in made.products:
+            if not _CATEGORY.fullmatch(category):
+                continue
+            try:
+                some = rows_of(made, name, path)
+            except FrameError:
+                continue
+            if some:
+                rows.setdefault(category, []).extend(some)
+        prepared.append((made, rows))
+    date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    number = 0
+    with transaction(db) as connection:
+        for made, rows in prepared:
+            for category, some in rows.items():
+                _insert(db, category, made.key, some)
+                number += len(some)
+            connection.execute(
+                "INSERT OR REPLACE INTO qc_keys VALUES (?,?,?)",
+                [made.key, date, sum(map(len, rows.values()))],
+            )
+    return number
+
+
+def _insert(db: Database, category: str, key: str, rows: Sequence[Row]) -> None:
+    table = table_name(category)
+    execute = db.conn.execute
+    have = [row[1] for row in execute(f'PRAGMA table_info("{table}")')]
+    if not have:
+        fixed = ", ".join(f'"{name}" {kind}' for name, kind in FIXED.items())
+        execute(f'CREATE TABLE "{table}" ({fixed}, PRIMARY KEY (key, product, hdu))')
+        have = list(FIXED)
+    else:
+        execute(f'DELETE FROM "{table}" WHERE key = ?', [key])
+    # SQLite takes names that differ in case for the same.
+    folded = {name.casefold() for name in have}
+    for row in rows:
+        for name, value in row.items():
+            if name.casefold() not in folded and len(folded) < MOST_COLUMNS:
+                execute(f'ALTER TABLE "{table}" ADD COLUMN "{name}" {_TYPES[type(value)]}')
+                folded.add(name.casefold())
+    for row in rows:
+        names = [name for name in row if name.casefold() in folded]
+        listed = ", ".join(f'"{name}"' for name in names)
+        marks = ", ".join("?" * len(names))
+        execute(f'INSERT INTO "{table}" ({listed}) VALUES ({marks})', [row[name] for name in names])
+
+
+def clear(db: Database) -> None:
+    """Drop all tables of parameters, to be made anew."""
+    with transaction(db) as connection:
+        for category in categories(db):
+            connection.execute(f'DROP TABLE "{table_name(category)}"')
+        connection.execute("DELETE FROM qc_keys")
+
+
+def categories(db: Database) -> list[str]:
+    """Categories that have a table, sorted."""
+    names = db.conn.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'qc_*' "
+        "AND name <> 'qc_keys' ORDER BY name"
+    )
+    return [name.removeprefix(PREFIX) for (name,) in names]
+
+
+def read(db: Database, category: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Columns and rows of a category's table, by date, product and HDU."""
+    cursor = db.conn.execute(
+        f'SELECT * FROM "{table_name(category)}" ORDER BY DATE_OBS, task, product, hdu'
+    )
+    return [column[0] for column in cursor.description], cursor.fetchall()

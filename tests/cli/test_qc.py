@@ -1,0 +1,124 @@
+"""`musebuild qc`: tables that fill while products are made."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from typing import Any
+
+import pytest
+from astropy.table import Table
+
+from tests.support.projects import MockProject
+
+CARDS = {"ESO QC BIAS MASTER MEDIAN": 500.25, "ESO QC BIAS RON": 2.5}
+
+
+@pytest.fixture
+def bias(project: MockProject) -> MockProject:
+    project.rule(recipe="muse_bias", cards=CARDS)
+    project.rule(recipe="muse_bias", ifu=2, cards={"ESO QC BIAS MASTER MEDIAN": 510})
+    project.build("muse_bias")
+    return project
+
+
+def rows(project: MockProject, *arguments: str) -> list[dict[str, Any]]:
+    ran = project.run("qc", "MASTER_BIAS", "--format", "json", *arguments)
+    assert ran.status == 0, ran.err
+    found: list[dict[str, Any]] = json.loads(ran.out)
+    return found
+
+
+def test_parameters_are_there_as_soon_as_the_product_is(bias: MockProject) -> None:
+    first, second = rows(bias)
+    assert (first["ifu"], first["QC_BIAS_MASTER_MEDIAN"], first["QC_BIAS_RON"]) == (1, 500.25, 2.5)
+    assert (second["ifu"], second["QC_BIAS_MASTER_MEDIAN"]) == (2, 510)
+    assert {row["night"] for row in (first, second)} == {"2017-06-15"}
+    assert "MASTER_BIAS" in bias.run("qc").out
+    assert "510" in bias.run("qc", "MASTER_BIAS").out
+
+
+def test_only_current_products_unless_history_is_asked_for(bias: MockProject) -> None:
+    before = rows(bias)
+    bias.unrule()
+    bias.rule(recipe="muse_bias", cards={"ESO QC BIAS MASTER MEDIAN": 9.0})
+    bias.params("muse_bias", overscan="none")
+    bias.build("muse_bias")
+    assert {row["QC_BIAS_MASTER_MEDIAN"] for row in rows(bias)} == {9.0}
+    assert len(rows(bias, "--history")) == 4
+    # Going back is free, and brings the parameters back.
+    del bias.settings["recipes"]["muse_bias"]
+    bias.write()
+    bias.build("muse_bias")
+    assert rows(bias) == before
+
+
+@pytest.mark.parametrize("how", ["rebuild", "build"])
+def test_a_lost_database_is_filled_again_from_the_store(bias: MockProject, how: str) -> None:
+    before = rows(bias)
+    for path in bias.folder.glob("musebuild.db*"):
+        path.unlink()
+    ran = bias.run("cache", "rebuild") if how == "rebuild" else bias.run("run", "muse_bias")
+    assert ran.status == 0, ran.text
+    assert rows(bias) == before
+    assert len(bias.journal) == 2
+
+
+def test_a_store_shared_by_two_projects_gives_both_their_parameters(
+    bias: MockProject, project: MockProject
+) -> None:
+    other = bias.folder.with_name("other")
+    shutil.copytree(bias.folder, other, ignore=shutil.ignore_patterns("musebuild.db*", "reduced"))
+    second = MockProject(other, bias.settings, bias.rules)
+    assert "2 restored" in second.build("muse_bias").out
+    assert len(rows(second)) == 2
+
+
+def test_formats_hold_the_same(bias: MockProject) -> None:
+    expected = rows(bias)
+    read = list(csv.DictReader(io.StringIO(bias.run("qc", "MASTER_BIAS", "--format", "csv").out)))
+    assert [row["QC_BIAS_MASTER_MEDIAN"] for row in read] == ["500.25", "510.0"]
+    table = Table.read(bias.run("qc", "MASTER_BIAS", "--format", "ecsv").out, format="ascii.ecsv")
+    assert list(table["QC_BIAS_MASTER_MEDIAN"]) == [r["QC_BIAS_MASTER_MEDIAN"] for r in expected]
+
+
+def test_dates_and_parameters_choose(bias: MockProject) -> None:
+    assert len(rows(bias, "--date", "2017-06-15")) == 2
+    assert len(rows(bias, "--date", "2017-06-16T10:40:27")) == 2
+    assert "QC_BIAS_RON" not in rows(bias, "--param", "*MEDIAN")[0]
+    assert "QC_BIAS_RON" in rows(bias, "--param", "ESO QC BIAS RON")[0]
+
+
+@pytest.mark.parametrize("by", ["ifu", "night"])
+def test_a_plot(bias: MockProject, by: str) -> None:
+    ran = bias.run("qc", "MASTER_BIAS", "--plot", "--by", by, "-o", "bias.png")
+    assert ran.status == 0, ran.err
+    assert (bias.folder / "bias.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("MASTER_BAIS",), "did you mean MASTER_BIAS"),
+        (("MASTER_BIAS", "--date", "2017-06-16"), "MASTER_BIAS"),
+        (("MASTER_BIAS", "--param", "RONN"), "QC_BIAS_RON"),
+        (("MASTER_BIAS", "--format", "jason"), "did you mean json"),
+        (("MASTER_BIAS", "--plot", "--by", "nights"), "did you mean night"),
+        (("MASTER_BIAS", "--plot", "-o", "no/such/folder.png"), "cannot be written"),
+        (("MASTER_BIAS", "--plot", "-o", "bias.xyz"), "cannot be written"),
+        (("--plot",), "wants a category"),
+        (("A", "B"), "takes one category"),
+    ],
+)
+def test_bad_input_is_answered(bias: MockProject, arguments: tuple[str, ...], told: str) -> None:
+    ran = bias.run("qc", *arguments)
+    assert ran.status == 2, ran.text
+    assert told in ran.err
+    assert "Traceback" not in ran.text
+
+
+def test_before_anything_is_made(project: MockProject) -> None:
+    assert "Nothing was made yet" in project.run("qc").out
+    assert "nothing was made yet" in project.run("qc", "MASTER_BIAS").err

@@ -44,7 +44,8 @@ MOST_COLUMNS = 1990
 _MARK = b"ESO QC "
 _CATEGORY = re.compile(r"[A-Za-z0-9_.-]+")
 _IFU = re.compile(r"\.ifu(\d\d)$")
-_TYPES = {int: "INTEGER", bool: "INTEGER", float: "REAL", str: "TEXT"}
+# One parameter may be whole in one header and not in another: the order must not count.
+_TYPES = {int: "NUMERIC", bool: "NUMERIC", float: "NUMERIC", str: "TEXT"}
 
 Row = dict[str, Any]
 

@@ -13,6 +13,7 @@ import yaml
 from sqlite_utils import Database
 
 from musebuild.cache.migrations import CACHE_MIGRATIONS
+from musebuild.engine.project import Project
 from musebuild.errors import UsageError
 from musebuild.index import readers
 from musebuild.index.columns import exposure_name, night_of
@@ -187,7 +188,7 @@ def test_a_killed_scan_loses_nothing(place: Path) -> None:
             break
     ran.kill()
     ran.wait()
-    report = scan(open_db(place), chosen)
+    report = Project(chosen.path).scan_report
     assert report.unchanged >= 10
     assert (report.new + report.unchanged, report.problems) == (44, [])
 

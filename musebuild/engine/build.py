@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -315,6 +317,11 @@ class Build:
             failure.task, "failed", reason=failure.message, seconds=seconds, log=failure.log
         )
 
+    def halted(self, name: str, result: WorkResult) -> None:
+        """Note that a recipe was stopped because people asked for it."""
+        self.summary.halted.append(name)
+        self._event(name, "stopped", seconds=result.seconds, log=result.log)
+
     def not_run(self, name: str, cause: str) -> None:
         """Note that an invocation was not run because of another."""
         self.summary.not_run[name] = cause
@@ -338,6 +345,8 @@ class Build:
     def finish(self) -> None:
         """Note how the build ended."""
         self.hasher.close()
+        with contextlib.suppress(OSError):
+            self.summary.free_bytes = shutil.disk_usage(self.project.store.root).free
         status = self.summary.stopped or ("failed" if self.summary.exit_status else "done")
         if self.number:
             self.project.ledger.end_build(self.number, status, up_to_date=self.summary.up_to_date)

@@ -41,10 +41,12 @@ class Executor(Protocol):
         ...
 
 
+STOPPED = "stopped"
+"""Kind of a failure that people asked for, by a second Ctrl-C."""
 CAUSES = {
     "time": ("hang", "it ran longer than its time limit and was stopped"),
     "memory": ("memory", "it took more memory than its limit and was stopped"),
-    "stopped": ("stopped", "stopped on request"),
+    "stopped": (STOPPED, "stopped on request"),
 }
 
 

@@ -16,7 +16,7 @@ from musebuild.cache.model import Manifest
 from musebuild.cache.steps import step
 from musebuild.engine.admission import Demand, Running, pick, threads_for
 from musebuild.engine.build import Build
-from musebuild.engine.executor import Executor
+from musebuild.engine.executor import STOPPED, Executor
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.engine.resolve import State
 from musebuild.engine.signals import StopSignals
@@ -41,6 +41,7 @@ class BuildReporter(Protocol):
     def restored(self, task: Any, manifest: Manifest) -> None: ...
     def failed(self, task: Any, failure: Failure) -> None: ...
     def not_run(self, task: Any, cause: str) -> None: ...
+    def halted(self, task: Any) -> None: ...
     def waits_for(self, task: Any, owner: str) -> None: ...
     def stopping(self, signal: str, count: int) -> None: ...
 
@@ -248,6 +249,11 @@ class BuildRunner(Runner):  # type: ignore[misc]
         work = self._running.pop(result.task)
         self._tell("ended", work.node.task, self.build.log_path(result.log))
         try:
+            if not result.ok and (result.failure or {}).get("kind") == STOPPED:
+                self.build.halted(work.name, result)
+                self._tell("halted", work.node.task)
+                self._handle_task_error(work.node, TaskFailed("stopped", report=False))
+                return
             if not result.ok:
                 self._fail(work.node, self.build.failed(work.name, result), noted=True)
                 return

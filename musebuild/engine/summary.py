@@ -29,6 +29,8 @@ class BuildSummary:
     restored: list[str] = field(default_factory=list)
     up_to_date: int = 0
     failed: list[Failure] = field(default_factory=list)
+    halted: list[str] = field(default_factory=list)
+    """Invocations that were stopped by a second Ctrl-C."""
     not_run: dict[str, str] = field(default_factory=dict)
     """Invocation → the failed one that it needs, or why else it was not run."""
     left_out: list[LeftOut] = field(default_factory=list)
@@ -42,6 +44,8 @@ class BuildSummary:
     recipe_seconds: float = 0.0
     new_bytes: int = 0
     """Products that were made."""
+    free_bytes: int = 0
+    """On the store's disk, at the end; 0: not known."""
     saved_seconds: float = 0.0
     """What the restored and up-to-date invocations had cost when they were made."""
     results: str = ""

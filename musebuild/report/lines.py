@@ -89,6 +89,10 @@ class LineReporter:
         """An invocation cannot run because of another."""
         self.line("not run", f"{task.name}  (it needs {cause})  {self._counted()}")
 
+    def halted(self, task: Any) -> None:
+        """A recipe was stopped, as people asked."""
+        self.line("stopped", f"{task.name}  {self._counted()}")
+
     def waits_for(self, task: Any, owner: str) -> None:
         """Another build makes the same."""
         self.line("waits", f"{task.name}  is being made by {owner}")
@@ -217,13 +221,17 @@ def summary_text(summary: BuildSummary) -> str:
         parts = [f"{ran} ran", f"{restored} restored", f"{summary.up_to_date} up to date"]
         if summary.failed:
             parts.append(f"{len(summary.failed)} failed")
+        if summary.halted:
+            parts.append(f"{len(summary.halted)} stopped")
         if summary.not_run:
             parts.append(f"{len(summary.not_run)} not run")
         lines.append(", ".join(parts) + f", in {span(summary.seconds)}.")
         if summary.recipe_seconds:
+            free = summary.free_bytes
+            room = f" {format_bytes(free)} are free on the store's disk." if free else ""
             lines.append(
                 f"Recipes took {span(summary.recipe_seconds)}, "
-                f"and made {format_bytes(summary.new_bytes)} of products."
+                f"and made {format_bytes(summary.new_bytes)} of products.{room}"
             )
         if summary.saved_seconds >= 1:
             lines.append(f"The cache saved {span(summary.saved_seconds)} of recipes.")

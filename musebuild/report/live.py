@@ -61,7 +61,7 @@ class LiveReporter(LineReporter):
         self.recipes: Mapping[str, str] = options.get("recipes", {})
         self.workers = int(options.get("workers") or 1)
         self.memory = int(options.get("memory") or 0)
-        self.counted = {"ran": 0, "restored": 0, "same": 0, "failed": 0, "not run": 0}
+        self.counted = {"ran": 0, "restored": 0, "same": 0, "failed": 0, "stopped": 0, "not run": 0}
         self.running: dict[str, tuple[float, int]] = {}
         self.waiting: dict[str, str] = {}
         self.told = ""
@@ -85,6 +85,11 @@ class LiveReporter(LineReporter):
     def write(self, text: str) -> None:
         """Lines above the display."""
         self._console.print(text, markup=False, end="")
+
+    def _counted(self) -> str:
+        # Most ends pass without a line here.
+        self.done = sum(self.counted.values())
+        return super()._counted()
 
     # the picture
 
@@ -159,6 +164,10 @@ class LiveReporter(LineReporter):
         """An invocation failed."""
         super().failed(task, failure)
         self._end(task.name, "failed")
+
+    def halted(self, task: Any) -> None:
+        """A recipe was stopped, as people asked."""
+        self._end(task.name, "stopped")
 
     def not_run(self, task: Any, cause: str) -> None:
         """An invocation cannot run because of another."""

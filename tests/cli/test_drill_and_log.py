@@ -99,7 +99,8 @@ def test_the_live_display_on_a_terminal(project: MockProject) -> None:
     import pty
     import subprocess
 
-    project.rule(seconds=0.3)
+    project.rule(seconds=0.5)
+    project.rule(recipe="muse_standard", fail="no star", seconds=0)
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         project.command("run", "muse_bias", "muse_standard"),
@@ -116,9 +117,10 @@ def test_the_live_display_on_a_terminal(project: MockProject) -> None:
         except OSError:
             break
         data += more
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(PATIENCE) == 1
     text = data.decode("utf-8", "replace")
     assert "running" in text
     assert "IFU 1" in text
-    assert "10 ran, 0 restored" in text
+    assert "muse_standard:2017-06-16T09:32:26.112  [10/10]" in text
+    assert "9 ran, 0 restored" in text
     assert "\x1b[?25h" in text  # the cursor is back

@@ -42,6 +42,9 @@ def test_the_second_signal_stops_running_recipes(project: MockProject) -> None:
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, out
+    assert "stopped   muse_bias:2017-06-16T10:40:27.ifu01" in out
+    assert "0 ran, 0 restored, 0 up to date, 2 stopped" in out
+    assert "FAILED" not in out
     wait_until_gone(run["pid"] for run in project.journal)
     assert project.manifests() == 0
 

@@ -203,7 +203,9 @@ class Client(ABC):
         self.eso.given = (user, password)
         try:
             with asking("a login"):
-                done = bool(self.eso.login(username=user))
+                # It answers nothing: what came of it is asked for afterwards.
+                self.eso.login(username=user)
+                done = bool(self.eso.authenticated())
         finally:
             hooks.remove(note)
             self.eso.given = ("", "")

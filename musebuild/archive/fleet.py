@@ -113,8 +113,6 @@ class Fleet:
                     return
                 continue
             left -= 1
-            if ended.how == "disk full":
-                self.stop.set()
             yield ended
 
     def _work(self, waiting: deque[str], results: queue.Queue[Ended]) -> None:
@@ -131,6 +129,8 @@ class Fleet:
                     ended = self._one(file_id, session)
                 except Exception as error:
                     ended = Ended(file_id, "failed", problem=f"{type(error).__name__}: {error}")
+                if ended.how == "disk full":
+                    self.stop.set()
                 self.watch.ended(file_id, ended.how, ended.problem)
                 results.put(ended)
 

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +169,9 @@ class Transfer:
                 headers["If-Range"] = known["version"]
         try:
             with session.get(self.url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+                if answer.status_code == 416 and _whole_length(answer) == have:
+                    # It announced more than it has: what is here is all there is.
+                    return {**known, "length": have}
                 self._judge(answer)
                 return self._receive(answer, have, known)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -218,7 +221,7 @@ class Transfer:
         size = have
         with self.part.open("r+b" if have else "wb") as file:
             file.seek(have)
-            for piece in answer.iter_content(PIECE):
+            for piece in _pieces(answer):
                 file.write(piece)
                 size += len(piece)
                 self.moved(len(piece))
@@ -273,13 +276,30 @@ class Transfer:
         return self.unpacked
 
 
+def _pieces(answer: requests.Response) -> Iterator[bytes]:
+    """The bytes of an answer as they come.
+
+    `iter_content` waits until a piece is full, and what it holds is lost when the line breaks.
+    """
+    if not hasattr(answer.raw, "read1") or "Content-Length" not in answer.headers:
+        yield from answer.iter_content(PIECE // 16)
+        return
+    while piece := answer.raw.read1(PIECE):
+        yield piece
+
+
 def _length(answer: requests.Response) -> int | None:
     """Length of the whole file, as far as the answer tells."""
-    whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
     if answer.status_code == 206:
-        return int(whole) if whole.isdigit() else None
+        return _whole_length(answer)
     text = answer.headers.get("Content-Length", "")
     return int(text) if text.isdigit() else None
+
+
+def _whole_length(answer: requests.Response) -> int | None:
+    """Length of the whole file in Content-Range: `bytes 5-9/10`, `bytes */10`."""
+    whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
+    return int(whole) if whole.isdigit() else None
 
 
 def _start(answer: requests.Response) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,8 @@ def _retrieve(maker: _Maker, data: Mapping[str, Any]) -> RetrieveSettings:
             remedy="take it out (and change it at ESO): musebuild asks for it, and the keyring "
             "keeps it with retrieve_data.store_password: true",
         )
+        # Its line would tell the password once more.
+        maker.problems[-1] = replace(maker.problems[-1], line="")
     usual = RetrieveSettings()
     return RetrieveSettings(
         username=data.get("username") or "",

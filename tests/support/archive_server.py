@@ -137,8 +137,7 @@ class ArchiveServer:
         class Handler(_Handler):
             archive = outer
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
+        self.http = _Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
@@ -150,6 +149,14 @@ class ArchiveServer:
     def url(self) -> str:
         """Its address."""
         return f"http://127.0.0.1:{self.http.server_port}"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that went away is nothing to tell of."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -354,7 +361,7 @@ class _Handler(BaseHTTPRequestHandler):
             start = int(match[1])
             if start >= len(content):
                 self.archive.note(note)
-                return self.answer(b"", status=416)
+                return self.answer(b"", status=416, Content_Range=f"bytes */{len(content)}")
             self.send_response(206)
             end = len(content) - 1
             self.send_header("Content-Range", f"bytes {start}-{end}/{len(content)}")

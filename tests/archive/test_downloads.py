@@ -1,0 +1,371 @@
+"""Downloads over a bad line: complete and right in the end, and nothing fetched twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musebuild.archive import pauses
+from musebuild.archive.addresses import addresses_of
+from musebuild.archive.client import Client, connect
+from musebuild.archive.disk import DiskGuard
+from musebuild.archive.fleet import Ended, Fleet
+from tests.archive.commands import raw_files, retrieve
+from tests.support.archive_frames import night_log, tiny
+from tests.support.archive_server import ArchiveServer, Fault
+from tests.support.projects import MockProject
+
+Capsys = pytest.CaptureFixture[str]
+NAME = "MUSE.2020-01-01T00:00:00.000"
+FRAME = tiny(dt.datetime(2020, 1, 1), 0, size=20)
+
+
+class Silent:
+    """Nobody watches; what was said is kept."""
+
+    def __init__(self) -> None:
+        self.retries: list[tuple[str, float]] = []
+
+    def began(self, *_: Any) -> None: ...
+
+    def moved(self, *_: Any) -> None: ...
+
+    def again(self, name: str, reason: str, wait: float) -> None:
+        self.retries.append((reason, wait))
+
+    def ended(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def client(archive: ArchiveServer) -> Client:
+    archive.add([FRAME])
+    return connect(addresses_of({"MUSEBUILD_ESO_ARCHIVE": archive.url}))
+
+
+def fetch(
+    client: Client, folder: Path, *names: str, guard: DiskGuard | None = None, parallel: int = 2
+) -> tuple[list[Ended], Silent]:
+    watch = Silent()
+    fleet = Fleet(client, folder, guard or DiskGuard(folder, 0), watch, parallel=parallel)
+    return list(fleet.run(list(names))), watch
+
+
+def fetched(archive: ArchiveServer, name: str = NAME) -> list[tuple[str, int]]:
+    return [(request.range, request.sent) for request in archive.sent(name)]
+
+
+SIZE = len(FRAME.content)
+
+
+def test_a_broken_line_goes_on_where_it_broke(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    archive.fail(NAME, Fault(drop=5000), Fault(drop=3000), Fault(drop=0))
+    ended, _ = fetch(client, tmp_path, NAME)
+    assert [end.how for end in ended] == ["here"]
+    assert (tmp_path / f"{NAME}.fits").read_bytes() == FRAME.content
+    assert fetched(archive) == [
+        ("", 5000),
+        ("bytes=5000-", 3000),
+        ("bytes=8000-", SIZE - 8000),
+    ]
+
+
+def test_a_partial_file_of_an_earlier_call_is_completed(
+    archive: ArchiveServer, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pauses, "PATIENCE", 0)
+    archive.fail(NAME, Fault(drop=5000))
+    assert [end.how for end in fetch(client, tmp_path, NAME)[0]] == ["failed"]
+    assert (tmp_path / ".retrieve" / f"{NAME}.part").stat().st_size == 5000
+    assert not list(tmp_path.glob("*.fits"))
+    assert [end.how for end in fetch(client, tmp_path, NAME)[0]] == ["here"]
+    assert fetched(archive) == [("", 5000), ("bytes=5000-", SIZE - 5000)]
+
+
+def test_a_whole_partial_file_is_not_fetched_again(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    # As a crash between the last byte and the renaming leaves it.
+    parts = tmp_path / ".retrieve"
+    parts.mkdir()
+    (parts / f"{NAME}.part").write_bytes(FRAME.content)
+    (parts / f"{NAME}.json").write_text(f'{{"name": "{NAME}.fits", "length": {SIZE}}}')
+    assert [end.how for end in fetch(client, tmp_path, NAME)[0]] == ["here"]
+    assert fetched(archive) == []
+
+
+def test_a_partial_file_without_its_note_is_not_trusted(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    parts = tmp_path / ".retrieve"
+    parts.mkdir()
+    (parts / f"{NAME}.part").write_bytes(b"something else")
+    assert [end.how for end in fetch(client, tmp_path, NAME)[0]] == ["here"]
+    assert (tmp_path / f"{NAME}.fits").read_bytes() == FRAME.content
+
+
+def test_a_length_that_was_announced_wrongly_costs_nothing(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    archive.fail(NAME, Fault(longer=100))
+    assert [end.how for end in fetch(client, tmp_path, NAME)[0]] == ["here"]
+    assert fetched(archive) == [("", SIZE)]
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault(damage=True)],
+        [Fault(drop=4000), Fault(no_range=True)],
+        [Fault(drop=4000), Fault(damage=True)],
+        [Fault(longer=100)],
+        [Fault(status=500), Fault(status=502), Fault(drop=10)],
+    ],
+)
+def test_what_comes_wrong_is_fetched_again(
+    archive: ArchiveServer, client: Client, tmp_path: Path, faults: list[Fault]
+) -> None:
+    archive.fail(NAME, *faults)
+    ended, watch = fetch(client, tmp_path, NAME)
+    assert [end.how for end in ended] == ["here"]
+    assert watch.retries
+    assert (tmp_path / f"{NAME}.fits").read_bytes() == FRAME.content
+    assert not list((tmp_path / ".retrieve").iterdir())
+
+
+def test_a_frame_that_changed_meanwhile_is_fetched_anew(
+    archive: ArchiveServer, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pauses, "PATIENCE", 0)
+    archive.fail(NAME, Fault(drop=5000))
+    fetch(client, tmp_path, NAME)
+    note = tmp_path / ".retrieve" / f"{NAME}.json"
+    note.write_text(note.read_text().replace(NAME, "another"))
+    assert [end.how for end in fetch(client, tmp_path, NAME)[0]] == ["here"]
+    assert fetched(archive)[-1][1] == SIZE
+
+
+def test_a_server_that_asks_to_wait_is_heeded(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    archive.fail(NAME, Fault(status=429, retry_after="1"))
+    started = time.monotonic()
+    ended, watch = fetch(client, tmp_path, NAME)
+    assert [end.how for end in ended] == ["here"]
+    assert watch.retries == [("the archive is busy", 1.0)]
+    assert time.monotonic() - started >= 1.0
+
+
+def test_a_frame_that_never_comes_whole_is_given_up(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    archive.fail(NAME, *[Fault(damage=True)] * 50)
+    (ended,), _ = fetch(client, tmp_path, NAME)
+    assert ended.how == "failed"
+    assert "checksum" in ended.problem
+    assert not list(tmp_path.glob("*.fits"))
+
+
+def test_a_frame_that_the_archive_does_not_have(client: Client, tmp_path: Path) -> None:
+    (ended,), _ = fetch(client, tmp_path, "MUSE.1999-01-01T00:00:00.000")
+    assert ended.how == "gone"
+    assert "status 404" in ended.problem
+
+
+def test_no_more_at_once_than_the_limit(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    frames = [tiny(dt.datetime(2020, 1, 1, hour), hour, size=4) for hour in range(1, 13)]
+    archive.add(frames)
+    archive.slow = 0.002
+    ended, _ = fetch(client, tmp_path, *(f.dp_id for f in frames), parallel=3)
+    assert {end.how for end in ended} == {"here"}
+    assert 2 <= archive.most <= 3
+
+
+def test_downloads_stop_before_the_disk_is_full(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    frames = [tiny(dt.datetime(2020, 1, 1, hour), hour, size=4) for hour in range(1, 9)]
+    archive.add(frames)
+    size = len(frames[0].content)
+
+    def free(folder: Path) -> int:
+        used = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        return 3 * size - used + 2000
+
+    guard = DiskGuard(tmp_path, 1000, free)
+    ended, _ = fetch(client, tmp_path, *(f.dp_id for f in frames), guard=guard, parallel=1)
+    assert [end.how for end in ended[:4]] == ["here", "here", "here", "disk full"]
+    assert {end.how for end in ended[4:]} == {"stopped"}
+    assert "shall stay free" in ended[3].problem
+
+
+def test_a_full_disk_is_told_with_what_mends_it(
+    archive: ArchiveServer, empty: MockProject, capsys: Capsys
+) -> None:
+    empty.settings["retrieve_data"] = {"keep_free": "1000 PB"}
+    empty.write()
+    said = retrieve(empty, capsys, "FIELD")
+    assert said.status == 2
+    assert "disk full" in said.err
+    assert "let raw_path name another disk" in said.err
+    assert raw_files(empty) == set()
+
+
+def test_names_that_lead_elsewhere_are_not_followed(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    archive.add([replace(FRAME, filename="../../etc/passwd.fits")])
+    folder = tmp_path / "deep" / "raw"
+    folder.mkdir(parents=True)
+    (ended,), _ = fetch(client, folder, NAME)
+    assert Path(ended.path).parent == folder
+
+
+# a stop
+
+
+def test_a_stop_leaves_what_is_fetched_and_partial_files(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    archive.slow = 0.005
+    fleet = Fleet(client, tmp_path, DiskGuard(tmp_path, 0), Silent(), parallel=1)
+    threading.Timer(0.05, fleet.stop.set).start()
+    ended = list(fleet.run([NAME]))
+    archive.slow = 0.0
+    assert [end.how for end in ended] == ["stopped"]
+    assert not list(tmp_path.glob("*.fits"))
+    assert [end.how for end in fetch(client, tmp_path, NAME)[0]] == ["here"]
+    assert (tmp_path / f"{NAME}.fits").read_bytes() == FRAME.content
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_is_safe(
+    archive: ArchiveServer, empty: MockProject, capsys: Capsys, number: int, status: int
+) -> None:
+    archive.slow = 0.02
+    process = subprocess.Popen(
+        empty.command("retrieve", "FIELD"),
+        cwd=empty.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not archive.running and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == status, out
+    assert "the same command goes on from here" in out
+    assert "Traceback" not in out
+    archive.slow = 0.0
+    assert retrieve(empty, capsys, "FIELD").status == 0
+    for name, frame in archive.frames.items():
+        ending = ".txt" if name.endswith(".NL") else ".fits"
+        assert (empty.folder / "raw" / f"{name}{ending}").read_bytes() == frame.content
+
+
+def test_two_at_once_in_one_folder(
+    archive: ArchiveServer, empty: MockProject, capsys: Capsys
+) -> None:
+    from musebuild.cache.locks import KeyLock
+
+    (empty.folder / "raw").mkdir()
+    lock = KeyLock(empty.folder / "raw" / ".retrieve", "retrieve")
+    assert lock.try_acquire()
+    said = retrieve(empty, capsys, "FIELD")
+    lock.release()
+    assert said.status == 1
+    assert "another `musebuild retrieve`" in said.err
+
+
+# a large load
+
+
+def test_two_thousand_frames_over_a_bad_line(
+    archive: ArchiveServer, empty: MockProject, capsys: Capsys
+) -> None:
+    random.seed(20170616)
+    start = dt.datetime(2017, 6, 16)
+    science = [tiny(start + dt.timedelta(seconds=10 * n), n) for n in range(40)]
+    calib = [
+        tiny(start + dt.timedelta(hours=2, seconds=10 * n), n, kind="CALIB") for n in range(1920)
+    ]
+    frames = [*science, *calib, *map(night_log, science)]
+    archive.frames.clear()
+    archive.add(frames)
+    archive.calibrations = [frame.dp_id for frame in calib]
+    wrong = random.sample(frames, len(frames) // 20)
+    damaged = set()
+    for number, frame in enumerate(wrong):
+        size = len(frame.content)
+        kind = number % 6 if size > 1000 else number % 3
+        fault = [
+            Fault(status=500),
+            Fault(status=429, retry_after="0"),
+            Fault(drop=size // 3),
+            Fault(drop=size // 2),
+            Fault(damage=True),
+            Fault(longer=50),
+        ][kind]
+        damaged |= {frame.dp_id} if fault.damage else set()
+        archive.fail(frame.dp_id, fault)
+    empty.settings["datasets"] = {"LOAD": {"archive_filter": {"obs_targ_name": "LOAD"}}}
+    empty.settings["retrieve_data"]["parallel"] = 8
+    empty.write()
+    said = retrieve(empty, capsys, "LOAD")
+    assert said.status == 0, said.err
+    raw = empty.folder / "raw"
+    sent: dict[str, int] = {}
+    for request in archive.requests:
+        if "/store/" in request.path:
+            name = request.path.rpartition("/")[2]
+            sent[name] = sent.get(name, 0) + request.sent
+    for frame in frames:
+        ending = ".txt" if frame.dp_id.endswith(".NL") else ".fits"
+        assert (raw / f"{frame.dp_id}{ending}").read_bytes() == frame.content
+        times = 2 if frame.dp_id in damaged else 1
+        assert sent[frame.dp_id] == times * len(frame.content), frame.dp_id
+    before = len(archive.requests)
+    assert retrieve(empty, capsys, "LOAD").status == 0
+    assert not any("/dataPortal/" in r.path for r in archive.requests[before:])
+
+
+# pauses
+
+
+@given(st.integers(1, 50), st.floats(0, 1), st.floats(0.1, 10))
+def test_pauses_grow_to_a_limit(fruitless: int, share: float, first: float) -> None:
+    wait = pauses.pause(fruitless, None, share, first)
+    assert 0.5 * min(first, pauses.LONGEST) <= wait <= pauses.LONGEST
+    assert pauses.pause(fruitless + 1, None, share, first) >= wait
+
+
+@given(st.integers(1, 20), st.floats(0, 1e5))
+def test_what_the_server_asks_for_is_the_least(fruitless: int, asked: float) -> None:
+    assert pauses.pause(fruitless, asked, 0.0) >= asked
+
+
+def test_retry_after_as_seconds_and_as_a_date() -> None:
+    now = dt.datetime(2026, 11, 25, 2, 0, tzinfo=dt.UTC)
+    assert pauses.retry_after("120", now) == 120
+    assert pauses.retry_after("Wed, 25 Nov 2026 02:01:30 GMT", now) == 90
+    assert pauses.retry_after("Wed, 25 Nov 2026 01:00:00 GMT", now) == 0
+    assert pauses.retry_after("soon", now) is None
+    assert pauses.retry_after(None, now) is None

@@ -46,39 +46,56 @@ def asking(what: str) -> Iterator[Heard]:
             yield heard
     except MusebuildError:
         raise
-    except requests.HTTPError as error:
-        status = error.response.status_code if error.response is not None else 0
-        raise ArchiveError(
-            f"the ESO archive refused to answer {what}",
-            why=f"it answered with status {status}",
-            remedy="call again later; https://archive.eso.org tells when it is down",
-        ) from None
-    except requests.exceptions.RetryError:
-        raise ArchiveError(
+    except Exception as error:
+        raise _told(_root(error), what) from None
+
+
+def _root(error: BaseException) -> BaseException:
+    """What a request failed of, out of the errors that pyvo and astroquery wrap around it."""
+    waiting: list[Any] = [error]
+    seen: set[int] = set()
+    while waiting:
+        inner = waiting.pop(0)
+        if not isinstance(inner, BaseException) or id(inner) in seen:
+            continue
+        seen.add(id(inner))
+        if isinstance(inner, requests.RequestException):
+            return inner
+        waiting += [getattr(inner, "cause", None), inner.__cause__, inner.__context__]
+    return error
+
+
+def _told(error: BaseException, what: str) -> ArchiveError:
+    """An error of a request, for people."""
+    if isinstance(error, requests.exceptions.RetryError):
+        return ArchiveError(
             f"the ESO archive is too busy, or down: it did not answer {what}",
             why="it answered with an error each of several times",
             remedy="call again later; what is fetched already stays",
-        ) from None
-    except requests.Timeout:
-        raise ArchiveError(
-            f"the ESO archive did not answer {what} in time", remedy=OFFLINE
-        ) from None
-    except requests.ConnectionError as error:
-        host = getattr(error.request, "url", "") if error.request is not None else ""
-        name = host.split("/")[2] if host and host.count("/") >= 2 else "archive.eso.org"
-        raise ArchiveError(
-            f"the ESO archive cannot be reached ({name}): no network, or it is down",
+        )
+    if isinstance(error, requests.HTTPError):
+        status = error.response.status_code if error.response is not None else 0
+        return ArchiveError(
+            f"the ESO archive refused to answer {what}",
+            why=f"it answered with status {status}",
+            remedy="call again later; https://archive.eso.org tells when it is down",
+        )
+    if isinstance(error, requests.Timeout):
+        return ArchiveError(f"the ESO archive did not answer {what} in time", remedy=OFFLINE)
+    if isinstance(error, requests.ConnectionError):
+        address = getattr(error.request, "url", None) or "//archive.eso.org"
+        return ArchiveError(
+            f"the ESO archive cannot be reached ({address.split('/')[2]}): "
+            "no network, or it is down",
             why=f"asked for {what}",
             remedy=OFFLINE,
-        ) from None
-    except Exception as error:
-        raise ArchiveError(
-            f"the answer of the ESO archive to {what} cannot be understood",
-            why=f"{type(error).__name__}: a page of an error or of a login, "
-            "or the archive has changed",
-            remedy="call again later; if that does not help, update astroquery "
-            "(pip install --upgrade astroquery)",
-        ) from error
+        )
+    return ArchiveError(
+        f"the answer of the ESO archive to {what} cannot be understood",
+        why=f"{type(error).__name__}: a page of an error or of a login, or the archive has changed",
+        remedy="call again later; if that does not help, update astroquery "
+        "(pip install --upgrade astroquery)",
+    )
 
 
 def _plain(name: str) -> str:

@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from musebuild.archive.astro import asks_tap
 from tests.archive.commands import raw_files, retrieve
 from tests.support.archive_frames import Stored, compressed
 from tests.support.archive_server import ArchiveServer, Fault
@@ -97,10 +98,20 @@ def test_a_dry_run_shows_sizes_and_changes_nothing(
 ) -> None:
     said = retrieve(empty, capsys, "FIELD", "--dry-run")
     assert said.status == 0
-    size = sum(len(f.content) for f in archive.frames.values())
-    assert f"To come: 18 files, {size / 1000:.0f} kB; 0 are here already." in said.out
+    size = sum(len(f.content) for f in archive.frames.values()) / 1000
+    # The TAP service tells whole kilobytes.
+    assert any(
+        f"To come: 18 files, {size - less:.0f} kB; 0 are here already." in said.out
+        for less in (0, 1)
+    )
     (line,) = [line for line in said.out.splitlines() if line.startswith(f"{SCIENCE} ")]
-    assert line.split()[1:] == ["OBJECT", "2017-06-15", "WFM-NOAO-N", "14.4", "kB"]
+    assert line.split()[1:] == [
+        "OBJECT",
+        "2017-06-15",
+        "WFM-NOAO-N",
+        "14" if asks_tap() else "14.4",
+        "kB",
+    ]
     assert not (empty.folder / "raw").exists()
     assert not archive.sent(SCIENCE)
 
@@ -230,7 +241,7 @@ def test_what_can_be_asked(archive: ArchiveServer, empty: MockProject, capsys: C
     said = retrieve(empty, capsys, "--help-query")
     assert said.status == 0
     assert "obs_targ_name" in said.out
-    assert "Observation and proposal parameters" in said.out
+    assert ("ist.muse" if asks_tap() else "Observation and proposal parameters") in said.out
 
 
 def test_the_folder_of_raw_frames_holds_nothing_of_ours_but_partial_files(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import astroquery.eso
 import pytest
 
+from musebuild.archive.addresses import VARIABLE
 from musebuild.archive.astro import asks_tap
 from tests.archive.commands import raw_files, retrieve
 from tests.support.archive_server import ArchiveServer, Fault
@@ -111,6 +112,20 @@ def test_a_busy_service_is_asked_again(
 ) -> None:
     archive.fail("tap", Fault(status=503), Fault(status=500))
     assert retrieve(empty, capsys, "FIELD", "-n").status == 0
+
+
+def test_a_service_that_is_down(archive: ArchiveServer, empty: MockProject, capsys: Capsys) -> None:
+    archive.fail("tap", *[Fault(status=500)] * 30)
+    said = retrieve(empty, capsys, "FIELD")
+    assert said.status == 1
+    assert "too busy, or down" in said.err
+
+
+def test_no_network(
+    archive: ArchiveServer, empty: MockProject, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "http://127.0.0.1:9")
+    assert "cannot be reached (127.0.0.1:9)" in retrieve(empty, capsys, "FIELD").err
 
 
 def test_what_can_be_asked(archive: ArchiveServer, empty: MockProject, capsys: Capsys) -> None:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import socket
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlite_utils import Database
 
-from musebuild.cache.model import Manifest
+from musebuild.cache.model import Manifest, Record, UsedInput
 from musebuild.cache.store import Store
 from musebuild.errors import StoreError
 
 NOT_RUN = "not run"
 SETTLED = 20
 """Builds with nothing to do that are remembered."""
+RECORDS = 8
+"""Ways in which a task was made that are remembered: the newest."""
 SAMPLES = 50
 """Runs of a recipe that its memory is learned from: the newest."""
 
@@ -206,6 +209,7 @@ class Ledger:
         reason: str = "",
         seconds: float = 0.0,
         log: str = "",
+        record: Record | None = None,
     ) -> None:
         """Note what became of an invocation; committed at once.
 
@@ -219,6 +223,8 @@ class Ledger:
             `ran`, `restored`, `failed`; `not run` leaves what the task did last as it is.
         reason, seconds, log : str, float, str
             Why it was so, how long it took, object of its log.
+        record : Record, optional
+            How it was made, where it ended well.
         """
         date = now()
         with self._writing() as connection:
@@ -233,6 +239,21 @@ class Ledger:
                 "INSERT OR REPLACE INTO tasks VALUES (?,?,?,?,?,?,?)",
                 [task, key, recipe, outcome, date, log, reason],
             )
+            if record is not None:
+                _remember(connection, record, date)
+
+    def records(self, task: str) -> list[Record]:
+        """How a task was made, the newest first."""
+        rows = self._rows(
+            "SELECT task, key, date, call, inputs FROM records WHERE task = ? ORDER BY rowid DESC",
+            [task],
+        )
+        return [_record_from(*row) for row in rows]
+
+    def keys_that_made(self, digest: str) -> frozenset[str]:
+        """Keys whose products have a content digest."""
+        rows = self._rows("SELECT key FROM products WHERE digest = ?", [digest])
+        return frozenset(row[0] for row in rows)
 
     def failures(self, tasks: Sequence[str] = ()) -> list[tuple[str, str]]:
         """Task and log of each failure, the newest first; of some tasks, or of all."""
@@ -317,3 +338,26 @@ class Ledger:
         with self._using():
             rows: list[tuple[Any, ...]] = self.database.execute(question, values).fetchall()
         return rows
+
+
+def _remember(connection: sqlite3.Connection, record: Record, date: str) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO records VALUES (?,?,?,?,?)",
+        [
+            record.task,
+            record.key,
+            date,
+            json.dumps(dict(record.call)),
+            json.dumps([list(asdict(used).values()) for used in record.inputs]),
+        ],
+    )
+    connection.execute(
+        "DELETE FROM records WHERE task = ? AND rowid NOT IN "
+        f"(SELECT rowid FROM records WHERE task = ? ORDER BY rowid DESC LIMIT {RECORDS})",
+        [record.task, record.task],
+    )
+
+
+def _record_from(task: str, key: str, date: str, call: str, inputs: str) -> Record:
+    used = tuple(UsedInput(*values) for values in json.loads(inputs))
+    return Record(task, key, date, json.loads(call), used)

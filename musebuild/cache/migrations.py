@@ -40,7 +40,16 @@ def _count_up_to_date(database: Database) -> None:
     database.execute("ALTER TABLE builds ADD COLUMN up_to_date INTEGER DEFAULT 0")
 
 
+def _records(database: Database) -> None:
+    database.execute(
+        """CREATE TABLE records (
+            task TEXT, key TEXT, date TEXT, call TEXT, inputs TEXT, PRIMARY KEY (task, key))"""
+    )
+    database.execute("CREATE INDEX products_digest ON products (digest)")
+
+
 CACHE_MIGRATIONS = (
     Migration("cache-1", _create),
     Migration("cache-up-to-date", _count_up_to_date),
+    Migration("cache-records", _records),
 )

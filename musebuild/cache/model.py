@@ -46,3 +46,32 @@ class Manifest:
     warnings: tuple[str, ...] = ()
     host: str = ""
     version: int = MANIFEST_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class UsedInput:
+    """An input of an invocation, as a person knows it."""
+
+    tag: str
+    digest: str
+    """Empty: not known yet."""
+    kind: str
+    """`raw`, `file` or `product`."""
+    source: str
+    """Path, or the invocation that made it."""
+    category: str = ""
+    """Of a product, where it was made."""
+    night: str = ""
+    """Of what made it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How a task was last made: its preimage with the names that the key leaves out."""
+
+    task: str
+    key: str
+    date: str
+    call: Mapping[str, Any]
+    """The preimage less its inputs: recipe, version, params, environment, packages."""
+    inputs: tuple[UsedInput, ...]

@@ -75,10 +75,12 @@ class ReducedTree:
         """
         paths = {str(self.root / folder / product.name): product for product in manifest.products}
         known = placed if placed is not None else self.ledger.placed(paths)
-        return all(
-            is_as_placed(path, known.get(path)) and known[path].object == product.object
-            for path, product in paths.items()
-        )
+        return all(self.as_placed(path, product.object, known) for path, product in paths.items())
+
+    def as_placed(self, path: str, name: str, known: Mapping[str, Placed]) -> bool:
+        """Whether a file is an object that we put there, untouched; a stat, no more."""
+        file = known.get(path)
+        return is_as_placed(path, file) and file is not None and file.object == name
 
     def place(
         self,

@@ -27,6 +27,7 @@ from musebuild.cli.retrieve import RetrieveCommand
 from musebuild.cli.settings import SettingsCommand
 from musebuild.cli.simulate import SimulateCommand
 from musebuild.cli.tidy import CleanCommand, ForgetCommand
+from musebuild.cli.why import WhyCommand
 from musebuild.errors import MusebuildError
 
 CONFIG = ("pyproject.toml", "doit.cfg")
@@ -71,6 +72,7 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         RunCommand,
         ListCommand,
         InfoCommand,
+        WhyCommand,
         CleanCommand,
         ForgetCommand,
         LogCommand,

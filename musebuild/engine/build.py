@@ -20,6 +20,7 @@ from musebuild.engine.hashing import Hasher
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.engine.project import Project
 from musebuild.engine.quality import QualityTables
+from musebuild.engine.records import record_of
 from musebuild.engine.resolve import Resolution, State, judge, resolve_one
 from musebuild.engine.settled import Kept, Settled
 from musebuild.engine.summary import BuildSummary, Failure
@@ -340,6 +341,9 @@ class Build:
             reason=reason,
             seconds=seconds,
             log=log,
+            record=record_of(resolution, self.plan)
+            if resolution and outcome in ("ran", "restored")
+            else None,
         )
 
     def finish(self) -> None:

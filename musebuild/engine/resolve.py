@@ -34,6 +34,8 @@ class LookupLike(Protocol):
     def manifest(self) -> Manifest | None: ...
     @property
     def outcome(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Resolution:
     sources: tuple[Source, ...] = ()
     manifest: Manifest | None = None
     waits_for: tuple[str, ...] = ()
+    detail: str = ""
+    """What is damaged, where something is."""
 
     @property
     def stale(self) -> bool:
@@ -108,6 +112,21 @@ def canonical(invocation: Invocation, sources: Iterable[Source]) -> tuple[Source
     for wanted in invocation.inputs:
         tags.setdefault(wanted.tag, len(tags))
     return tuple(sorted(sources, key=lambda s: (tags[s.tag], s.input.order, s.digest)))
+
+
+def preimage_of(
+    invocation: Invocation, recipe: Recipe, sources: Iterable[Source], software: Software
+) -> dict[str, Any]:
+    """The document that the key of an invocation is the hash of."""
+    return make_preimage(
+        recipe=recipe.plugin,
+        version=software.drs_version if recipe.kind == "drs" else "",
+        params=invocation.params,
+        inputs=[(source.tag, source.digest) for source in sources],
+        environment=software.environment if recipe.kind == "drs" else {},
+        packages={name: software.package_version(name) for name in recipe.packages},
+        code=recipe.code,
+    )
 
 
 def resolve_one(
@@ -171,15 +190,7 @@ def resolve_one(
         return Resolution(invocation.name, State.NOT_HASHED, f"{frames} not yet hashed")
     ordered = canonical(invocation, sources)
     recipe = catalogue[invocation.recipe]
-    preimage = make_preimage(
-        recipe=recipe.plugin,
-        version=software.drs_version if recipe.kind == "drs" else "",
-        params=invocation.params,
-        inputs=[(source.tag, source.digest) for source in ordered],
-        environment=software.environment if recipe.kind == "drs" else {},
-        packages={name: software.package_version(name) for name in recipe.packages},
-        code=recipe.code,
-    )
+    preimage = preimage_of(invocation, recipe, ordered, software)
     resolution = Resolution(
         invocation.name, State.RUN, key=key_of(preimage), preimage=preimage, sources=ordered
     )
@@ -192,7 +203,9 @@ def judge(resolution: Resolution, invocation: Invocation, world: World) -> Resol
         return replace(resolution, state=State.RUN, manifest=None, reason="forgotten on request")
     found = world.lookup(resolution.key)
     if found.manifest is None:
-        return replace(resolution, state=State.RUN, manifest=None, reason=found.outcome)
+        return replace(
+            resolution, state=State.RUN, manifest=None, reason=found.outcome, detail=found.detail
+        )
     if world.in_place(invocation, found.manifest):
         return replace(resolution, state=State.UP_TO_DATE, manifest=found.manifest, reason="")
     return replace(

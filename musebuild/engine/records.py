@@ -1,0 +1,71 @@
+"""What an invocation is made from, with names: now, and as the ledger remembers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from musebuild.cache.model import Manifest, Record, UsedInput
+from musebuild.engine.resolve import (
+    Resolution,
+    Software,
+    World,
+    preimage_of,
+    products_for,
+)
+from musebuild.plan.model import Input, Invocation, Plan
+from musebuild.recipes.model import Recipe
+
+
+def _used(tag: str, digest: str, wanted: Input, plan: Plan) -> UsedInput:
+    if wanted.kind != "product":
+        return UsedInput(tag, digest, wanted.kind, wanted.path)
+    maker = plan.invocations[wanted.invocation]
+    return UsedInput(tag, digest, "product", maker.name, wanted.category, maker.night)
+
+
+def record_of(resolution: Resolution, plan: Plan) -> Record:
+    """How an invocation whose key is known is made."""
+    return Record(
+        task=resolution.name,
+        key=resolution.key,
+        date="",
+        call={name: value for name, value in resolution.preimage.items() if name != "inputs"},
+        inputs=tuple(_used(s.tag, s.digest, s.input, plan) for s in resolution.sources),
+    )
+
+
+def record_now(
+    invocation: Invocation,
+    resolution: Resolution,
+    *,
+    plan: Plan,
+    catalogue: Mapping[str, Recipe],
+    manifests: Mapping[str, Manifest],
+    software: Software,
+    world: World,
+) -> Record:
+    """How an invocation would be made now, as far as that is known: digests may be missing.
+
+    Parameters
+    ----------
+    invocation : Invocation
+        What to look at.
+    resolution : Resolution
+        Its state; with a key, all is known.
+    plan, catalogue, manifests, software, world
+        As for `resolve_one`.
+    """
+    if resolution.key:
+        return record_of(resolution, plan)
+    inputs = []
+    for wanted in invocation.inputs:
+        if wanted.kind != "product":
+            inputs.append(_used(wanted.tag, world.digest(wanted) or "", wanted, plan))
+            continue
+        upstream = manifests.get(wanted.invocation)
+        made = products_for(wanted, upstream) if upstream is not None else []
+        digests = [product.digest for product in made] or [""]
+        inputs += [_used(wanted.tag, digest, wanted, plan) for digest in digests]
+    call = preimage_of(invocation, catalogue[invocation.recipe], (), software)
+    del call["inputs"]
+    return Record(invocation.name, "", "", call, tuple(inputs))

@@ -24,6 +24,8 @@ Why = Callable[..., str]
 def once(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject:
     """A project that was built once, for all tests here."""
     project = make_mock_project(tmp_path_factory.mktemp("why") / "project", night)
+    # A digest of a file that was written a moment ago is not trusted yet.
+    time.sleep(0.3)
     assert main(["run", "-q", "-d", str(project.folder)]) == 0
     return project
 
@@ -96,7 +98,6 @@ def test_a_static_calibration(same: MockProject, why: Why) -> None:
     assert "the file line_catalog.fits (LINE_CATALOG) was written to" in why("muse_wavecal")
     assert path.exists()
     write_static(same.folder / "calib", "LINE_CATALOG")
-    # A digest of a file that was written a moment ago is not trusted yet.
     time.sleep(0.3)
     build(same)
 

@@ -56,8 +56,9 @@ def build(project: MockProject, *arguments: str) -> int:
 
 
 def bias(project: MockProject, date: str, value: int) -> Path:
-    raw = project.folder / "raw"
-    return write_raw(raw, "BIAS", date, tpl="2017-06-16T10:40:27", value=value)
+    path = write_raw(project.folder / "raw", "BIAS", date, tpl="2017-06-16T10:40:27", value=value)
+    time.sleep(0.3)
+    return path
 
 
 def test_nothing_changed(same: MockProject, why: Why) -> None:

@@ -18,10 +18,14 @@ from musebuild.cli.cache import CacheCommand
 from musebuild.cli.check import CheckCommand
 from musebuild.cli.demo import DemoCommand
 from musebuild.cli.flag import FlagCommand
+from musebuild.cli.info import InfoCommand
+from musebuild.cli.info_exp import InfoExpCommand
+from musebuild.cli.info_raw import InfoRawCommand
+from musebuild.cli.info_warnings import InfoWarningsCommand
 from musebuild.cli.ingest import IngestCommand
 from musebuild.cli.init import InitCommand
 from musebuild.cli.log import LogCommand
-from musebuild.cli.look import InfoCommand, ListCommand
+from musebuild.cli.look import ListCommand
 from musebuild.cli.qc import QcCommand
 from musebuild.cli.retrieve import RetrieveCommand
 from musebuild.cli.settings import SettingsCommand
@@ -59,7 +63,7 @@ class HelpCommand(Help):  # type: ignore[misc]
         print("musebuild: make for VLT/MUSE data reduction\n")
         print("In a project folder `doit` is the same program; without a command it builds.\n")
         for name in sorted(cmds):
-            print(f"  musebuild {name:<10} {cmds[name].doc_purpose}")
+            print(f"  musebuild {name:<14} {cmds[name].doc_purpose}")
         print("\n  musebuild help COMMAND   options of a command")
 
 
@@ -73,6 +77,9 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         ListCommand,
         InfoCommand,
         WhyCommand,
+        InfoRawCommand,
+        InfoExpCommand,
+        InfoWarningsCommand,
         CleanCommand,
         ForgetCommand,
         LogCommand,

@@ -6,22 +6,34 @@ import csv
 import io
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from astropy.table import Table
 
-from tests.support.projects import MockProject
+from tests.support.projects import MockProject, make_mock_project
 
 CARDS = {"ESO QC BIAS MASTER MEDIAN": 500.25, "ESO QC BIAS RON": 2.5}
 
 
-@pytest.fixture
-def bias(project: MockProject) -> MockProject:
+def build(project: MockProject) -> MockProject:
     project.rule(recipe="muse_bias", cards=CARDS)
     project.rule(recipe="muse_bias", ifu=2, cards={"ESO QC BIAS MASTER MEDIAN": 510})
     project.build("muse_bias")
     return project
+
+
+@pytest.fixture
+def bias(project: MockProject) -> MockProject:
+    """A project with two bias products, to be changed."""
+    return build(project)
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject:
+    """The same, only to be asked."""
+    return build(make_mock_project(tmp_path_factory.mktemp("qc") / "project", night))
 
 
 def rows(project: MockProject, *arguments: str) -> list[dict[str, Any]]:
@@ -76,26 +88,26 @@ def test_a_store_shared_by_two_projects_gives_both_their_parameters(
     assert len(rows(second)) == 2
 
 
-def test_formats_hold_the_same(bias: MockProject) -> None:
-    expected = rows(bias)
-    read = list(csv.DictReader(io.StringIO(bias.run("qc", "MASTER_BIAS", "--format", "csv").out)))
+def test_formats_hold_the_same(asked: MockProject) -> None:
+    expected = rows(asked)
+    read = list(csv.DictReader(io.StringIO(asked.run("qc", "MASTER_BIAS", "--format", "csv").out)))
     assert [row["QC_BIAS_MASTER_MEDIAN"] for row in read] == ["500.25", "510"]
-    table = Table.read(bias.run("qc", "MASTER_BIAS", "--format", "ecsv").out, format="ascii.ecsv")
+    table = Table.read(asked.run("qc", "MASTER_BIAS", "--format", "ecsv").out, format="ascii.ecsv")
     assert list(table["QC_BIAS_MASTER_MEDIAN"]) == [r["QC_BIAS_MASTER_MEDIAN"] for r in expected]
 
 
-def test_dates_and_parameters_choose(bias: MockProject) -> None:
-    assert len(rows(bias, "--date", "2017-06-15")) == 2
-    assert len(rows(bias, "--date", "2017-06-16T10:40:27")) == 2
-    assert "QC_BIAS_RON" not in rows(bias, "--param", "*MEDIAN")[0]
-    assert "QC_BIAS_RON" in rows(bias, "--param", "ESO QC BIAS RON")[0]
+def test_dates_and_parameters_choose(asked: MockProject) -> None:
+    assert len(rows(asked, "--date", "2017-06-15")) == 2
+    assert len(rows(asked, "--date", "2017-06-16T10:40:27")) == 2
+    assert "QC_BIAS_RON" not in rows(asked, "--param", "*MEDIAN")[0]
+    assert "QC_BIAS_RON" in rows(asked, "--param", "ESO QC BIAS RON")[0]
 
 
 @pytest.mark.parametrize("by", ["ifu", "night"])
-def test_a_plot(bias: MockProject, by: str) -> None:
-    ran = bias.run("qc", "MASTER_BIAS", "--plot", "--by", by, "-o", "bias.png")
+def test_a_plot(asked: MockProject, by: str) -> None:
+    ran = asked.run("qc", "MASTER_BIAS", "--plot", "--by", by, "-o", "bias.png")
     assert ran.status == 0, ran.err
-    assert (bias.folder / "bias.png").read_bytes().startswith(b"\x89PNG")
+    assert (asked.folder / "bias.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -112,8 +124,8 @@ def test_a_plot(bias: MockProject, by: str) -> None:
         (("A", "B"), "takes one category"),
     ],
 )
-def test_bad_input_is_answered(bias: MockProject, arguments: tuple[str, ...], told: str) -> None:
-    ran = bias.run("qc", *arguments)
+def test_bad_input_is_answered(asked: MockProject, arguments: tuple[str, ...], told: str) -> None:
+    ran = asked.run("qc", *arguments)
     assert ran.status == 2, ran.text
     assert told in ran.err
     assert "Traceback" not in ran.text

@@ -1,0 +1,216 @@
+"""`musebuild info`: the project at a glance, or all about tasks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from musebuild.cli.asking import DATE, FORMAT, format_of, frames_of, show
+from musebuild.cli.base import ProjectCommand
+from musebuild.cli.look import IFUS
+from musebuild.engine.project import Project
+from musebuild.engine.world import ProjectWorld
+from musebuild.errors import UsageError
+from musebuild.index.dates import When, choose
+from musebuild.index.model import RawFrame
+from musebuild.index.scan import problems
+from musebuild.plan.model import Invocation, Plan
+from musebuild.plan.names import closure, select
+from musebuild.report import overview
+from musebuild.report.info import info_text
+from musebuild.report.spans import count
+from musebuild.report.tables import Rows, text_of
+from musebuild.settings.nearest import did_you_mean
+
+SECTIONS = {
+    "datasets": "datasets, with their exposures",
+    "nights": "nights, with the raw frames of each category",
+    "runs": "runs of the settings",
+    "sequences": "calibration sequences",
+    "exposures": "exposures of the sky, with flags",
+    "raw": "number of raw frames by night and category",
+    "calib": "state of the calibrations by night",
+    "science": "state of the science blocks by exposure",
+    "excluded": "frames that are not used, and why",
+    "problems": "files that cannot be used",
+}
+FIRST = ("datasets", "nights", "runs", "sequences", "exposures")
+"""What the overview holds."""
+
+
+def first_of_each(plan: Plan, names: Sequence[str]) -> list[str]:
+    """The first IFU of each task."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(plan.invocations[name].task, name)
+    return list(first.values())
+
+
+class InfoCommand(ProjectCommand):
+    """The project, or tasks."""
+
+    name = "info"
+    doc_purpose = "the project at a glance, or all about tasks"
+    doc_usage = "[TASK|PATTERN ...]"
+    doc_description = None
+    cmd_options = (
+        IFUS,
+        *(
+            {"name": name, "long": name, "type": bool, "default": False, "help": text}
+            for name, text in SECTIONS.items()
+        ),
+        DATE,
+        {
+            "name": "run",
+            "long": "run",
+            "type": list,
+            "default": [],
+            "metavar": "RUN",
+            "help": "only of this run of the settings; may be given several times",
+        },
+        FORMAT,
+    )
+
+    def run(self, params: Any, args: list[str]) -> int:
+        """Print all about each task; without names, about the project."""
+        form = format_of(params)
+        asked = [name for name in SECTIONS if params[name]]
+        project = self.project(params)
+        try:
+            if args:
+                if asked or form != "text" or params["date"] or params["run"]:
+                    raise UsageError(
+                        f"musebuild info tells of tasks ({args[0]}) or of the project, not both",
+                        remedy="leave out the task, or the options for tables",
+                    )
+                self._tasks(project, args, ifus=params["ifus"])
+            else:
+                self._glance(project, asked, [*params["date"], *self._runs(project, params)], form)
+        finally:
+            project.close()
+        return 0
+
+    @staticmethod
+    def _runs(project: Project, params: Any) -> list[str]:
+        known = project.settings.runs
+        for name in params["run"]:
+            if name not in known:
+                raise UsageError(
+                    f"there is no run {name} in the settings",
+                    why=did_you_mean(name, known) or None,
+                    remedy=f"runs are {', '.join(known)}" if known else "add it under `runs:`",
+                )
+        return list(params["run"])
+
+    @staticmethod
+    def _tasks(project: Project, args: list[str], *, ifus: bool) -> None:
+        plan = project.plan
+        names = select(plan, args)
+        resolutions = ProjectWorld(project).resolve(closure(plan, names))
+        history = project.ledger.tasks()
+        shown = names if ifus else first_of_each(plan, names)
+        texts = [
+            info_text(
+                plan.invocations[name],
+                plan,
+                resolutions[name],
+                history.get(name, {}),
+                project.store,
+                project.settings.reduced_path,
+            )
+            for name in shown
+        ]
+        sys.stdout.write("\n".join(texts))
+        if len(shown) < len(names):
+            more = len(names) - len(shown)
+            sys.stdout.write(f"\n{count(more, 'other IFU')} of the same: --ifus\n")
+
+    def _glance(
+        self, project: Project, asked: Sequence[str], dates: Sequence[str], form: str
+    ) -> None:
+        project.ingest()
+        # Where no frame can be used, the problems still tell why.
+        frames = [] if asked == ["problems"] else frames_of(project, dates, project.raw)
+        tables = {name: _table(project, name, frames, dates) for name in asked or FIRST}
+        if form in ("csv", "ecsv") and len(tables) > 1:
+            raise UsageError(
+                f"--format {form} holds one table",
+                remedy=f"choose one, such as musebuild info --exposures --format {form}",
+            )
+        if len(tables) == 1:
+            (name,) = tables
+            show(tables[name], form, f"There is nothing to show of {name}.")
+        elif form == "json":
+            sys.stdout.write(
+                json.dumps({name: table.dicts() for name, table in tables.items()}, indent=1) + "\n"
+            )
+        else:
+            if not asked:
+                self._places(project)
+            for name, table in tables.items():
+                if table.rows:
+                    sys.stdout.write(f"{name}\n")
+                    text = text_of(table)
+                    sys.stdout.write("".join(f"  {line}\n" for line in text.splitlines()))
+            if not asked:
+                self._rest(project, frames)
+
+    @staticmethod
+    def _places(project: Project) -> None:
+        settings = project.settings
+        for name, value in (
+            ("settings", settings.path),
+            ("raw frames", settings.raw_path),
+            ("reduced", settings.reduced_path),
+            ("store", settings.cache[0]),
+        ):
+            sys.stdout.write(f"{name + ':':<12}{value}\n")
+
+    @staticmethod
+    def _rest(project: Project, frames: Sequence[RawFrame]) -> None:
+        plan = project.plan
+        default = len(plan.default)
+        sys.stdout.write(f"{count(len(plan.invocations), 'task')}, {default} of them by default\n")
+        hidden = sum(1 for frame in frames if frame.excluded)
+        if hidden:
+            sys.stdout.write(f"{count(hidden, 'frame')} not used: --excluded\n")
+        for problem in problems(project.db):
+            sys.stdout.write(f"{problem}\n")
+
+
+def _table(project: Project, name: str, frames: Sequence[RawFrame], dates: Sequence[str]) -> Rows:
+    used = overview.used(frames)
+    settings = project.settings
+    made: dict[str, Callable[[], Rows]] = {
+        "datasets": lambda: overview.datasets(used, settings),
+        "nights": lambda: overview.nights(used),
+        "raw": lambda: overview.nights(used),
+        "runs": lambda: overview.runs(used, settings),
+        "sequences": lambda: overview.sequences(used),
+        "exposures": lambda: overview.exposures(used),
+        "excluded": lambda: overview.excluded(frames),
+        "calib": lambda: _states(project, "calib", "night", dates),
+        "science": lambda: _states(project, "science", "exposure", dates),
+        "problems": lambda: Rows(
+            ("path", "message", "remedy"),
+            tuple((p.path, p.message, p.remedy) for p in problems(project.db)),
+        ),
+    }
+    return made[name]()
+
+
+def _states(project: Project, group: str, by: str, dates: Sequence[str]) -> Rows:
+    plan = project.plan
+    names = plan.groups.get(group, ())
+
+    def when(invocation: Invocation) -> When:
+        return When(invocation.label, invocation.night, invocation.run, invocation.label)
+
+    every: Iterable[Invocation] = (plan.invocations[name] for name in names)
+    if by == "exposure":
+        every = (i for i in every if i.night)
+    chosen = choose(every, dates, when, runs=project.settings.runs, what=f"{group} task")
+    wanted = closure(plan, [invocation.name for invocation in chosen])
+    return overview.states(plan, ProjectWorld(project).resolve(wanted), chosen, by=by)

@@ -15,41 +15,41 @@ FIRST, SECOND = "2017-06-16T01:34:56.867", "2017-06-16T01:36:56.867"
 
 
 def test_a_flag_comes_and_goes_with_author_and_reason(project: MockProject) -> None:
-    ran = project.run("flag", "add", "SATELLITE", FIRST, "-m", "a trail", "--author", "Ada")
+    ran = project.ask("flag", "add", "SATELLITE", FIRST, "-m", "a trail", "--author", "Ada")
     assert ran.out == "SATELLITE: 1 exposure flagged\n", ran.err
-    (row,) = json.loads(project.run("flag", "find", "SATELLITE", "--format", "json").out)
+    (row,) = json.loads(project.ask("flag", "find", "SATELLITE", "--format", "json").out)
     assert (row["exposure"], row["author"], row["reason"]) == (FIRST, "Ada", "a trail")
     assert row["date"].startswith("20")
     # Who flags again does not change who was first.
-    again = project.run("flag", "add", "SATELLITE", FIRST, "--author", "Eve")
+    again = project.ask("flag", "add", "SATELLITE", FIRST, "--author", "Eve")
     assert "1 had it already" in again.out
-    assert "Ada" in project.run("flag", "find", "SATELLITE").out
-    assert "from 1 exposure" in project.run("flag", "remove", "SATELLITE", FIRST).out
-    assert project.run("flag", "find", "SATELLITE").out == "No exposure has it.\n"
+    assert "Ada" in project.ask("flag", "find", "SATELLITE").out
+    assert "from 1 exposure" in project.ask("flag", "remove", "SATELLITE", FIRST).out
+    assert project.ask("flag", "find", "SATELLITE").out == "No exposure has it.\n"
 
 
 def test_a_night_flags_its_science_exposures_only(project: MockProject) -> None:
-    assert "2 exposures flagged" in project.run("flag", "add", "BAD_SKY_SUB", "2017-06-15").out
-    project.run("flag", "add", "BAD_SLICE", SECOND)
-    both = project.run("flag", "find", "BAD_SKY_SUB", "BAD_SLICE", "--all", "--format", "csv").out
+    assert "2 exposures flagged" in project.ask("flag", "add", "BAD_SKY_SUB", "2017-06-15").out
+    project.ask("flag", "add", "BAD_SLICE", SECOND)
+    both = project.ask("flag", "find", "BAD_SKY_SUB", "BAD_SLICE", "--all", "--format", "csv").out
     assert FIRST not in both
     assert both.count(SECOND) == 2
-    assert project.run("flag", "list", FIRST).out.count("BAD_") == 1
+    assert project.ask("flag", "list", FIRST).out.count("BAD_") == 1
 
 
 def test_the_predefined_flags_and_those_of_the_settings_are_known(project: MockProject) -> None:
     project.settings["flags"] = {"MY_FLAG": "this is a super useful flag"}
     project.write()
-    out = project.run("flag", "list").out
+    out = project.ask("flag", "list").out
     assert "this is a super useful flag" in out
     assert all(name in out for name in PREDEFINED)
     assert len(PREDEFINED) == 11
-    assert project.run("flag", "add", "MY_FLAG", FIRST).status == 0
+    assert project.ask("flag", "add", "MY_FLAG", FIRST).status == 0
     # Out of the settings again, it can still be found and taken away.
     del project.settings["flags"]
     project.write()
-    assert "no longer in the settings" in project.run("flag", "list").out
-    assert project.run("flag", "remove", "MY_FLAG", FIRST).status == 0
+    assert "no longer in the settings" in project.ask("flag", "list").out
+    assert project.ask("flag", "remove", "MY_FLAG", FIRST).status == 0
 
 
 def test_flags_come_with_the_frames_and_are_a_change_of_the_index(project: MockProject) -> None:
@@ -79,7 +79,7 @@ def test_flags_come_with_the_frames_and_are_a_change_of_the_index(project: MockP
     ],
 )
 def test_bad_input_is_answered(project: MockProject, arguments: tuple[str, ...], told: str) -> None:
-    ran = project.run("flag", *arguments)
+    ran = project.ask("flag", *arguments)
     assert ran.status == 2
     assert told in ran.err
     assert "Traceback" not in ran.text

@@ -35,18 +35,18 @@ def partly(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject
 
 
 def rows(project: MockProject, *arguments: str) -> list[dict[str, Any]]:
-    ran = project.run(*arguments, "--format", "json")
+    ran = project.ask(*arguments, "--format", "json")
     assert ran.status == 0, ran.err
     found: list[dict[str, Any]] = json.loads(ran.out)
     return found
 
 
 def test_the_project_at_a_glance(partly: MockProject) -> None:
-    out = partly.run("info").out
+    out = partly.ask("info").out
     for text in ("datasets", "GTO17", "2017-06-15", FIRST, "2017-06-16T10:40:27", "web page"):
         assert text in out
     assert "2 frames not used: --excluded" in out
-    whole = json.loads(partly.run("info", "--format", "json").out)
+    whole = json.loads(partly.ask("info", "--format", "json").out)
     assert set(whole) == {"datasets", "nights", "runs", "sequences", "exposures"}
     assert whole["datasets"][0]["exposures"] == 2
     assert whole["runs"] == [
@@ -96,10 +96,10 @@ def test_dates_and_runs_choose(partly: MockProject) -> None:
 
 def test_every_format_holds_the_same(partly: MockProject) -> None:
     expected = [row["exposure"] for row in rows(partly, "info", "--exposures")]
-    text = partly.run("info", "--exposures", "--format", "csv").out
+    text = partly.ask("info", "--exposures", "--format", "csv").out
     assert [row["exposure"] for row in csv.DictReader(io.StringIO(text))] == expected
     table = Table.read(
-        partly.run("info", "--exposures", "--format", "ecsv").out, format="ascii.ecsv"
+        partly.ask("info", "--exposures", "--format", "ecsv").out, format="ascii.ecsv"
     )
     assert list(table["exposure"]) == expected
     assert str(table["exptime"].unit) == "s"
@@ -136,8 +136,8 @@ def test_raw_frames_show_what_is_asked(partly: MockProject) -> None:
 
 def test_the_reduction_log_of_an_exposure(partly: MockProject) -> None:
     shutil.copy(LOG, partly.folder / "raw")
-    partly.run("flag", "add", "SATELLITE", FIRST, "--author", "Ada", "-m", "a trail")
-    out = partly.run("info-exp", FIRST).out
+    partly.ask("flag", "add", "SATELLITE", FIRST, "--author", "Ada", "-m", "a trail")
+    out = partly.ask("info-exp", FIRST).out
     for text in (
         "target: FIELD",
         "flag SATELLITE (Ada",
@@ -156,7 +156,7 @@ def test_the_short_log_of_a_night(partly: MockProject) -> None:
     lines = rows(partly, "info-exp", "--night", "2017-06-15", "--short")
     assert {row["exposure"] for row in lines} >= {FIRST, SECOND}
     assert {row["state"] for row in lines} >= {"waits"}
-    assert partly.run("info-exp", "--night", "2017-06-15", "--short").out.count(FIRST) >= 2
+    assert partly.ask("info-exp", "--night", "2017-06-15", "--short").out.count(FIRST) >= 2
 
 
 def test_warnings_of_recipes(partly: MockProject) -> None:
@@ -165,7 +165,7 @@ def test_warnings_of_recipes(partly: MockProject) -> None:
     assert [row["warnings"] for row in listed] == [1, 1]
     detail = rows(partly, "info-warnings", "--mode", "detail", "muse_flat:*.ifu01")
     assert [row["warning"] for row in detail] == ["a slice is faint"]
-    assert partly.run("info-warnings", "muse_bias").out == "No recipe warned.\n"
+    assert partly.ask("info-warnings", "muse_bias").out == "No recipe warned.\n"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_warnings_of_recipes(partly: MockProject) -> None:
     ],
 )
 def test_bad_input_is_answered(partly: MockProject, arguments: tuple[str, ...], told: str) -> None:
-    ran = partly.run(*arguments)
+    ran = partly.ask(*arguments)
     assert ran.status == 2, ran.text
     assert told in ran.err
     assert "Traceback" not in ran.text

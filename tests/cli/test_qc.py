@@ -37,7 +37,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject:
 
 
 def rows(project: MockProject, *arguments: str) -> list[dict[str, Any]]:
-    ran = project.run("qc", "MASTER_BIAS", "--format", "json", *arguments)
+    ran = project.ask("qc", "MASTER_BIAS", "--format", "json", *arguments)
     assert ran.status == 0, ran.err
     found: list[dict[str, Any]] = json.loads(ran.out)
     return found
@@ -48,8 +48,8 @@ def test_parameters_are_there_as_soon_as_the_product_is(bias: MockProject) -> No
     assert (first["ifu"], first["QC_BIAS_MASTER_MEDIAN"], first["QC_BIAS_RON"]) == (1, 500.25, 2.5)
     assert (second["ifu"], second["QC_BIAS_MASTER_MEDIAN"]) == (2, 510)
     assert {row["night"] for row in (first, second)} == {"2017-06-15"}
-    assert "MASTER_BIAS" in bias.run("qc").out
-    assert "510" in bias.run("qc", "MASTER_BIAS").out
+    assert "MASTER_BIAS" in bias.ask("qc").out
+    assert "510" in bias.ask("qc", "MASTER_BIAS").out
 
 
 def test_only_current_products_unless_history_is_asked_for(bias: MockProject) -> None:
@@ -90,9 +90,9 @@ def test_a_store_shared_by_two_projects_gives_both_their_parameters(
 
 def test_formats_hold_the_same(asked: MockProject) -> None:
     expected = rows(asked)
-    read = list(csv.DictReader(io.StringIO(asked.run("qc", "MASTER_BIAS", "--format", "csv").out)))
+    read = list(csv.DictReader(io.StringIO(asked.ask("qc", "MASTER_BIAS", "--format", "csv").out)))
     assert [row["QC_BIAS_MASTER_MEDIAN"] for row in read] == ["500.25", "510"]
-    table = Table.read(asked.run("qc", "MASTER_BIAS", "--format", "ecsv").out, format="ascii.ecsv")
+    table = Table.read(asked.ask("qc", "MASTER_BIAS", "--format", "ecsv").out, format="ascii.ecsv")
     assert list(table["QC_BIAS_MASTER_MEDIAN"]) == [r["QC_BIAS_MASTER_MEDIAN"] for r in expected]
 
 
@@ -105,7 +105,7 @@ def test_dates_and_parameters_choose(asked: MockProject) -> None:
 
 @pytest.mark.parametrize("by", ["ifu", "night"])
 def test_a_plot(asked: MockProject, by: str) -> None:
-    ran = asked.run("qc", "MASTER_BIAS", "--plot", "--by", by, "-o", "bias.png")
+    ran = asked.ask("qc", "MASTER_BIAS", "--plot", "--by", by, "-o", "bias.png")
     assert ran.status == 0, ran.err
     assert (asked.folder / "bias.png").read_bytes().startswith(b"\x89PNG")
 
@@ -125,12 +125,12 @@ def test_a_plot(asked: MockProject, by: str) -> None:
     ],
 )
 def test_bad_input_is_answered(asked: MockProject, arguments: tuple[str, ...], told: str) -> None:
-    ran = asked.run("qc", *arguments)
+    ran = asked.ask("qc", *arguments)
     assert ran.status == 2, ran.text
     assert told in ran.err
     assert "Traceback" not in ran.text
 
 
 def test_before_anything_is_made(project: MockProject) -> None:
-    assert "Nothing was made yet" in project.run("qc").out
-    assert "nothing was made yet" in project.run("qc", "MASTER_BIAS").err
+    assert "Nothing was made yet" in project.ask("qc").out
+    assert "nothing was made yet" in project.ask("qc", "MASTER_BIAS").err

@@ -141,17 +141,17 @@ def test_a_log_that_cannot_be_read_is_told_and_stops_nothing(
         path.write_bytes(b"")
     project.settings["GTO_logs"] = {"db": "{workdir}/log.db"}
     project.write()
-    ran = project.run("ingest")
+    ran = project.ask("ingest")
     assert ran.status == 0, ran.err
     assert "log.db" in ran.out
     assert "GTO_logs" in ran.out
 
 
 def test_ingest_counts(project: MockProject) -> None:
-    assert "16 new" in (out := project.run("ingest").out), out
-    assert "0 new, 0 changed, 16 unchanged" in project.run("ingest").out
-    assert "16 changed" in project.run("ingest", "--force").out
+    assert "16 new" in (out := project.ask("ingest").out), out
+    assert "0 new, 0 changed, 16 unchanged" in project.ask("ingest").out
+    assert "16 changed" in project.ask("ingest", "--force").out
     (project.folder / "raw" / "web.fits").write_text("<html>", encoding="utf-8")
-    ran = project.run("ingest")
+    ran = project.ask("ingest")
     assert ran.status == 1
     assert "web page" in ran.out

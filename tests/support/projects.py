@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 import subprocess
@@ -14,6 +16,7 @@ from typing import Any
 import yaml
 
 from musebuild.cli.init import make_project
+from musebuild.cli.main import main
 from tests.support.waiting import PATIENCE, wait_until
 
 RECIPES: dict[str, Any] = {
@@ -120,6 +123,17 @@ class MockProject:
     def release(self, gate: str) -> None:
         """Let recipes go on that `hold` keeps."""
         (self.folder / gate).touch()
+
+    def ask(self, *arguments: str) -> Ran:
+        """The same in this process, for questions: a fifth of the time."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            status = main(arguments)
+        return Ran(status, out.getvalue(), err.getvalue())
 
     def build(self, *arguments: str) -> Ran:
         """Run a build that must succeed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ from musebuild.recipes.functions import fit
 from musebuild.recipes.pycpl import convert
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
-from musebuild.settings.problems import Problem
+from musebuild.settings.problems import Problem, problem_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Parameter:
     choices: tuple[Any, ...] = ()
     low: float | None = None
     high: float | None = None
+    items: tuple[str, ...] = ()
+    """What a list may contain, as far as the description of the parameter says."""
 
 
 def read_parameters(path: str, plugins: Iterable[str]) -> dict[str, dict[str, Parameter]]:
@@ -60,12 +63,32 @@ def read_parameters(path: str, plugins: Iterable[str]) -> dict[str, dict[str, Pa
     return {
         plugin: {
             one["name"]: Parameter(
-                one["name"], one["default"], tuple(one["choices"] or ()), *one["range"]
+                one["name"],
+                one["default"],
+                tuple(one["choices"] or ()),
+                low=one["range"][0],
+                high=one["range"][1],
+                items=items_of(one["about"]),
             )
             for one in found
         }
         for plugin, found in json.loads(done.stdout).items()
     }
+
+
+def items_of(description: str) -> tuple[str, ...]:
+    """Names in quotes that a list may contain: `save` has "one or more of "cube", …"."""
+    if "one or more of" not in description:
+        return ()
+    return tuple(dict.fromkeys(re.findall(r'"(\w+)"', description)))
+
+
+def _numbers(text: Any) -> list[float] | None:
+    """The numbers of a list such as `15.,15.`; None where it is none."""
+    try:
+        return [float(part) for part in str(text).split(",")]
+    except ValueError:
+        return None
 
 
 def check_parameter(value: Any, parameter: Parameter) -> tuple[str, str]:
@@ -81,7 +104,17 @@ def check_parameter(value: Any, parameter: Parameter) -> tuple[str, str]:
         low, high = parameter.low, parameter.high
         if (low is not None and converted < low) or (high is not None and converted > high):
             return "is out of range", f"{low} to {high}"
+    default = parameter.default
+    of_numbers = isinstance(default, str) and "," in default and _numbers(default) is not None
+    if of_numbers and _numbers(converted) is None:
+        return "cannot be used here", f"numbers with commas between them, such as {default}"
     return "", ""
+
+
+def _strange(value: Any, parameter: Parameter) -> list[str]:
+    """Items of a list that the parameter's description does not know."""
+    given = [part.strip() for part in str(value).split(",")]
+    return [part for part in given if part not in parameter.items] if parameter.items else []
 
 
 def check_python(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem]:
@@ -102,29 +135,30 @@ def check_python(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Pro
         allowed = recipe.parameters
         for name, value in planned.block.params.items():
             keys = ("recipes", planned.name, "params", name)
-            where, dotted = settings.where(*keys), ".".join(keys)
             if name not in allowed:
                 problems.append(
-                    Problem(
-                        f"{dotted}: {recipe.plugin} has no parameter {name}",
-                        where,
+                    problem_at(
+                        settings,
+                        keys,
+                        f"{recipe.plugin} has no parameter {name}",
+                        of_key=True,
                         nearest=tuple(nearest(name, allowed)),
                         allowed=", ".join(allowed) or "none",
-                        keys=keys,
                     )
                 )
                 continue
             try:
                 fit(value, allowed[name])
             except ValueError as error:
-                message = f"{dotted}: {value} cannot be used here"
-                problems.append(Problem(message, where, allowed=str(error), keys=keys))
+                problems.append(
+                    problem_at(settings, keys, f"{value} cannot be used here", allowed=str(error))
+                )
         problems += [
-            Problem(
-                f"recipes.{planned.name}.params: {recipe.plugin} needs {name}",
-                settings.where("recipes", planned.name, "params"),
+            problem_at(
+                settings,
+                ("recipes", planned.name, "params"),
+                f"{recipe.plugin} needs {name}",
                 remedy=f"give it: recipes.{planned.name}.params.{name}",
-                keys=("recipes", planned.name, "params"),
             )
             for name, parameter in allowed.items()
             if parameter.required and name not in planned.params
@@ -155,24 +189,37 @@ def check_parameters(
             continue
         for name in planned.block.params:
             keys = ("recipes", planned.name, "params", name)
-            where = settings.where(*keys)
-            dotted = ".".join(keys)
             if name not in allowed:
                 problems.append(
-                    Problem(
-                        f"{dotted}: {planned.recipe.plugin} has no parameter {name}",
-                        where,
+                    problem_at(
+                        settings,
+                        keys,
+                        f"{planned.recipe.plugin} has no parameter {name}",
+                        of_key=True,
                         nearest=tuple(nearest(name, allowed)),
                         allowed=", ".join(allowed),
-                        keys=keys,
                     )
                 )
                 continue
-            value = planned.params[name]
-            wrong, choices = check_parameter(value, allowed[name])
+            value, parameter = planned.params[name], allowed[name]
+            wrong, choices = check_parameter(value, parameter)
             if wrong:
+                close = tuple(nearest(str(value), map(str, parameter.choices), 1))
                 problems.append(
-                    Problem(f"{dotted}: {value} {wrong}", where, allowed=choices, keys=keys)
+                    problem_at(settings, keys, f"{value} {wrong}", allowed=choices, nearest=close)
+                )
+            strange = [] if wrong else _strange(value, parameter)
+            if strange:
+                problems.append(
+                    problem_at(
+                        settings,
+                        keys,
+                        f"the description of {name} in {planned.recipe.plugin} does not speak "
+                        f"of {', '.join(strange)}",
+                        severity="warning",
+                        allowed=", ".join(parameter.items),
+                        nearest=tuple(nearest(strange[0], parameter.items, 1)),
+                    )
                 )
     return problems
 
@@ -194,6 +241,7 @@ def main(path: str, plugins: list[str]) -> None:
                 "default": one.default,
                 "choices": list(one.sequence) if one.sequence else None,
                 "range": list(one.range) if one.range else [None, None],
+                "about": str(one.__doc__ or ""),
             }
             for one in recipe.param
         ]

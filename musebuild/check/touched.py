@@ -7,6 +7,7 @@ from typing import Literal
 
 from musebuild.plan.blocks import PlannedBlock, providers
 from musebuild.settings.diff import Difference
+from musebuild.settings.model import Settings
 from musebuild.settings.resolved import Keys
 
 SELECTING = ("select", "names_with_selection", "exclude_flags")
@@ -63,7 +64,7 @@ def meant(
 
 
 def touched(
-    differences: Iterable[Difference], *plans: Iterable[PlannedBlock]
+    differences: Iterable[Difference], *plans: tuple[Settings, Iterable[PlannedBlock]]
 ) -> dict[str, Literal["itself", "below"]]:
     """Blocks that differences touch, in the order of the blocks.
 
@@ -72,20 +73,20 @@ def touched(
     differences : iterable of Difference
         Of two settings.
     *plans : iterable of PlannedBlock
-        The blocks of each.
+        Each with its blocks.
 
     Returns
     -------
     dict
         Name → `itself`, or `below`: it takes products of one that is touched.
     """
-    wholes = [{planned.name: planned for planned in plan} for plan in plans]
-    blocks = {name: planned for whole in reversed(wholes) for name, planned in whole.items()}
+    wholes = [(settings, {planned.name: planned for planned in plan}) for settings, plan in plans]
+    blocks = {name: planned for _, whole in reversed(wholes) for name, planned in whole.items()}
     found: set[str] = set()
     for one in differences:
         found |= directly(one.keys, blocks)
     below = set(found)
-    for whole in wholes:
+    for _settings, whole in wholes:
         for planned in whole.values():  # each follows those whose products it takes
             if providers(planned, whole) & below:
                 below.add(planned.name)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
+from musebuild.check.blocks import check_blocks, products_of_paths
+from musebuild.check.files import check_dates, check_paths
+from musebuild.check.names import check_flags, check_selections, check_targets
 from musebuild.check.parameters import check_parameters, check_python, read_parameters
+from musebuild.check.secrets import check_secrets
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError
-from musebuild.plan.blocks import PlannedBlock, plan_blocks
+from musebuild.plan.blocks import PlannedBlock
+from musebuild.recipes.catalogue import load_catalogue
+from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
-from musebuild.settings.problems import Problem, SettingsProblems, ordered
+from musebuild.settings.problems import Problem, SettingsProblems, ordered, problem_at
 
 
 def check_categories(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem]:
@@ -35,41 +40,33 @@ def check_categories(blocks: Iterable[PlannedBlock], settings: Settings) -> list
             ("exclude", frames.exclude),
             ("include", frames.include),
             ("offsets", frames.offsets),
+            ("", frames.sources),
         ):
             for category in sorted(set(categories) - known):
-                keys = ("recipes", planned.name, "frames", key)
+                keys = ("recipes", planned.name, "frames", key or category)
                 problems.append(
-                    Problem(
-                        f"{'.'.join(keys)}: {recipe.name} takes no {category}",
-                        settings.where(*keys),
+                    problem_at(
+                        settings,
+                        (*keys, category) if key == "offsets" else keys,
+                        f"{recipe.name} takes no {category}",
+                        of_key=key in ("", "offsets"),
                         nearest=tuple(nearest(category, known)),
                         allowed=", ".join(sorted(known)),
-                        keys=keys,
                     )
                 )
     return problems
 
 
-def _warn(message: str, settings: Settings, *keys: str, remedy: str = "") -> Problem:
-    return Problem(message, settings.where(*keys), remedy=remedy, severity="warning", keys=keys)
-
-
-def check_paths(settings: Settings) -> list[Problem]:
-    """Paths that do not exist; only warnings, since they may come before they are needed."""
-    found = []
-    for key, path in (
-        ("raw_path", settings.raw_path),
-        ("muse_calib_path", settings.muse_calib_path),
-    ):
-        if path is not None and not path.is_dir():
-            found.append(_warn(f"{key}: {path} does not exist", settings, key))
-    return found
-
-
-def _of(error: MusebuildError, settings: Settings, *keys: str) -> Problem:
+def _of(error: MusebuildError, settings: Settings, *keys: str, severity: str = "error") -> Problem:
     """An error as a problem of the settings."""
     text = error.what if error.why is None else f"{error.what} ({error.why})"
-    return Problem(text, settings.where(*keys), remedy=error.remedy or "", keys=keys)
+    return problem_at(
+        settings,
+        keys,
+        text,
+        remedy=error.remedy or "",
+        severity="warning" if severity == "warning" else "error",
+    )
 
 
 def check_project(project: Project) -> list[Problem]:
@@ -85,24 +82,45 @@ def check_project(project: Project) -> list[Problem]:
         settings = project.settings
     except SettingsProblems as error:
         return list(error.problems)
-    problems: list[Problem] = check_paths(settings)
+    problems: list[Problem] = []
+    catalogue: Mapping[str, Recipe]
     try:
-        blocks, _ = plan_blocks(settings, project.catalogue)
+        catalogue = project.catalogue
     except MusebuildError as error:
-        return ordered([*problems, _of(error, settings, "recipes")])
-    problems += check_categories(blocks, settings)
-    problems += check_python(blocks, settings)
-    try:
-        drs: Any = project.drs
-        if drs.path:
-            plugins = [planned.recipe.plugin for planned in blocks]
-            known = read_parameters(drs.path, plugins)
-            problems += check_parameters(blocks, known, settings)
-    except MusebuildError as error:
-        problems.append(_of(error, settings, "cpl"))
-    if settings.raw_path.is_dir():
+        problems.append(_of(error, settings, "recipes"))
+        catalogue = load_catalogue()
+        sound = False
+    else:
+        blocks, wrong = check_blocks(settings, catalogue)
+        problems += wrong
+        sound = not wrong
+        problems += check_categories(blocks, settings)
+        problems += check_python(blocks, settings)
+        problems += _of_pipeline(project, blocks)
+        problems += check_paths(settings, products_of_paths(settings, blocks))
+        if not settings.raw_path.is_dir():
+            problems += check_targets(settings, {planned.name for planned in blocks})
+    problems += check_flags(settings)
+    problems += check_selections(settings)
+    problems += check_dates(settings)
+    problems += check_secrets(settings)
+    if sound and settings.raw_path.is_dir():
         problems += _of_plan(project, settings)
     return ordered(problems)
+
+
+def _of_pipeline(project: Project, blocks: Iterable[PlannedBlock]) -> list[Problem]:
+    """Parameters against those of the pipeline, where one is installed."""
+    settings = project.settings
+    try:
+        drs = project.drs
+        if not drs.path:
+            return []
+        known = read_parameters(drs.path, [planned.recipe.plugin for planned in blocks])
+    except MusebuildError as error:
+        # It is needed only when something runs; a settings file can be written before.
+        return [_of(error, settings, "cpl", severity="warning")]
+    return check_parameters(blocks, known, settings)
 
 
 def _of_plan(project: Project, settings: Settings) -> list[Problem]:
@@ -111,15 +129,23 @@ def _of_plan(project: Project, settings: Settings) -> list[Problem]:
         plan = project.plan
     except MusebuildError as error:
         return [_of(error, settings, "recipes")]
-    found = [
-        Problem(
-            f"{left.name}: {left.reason}",
-            settings.where("recipes", left.name.partition(":")[0]),
-            remedy=left.remedy,
-            severity="error" if left.error else "warning",
+    found = []
+    for left in plan.left_out:
+        at = settings.where("recipes", left.name.partition(":")[0])
+        found.append(
+            Problem(
+                f"{left.name}: {left.reason}",
+                at,
+                remedy=left.remedy,
+                severity="error" if left.error else "warning",
+            )
         )
-        for left in plan.left_out
+    found += [
+        problem_at(settings, ["raw_path"], str(bad), severity="warning")
+        for bad in project.scan_report.problems
     ]
-    found += [_warn(str(bad), settings, "raw_path") for bad in project.scan_report.problems]
-    found += [_warn(text, settings, "muse_calib_path") for text in project.files.problems]
+    found += [
+        problem_at(settings, ["muse_calib_path"], text, severity="warning")
+        for text in project.files.problems
+    ]
     return found

@@ -57,7 +57,7 @@ class SettingsCommand(ProjectCommand):
             other = Project(Path(params["diff"]).expanduser().absolute(), project.overrides)
             ours, theirs = _blocks(project), _blocks(other)
             found = meant(differences(project.settings, other.settings), ours, theirs)
-            names = touched(found, ours, theirs)
+            names = touched(found, (project.settings, ours), (other.settings, theirs))
             _tell(_diff_document(found, names) if machine else _diff_lines(found, names))
             return 0
         values = [*explained(project.settings), *_of_recipes(project)]

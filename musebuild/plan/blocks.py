@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,37 @@ from musebuild.recipes.model import ProductRule, Recipe
 from musebuild.settings.model import Block, Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.sources import is_path
+
+
+class BlockError(PlanError):
+    """A block cannot be planned as the settings have it.
+
+    Parameters
+    ----------
+    block : str
+        Its name.
+    keys : tuple of str
+        Of what is wrong in the settings.
+    near : sequence of str
+        Names that may have been meant.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        settings: Settings,
+        *keys: str,
+        block: str = "",
+        near: Sequence[str] = (),
+        why: str | None = None,
+        remedy: str,
+    ) -> None:
+        if near:
+            why = f"did you mean {' or '.join(near)}?"
+        super().__init__(what, where=str(settings.where(*keys)), why=why, remedy=remedy)
+        self.block = block or keys[1]
+        self.keys = keys
+        self.near = tuple(near)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +130,32 @@ def _needed_by_default(settings: Settings, recipe: Recipe) -> bool:
     )
 
 
+def _source(block: Block, recipe: Recipe) -> str:
+    """Name of the block whose products a block takes; empty where it takes raw frames."""
+    return "" if recipe.raw else block.from_recipe or recipe.from_recipe
+
+
+def _without_source(
+    blocks: dict[str, Block], catalogue: Mapping[str, Recipe], left_out: Iterable[LeftOut]
+) -> list[LeftOut]:
+    """Take out the blocks that take products of one that is left out, and theirs."""
+    gone = {left.name: left.reason for left in left_out}
+    found: list[LeftOut] = []
+    more = True
+    while more:
+        more = False
+        for name, block in list(blocks.items()):
+            source = _source(block, catalogue[recipe_name(block, catalogue)])
+            if source not in blocks and source in gone:
+                gone[name] = f"it takes products of {source}, which is left out: {gone[source]}"
+                found.append(LeftOut(name, gone[name]))
+                del blocks[name]
+                more = True
+    return found
+
+
 def plan_blocks(
-    settings: Settings, catalogue: Mapping[str, Recipe]
+    settings: Settings, catalogue: Mapping[str, Recipe], *, without: Collection[str] = ()
 ) -> tuple[list[PlannedBlock], list[LeftOut]]:
     """All blocks, in an order in which each follows those whose products it takes.
 
@@ -110,6 +165,8 @@ def plan_blocks(
         The declared blocks.
     catalogue : mapping
         Recipes by name; those that run by default get a block of their own.
+    without : collection of str
+        Blocks to leave out, with all that take their products.
 
     Returns
     -------
@@ -119,7 +176,7 @@ def plan_blocks(
 
     Raises
     ------
-    PlanError
+    BlockError
         A block names no recipe or no source that there is, or blocks make a circle.
     """
     blocks: dict[str, Block] = {}
@@ -128,15 +185,19 @@ def plan_blocks(
         if name not in settings.blocks and _needed_by_default(settings, recipe):
             blocks[name] = Block(name)
     for name, block in settings.blocks.items():
+        if name in without:
+            left_out.append(LeftOut(name, "it has a mistake"))
+            continue
         found = recipe_name(block, catalogue)
         if not found:
             key = ("recipes", name, "recipe") if block.recipe else ("recipes", name)
             wanted = block.recipe or name
             near = nearest(wanted, catalogue)
-            raise PlanError(
+            raise BlockError(
                 f"recipes.{name}: there is no recipe {wanted}",
-                where=str(settings.where(*key)),
-                why=f"did you mean {' or '.join(near)}?" if near else None,
+                settings,
+                *key,
+                near=near,
                 remedy="name the block as its recipe (muse_scipost, muse_scipost_rec), "
                 f"or say which with `recipe:`; recipes are {', '.join(catalogue)}",
             )
@@ -146,26 +207,21 @@ def plan_blocks(
             left_out.append(LeftOut(name, catalogue[found].unavailable))
         else:
             blocks[name] = block
+    left_out += _without_source(blocks, catalogue, left_out)
     planned = []
-    gone = {left.name: left.reason for left in left_out}
     for name, block in blocks.items():
         recipe = catalogue[recipe_name(block, catalogue)]
-        source = ""
-        if not recipe.raw:
-            source = block.from_recipe or recipe.from_recipe
-            if source not in blocks and source in gone:
-                reason = f"it takes products of {source}, which is left out: {gone[source]}"
-                left_out.append(LeftOut(name, reason))
-                gone[name] = reason
-                continue
-            if source not in blocks:
-                near = nearest(source, blocks)
-                raise PlanError(
-                    f"recipes.{name}.from_recipe: there is no block {source}",
-                    where=str(settings.where("recipes", name, "from_recipe")),
-                    why=f"did you mean {' or '.join(near)}?" if near else None,
-                    remedy=f"name one of {', '.join(blocks)}",
-                )
+        source = _source(block, recipe)
+        if source and source not in blocks:
+            raise BlockError(
+                f"recipes.{name}.from_recipe: there is no block {source}",
+                settings,
+                "recipes",
+                name,
+                "from_recipe",
+                near=nearest(source, blocks),
+                remedy=f"name one of {', '.join(blocks)}",
+            )
         params = {
             key: given_value(key, value, recipe)
             for key, value in {**recipe.params, **block.params}.items()
@@ -221,9 +277,11 @@ def _ordered(planned: Iterable[PlannedBlock], settings: Settings) -> list[Planne
             return
         if name in path:
             circle = " → ".join([*path[path.index(name) :], name])
-            raise PlanError(
+            raise BlockError(
                 "Blocks take each other's products in a circle",
-                where=str(settings.where("recipes", name)),
+                settings,
+                "recipes",
+                name,
                 why=circle,
                 remedy="change from_recipe or frames of one of them",
             )

@@ -35,15 +35,13 @@ TABLES: Mapping[str, str] = {
     "qa_raw": "quality of the raw exposures (seeing, PSF reconstruction)",
     "qa_reduced": "quality of the reduced exposures (sky, FSF, image photometry)",
     "flags": "flags of the exposures",
-    "weather_conditions": "weather of the nights",
-    "gto_logs": "ranks and comments of the observers",
-    "reduced": "products, one row each",
 }
 """Tables that a selection may be made on."""
 
 _TOKEN = re.compile(
     r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--|/\*|\w+|[\s\S]"""
 )
+_NO_TABLE = "no such table: "
 _MISSING = re.compile(r"no such column: (.+)")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -300,6 +298,11 @@ def _compile(text: str, table: str, columns: Iterable[str]) -> set[str]:
             raise ConditionError(
                 f"the condition reads {refused[0]}",
                 allowed=f"columns of the table {table} only, and nothing is written",
+            ) from None
+        if str(error).startswith(_NO_TABLE):
+            raise ConditionError(
+                f"the condition reads {str(error).removeprefix(_NO_TABLE)}",
+                allowed=f"columns of the table {table} only",
             ) from None
         missing = _MISSING.fullmatch(str(error))
         if missing:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from musebuild.settings.conditions import ConditionError, make_condition
 from musebuild.settings.model import (
     ALWAYS,
     Block,
@@ -100,6 +101,8 @@ class _Maker:
         """Files with their nights, from a text or a mapping."""
         if isinstance(value, str):
             return ((value, ALWAYS),)
+        if isinstance(value, list):
+            return tuple((name, ALWAYS) for name in value)
         return tuple((name, self.dates(span, (*keys, name))) for name, span in value.items())
 
     def ifus(self, value: Any) -> tuple[int, ...] | None:
@@ -117,11 +120,30 @@ class _Maker:
             found.update(range(start, end + 1))
         return tuple(sorted(found)) or None
 
+    def selections(self, data: Mapping[str, Any], at: Keys) -> None:
+        """Note conditions that could do more than select rows of one table."""
+        chosen: list[tuple[Keys, Mapping[str, Any] | None]] = [
+            ((*at, "select"), data.get("select")),
+            *(
+                ((*at, "names_with_selection", name), tables)
+                for name, tables in (data.get("names_with_selection") or {}).items()
+            ),
+        ]
+        for keys, tables in chosen:
+            for table, condition in (tables or {}).items():
+                try:
+                    make_condition(condition, table)
+                except ConditionError as error:
+                    self.problem(
+                        (*keys, table), error.message, allowed=error.allowed, nearest=error.near
+                    )
+
     def block(self, name: str, data: Mapping[str, Any], common: Mapping[str, Any]) -> Block:
         """One block."""
         at: Keys = ("recipes", name)
         init = {**common, **_filled(data.get("init"))}
         frames = data.get("frames") or {}
+        self.selections(data, at)
         return Block(
             name=name,
             recipe=data.get("recipe"),

@@ -1,0 +1,163 @@
+"""Names in the settings that must be known elsewhere: flags, datasets, runs, tables, columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from musebuild.index.columns import COLUMNS, column_of
+from musebuild.index.flags import known_flags
+from musebuild.settings.conditions import TABLES, ConditionError, check_condition
+from musebuild.settings.model import Settings
+from musebuild.settings.nearest import nearest
+from musebuild.settings.problems import Problem, problem_at
+
+Keys = tuple[str | int, ...]
+
+
+def raw_columns(settings: Settings) -> tuple[str, ...]:
+    """Columns of the table of raw frames, with those of `additional_keywords`."""
+    return tuple(dict.fromkeys([*COLUMNS, *map(column_of, settings.additional_keywords)]))
+
+
+def check_flags(settings: Settings) -> list[Problem]:
+    """Flags of `exclude_flags` that nobody defines."""
+    known = known_flags(settings.flags)
+    problems = []
+    for block in settings.blocks.values():
+        given = block.extra.get("exclude_flags")
+        keys: Keys = ("recipes", block.name, "exclude_flags")
+        for at, flag in _each(given, keys):
+            if isinstance(flag, str) and flag not in known:
+                problems.append(_unknown(settings, at, "flag", flag, known, "flags"))
+    return problems
+
+
+def check_selections(settings: Settings) -> list[Problem]:
+    """Selections and exclusions by column: tables, columns, datasets and runs."""
+    problems = []
+    for keys, table, condition in _conditions(settings):
+        if table not in TABLES:
+            problems.append(
+                problem_at(
+                    settings,
+                    keys,
+                    f"there is no table {table} to select from",
+                    of_key=True,
+                    nearest=tuple(nearest(table, TABLES)),
+                    allowed=", ".join(TABLES),
+                )
+            )
+            continue
+        columns = raw_columns(settings) if table == "raw" else None
+        if isinstance(condition, Mapping):
+            problems += _columns(settings, keys, condition, columns)
+            continue
+        try:
+            check_condition(str(condition), table, columns)
+        except ConditionError as error:
+            problems.append(
+                problem_at(settings, keys, error.message, allowed=error.allowed, nearest=error.near)
+            )
+    return problems
+
+
+def check_targets(settings: Settings, names: Collection[str]) -> list[Problem]:
+    """Plain names of `targets` that mean nothing, as far as that is known without raw frames.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings.
+    names : collection of str
+        Blocks.
+    """
+    known = {*names, *settings.datasets, *settings.runs, "calib", "science"}
+    return [
+        _unknown(settings, keys, "task or group", target, known, "")
+        for keys, target in _each(settings.tree.get("targets"), ("targets",))
+        if isinstance(target, str)
+        and not any(c in target for c in ":*?[")
+        and not target[:1].isdigit()
+        and target not in known
+    ]
+
+
+def _each(given: Any, keys: Keys) -> Iterator[tuple[Keys, Any]]:
+    """A value or each of a list, with its keys."""
+    if isinstance(given, list | tuple):
+        yield from (((*keys, i), item) for i, item in enumerate(given))
+    elif given is not None:
+        yield keys, given
+
+
+def _conditions(settings: Settings) -> Iterator[tuple[Keys, str, Any]]:
+    """Keys, table and condition of each selection."""
+    for block in settings.blocks.values():
+        at: Keys = ("recipes", block.name)
+        for table, condition in (block.extra.get("select") or {}).items():
+            yield (*at, "select", table), table, condition
+        for name, tables in (block.extra.get("names_with_selection") or {}).items():
+            for table, condition in (tables or {}).items():
+                yield (*at, "names_with_selection", name, table), table, condition
+    for name, conditions in settings.frames_exclude.items():
+        keys: Keys = ("frames", "exclude", name)
+        given = (settings.tree["frames"]["exclude"]).get(name)
+        several = isinstance(given, list)
+        for i, condition in enumerate(conditions):
+            if isinstance(condition, Mapping):
+                yield ((*keys, i) if several else keys), "raw", condition
+
+
+def _columns(
+    settings: Settings, keys: Keys, wanted: Mapping[str, Any], columns: tuple[str, ...] | None
+) -> list[Problem]:
+    problems = []
+    runs, datasets = settings.runs, settings.datasets
+    objects = {name for dataset in datasets.values() for name in dataset.objects}
+    flags = known_flags(settings.flags)
+    for column, value in wanted.items():
+        at = (*keys, column)
+        if columns is not None and column not in columns:
+            problems.append(
+                problem_at(
+                    settings,
+                    at,
+                    f"the table of raw frames has no column {column}",
+                    of_key=True,
+                    nearest=tuple(nearest(column, columns)),
+                    remedy="columns are those of docs/tables.md, and of additional_keywords",
+                )
+            )
+        for place, one in _each(value, at):
+            name = str(one)
+            if column == "run" and name not in runs:
+                problems.append(_unknown(settings, place, "run", name, runs, "runs"))
+            elif column == "OBJECT" and datasets and name not in {*datasets, *objects}:
+                problems.append(
+                    _unknown(settings, place, "dataset", name, {**datasets}, "datasets", warn=True)
+                )
+            elif column == "flag" and name not in flags:
+                problems.append(_unknown(settings, place, "flag", name, flags, "flags"))
+    return problems
+
+
+def _unknown(
+    settings: Settings,
+    keys: Keys,
+    kind: str,
+    name: str,
+    known: Collection[str],
+    section: str,
+    *,
+    warn: bool = False,
+) -> Problem:
+    return problem_at(
+        settings,
+        keys,
+        f"there is no {kind} {name}",
+        nearest=tuple(nearest(name, known)),
+        allowed=", ".join(known),
+        remedy=f"correct the name, or add it under `{section}`" if section else "",
+        severity="warning" if warn else "error",
+    )

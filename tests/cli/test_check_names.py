@@ -1,0 +1,301 @@
+"""`musebuild check`: names, dates, selections, places and passwords, each told with its place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from musebuild.check.whole import check_project
+from musebuild.engine.project import Project
+from musebuild.settings.problems import Problem
+
+
+@dataclass
+class Folder:
+    """A project without raw frames: what can be said of the settings alone."""
+
+    path: Path
+
+    def check(self, text: str) -> list[Problem]:
+        """All that is said, but for folders that are not there."""
+        settings = self.path / "settings.yml"
+        settings.write_text(f"cpl: {{runner: mock}}\nraw_path: later\n{text}", encoding="utf-8")
+        found = check_project(Project(settings))
+        return [problem for problem in found if problem.keys != ("raw_path",)]
+
+    def one(self, text: str) -> Problem:
+        """The only problem."""
+        found = self.check(text)
+        assert len(found) == 1, "\n".join(map(str, found))
+        return found[0]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def test_a_sound_file_has_nothing_said_against_it(folder: Folder) -> None:
+    assert folder.check("recipes: {muse_scipost: {params: {save: cube}}}") == []
+
+
+def test_each_problem_underlines_the_text(folder: Folder) -> None:
+    problem = folder.one("recipes:\n  muse_flat:\n    frames:\n      exclude: [MASTER_BIASS]\n")
+    assert (problem.position.line, problem.position.column, problem.length) == (6, 16, 14)
+    assert str(problem).splitlines()[1:3] == [
+        "  6 |       exclude: [MASTER_BIASS]",
+        "    |                ^^^^^^^^^^^^^^",
+    ]
+
+
+# blocks
+
+
+def test_every_wrong_block_is_told_not_only_the_first(folder: Folder) -> None:
+    found = folder.check(
+        "recipes:\n"
+        "  muse_scipots: {}\n"
+        "  other: {recipe: muse_sciposd}\n"
+        "  muse_scipost: {from_recipe: muse_scibasik}\n"
+        "  muse_exp_align: {from_recipe: muse_scipost}\n"
+        "  muse_flat: {frames: {exclude: MASTER_BIASS}}\n"
+    )
+    told = [problem.message for problem in found]
+    assert told == [
+        "recipes.muse_scipots: there is no recipe muse_scipots",
+        "recipes.other.recipe: there is no recipe muse_sciposd",
+        "recipes.muse_scipost.from_recipe: there is no block muse_scibasik",
+        "recipes.muse_flat.frames.exclude: muse_flat takes no MASTER_BIASS",
+    ]
+    assert [p.nearest[:1] for p in found[:3]] == [
+        ("muse_scipost",),
+        ("muse_scipost",),
+        ("muse_scibasic",),
+    ]
+    assert [p.position.line for p in found[:3]] == [4, 5, 6]
+
+
+def test_blocks_that_take_from_each_other_in_a_circle(folder: Folder) -> None:
+    found = folder.check(
+        "recipes:\n"
+        "  muse_scipost_a: {from_recipe: muse_scipost_b}\n"
+        "  muse_scipost_b: {from_recipe: muse_scipost_a}\n"
+    )
+    assert any("circle" in problem.message for problem in found)
+    assert any("muse_scipost_a → muse_scipost_b" in problem.found for problem in found)
+
+
+def test_a_block_below_one_that_is_switched_off_goes_with_it_in_any_order(folder: Folder) -> None:
+    assert not folder.check(
+        "recipes:\n"
+        "  muse_exp_combine: {from_recipe: muse_scipost_b}\n"
+        "  muse_scipost_b: {from_recipe: muse_scibasic_b, params: {save: individual}}\n"
+        "  muse_scibasic_b: {enabled: false}\n"
+        "  muse_scipost: {from_recipe: muse_scibasic}\n"
+    )
+
+
+def test_products_that_the_source_does_not_make(folder: Folder) -> None:
+    problem = folder.one(
+        "recipes:\n"
+        "  muse_scipost: {params: {save: 'cube,skymodel'}}\n"
+        "  muse_exp_combine: {from_recipe: muse_scipost}\n"
+    )
+    assert "takes PIXTABLE_REDUCED from muse_scipost, which makes none" in problem.message
+    assert "save: individual" in problem.remedy
+    assert problem.position.line == 5
+
+
+def test_images_in_a_filter_that_the_source_does_not_make(folder: Folder) -> None:
+    problem = folder.one(
+        "recipes:\n"
+        "  muse_scipost: {params: {filter: 'white,Johnson_V'}}\n"
+        "  muse_exp_align: {from_recipe: muse_scipost, filt: Cousins_R}\n"
+    )
+    assert "no images in the filter Cousins_R" in problem.message
+    assert problem.allowed == "white, Johnson_V"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "told"),
+    [
+        (
+            "muse_scipost_a: {init: {output_dir: x}}\n  muse_scipost_b: {init: {output_dir: x/}}",
+            "muse_scipost_a and muse_scipost_b would write the same folder x/…",
+        ),
+        ("muse_scipost_a: {init: {output_dir: scibasic}}", "muse_scibasic and muse_scipost_a"),
+        (
+            "muse_exp_align: {}\n  muse_exp_align_b: {init: {output_dir: exp_align}}",
+            "would write the same folder exp_align/drs",
+        ),
+    ],
+)
+def test_two_blocks_that_write_the_same_place(folder: Folder, blocks: str, told: str) -> None:
+    problem = folder.one(f"recipes:\n  {blocks}\n")
+    assert told in problem.message
+    assert "output_dir" in problem.remedy
+
+
+def test_what_never_meets_may_share_a_folder(folder: Folder) -> None:
+    assert not folder.check(
+        "recipes:\n"
+        "  muse_standard: {init: {output_dir: x}}\n"
+        "  muse_scipost: {init: {output_dir: x}}\n"
+        "  muse_exp_align: {name: a}\n"
+        "  muse_exp_align_b: {name: b, init: {output_dir: exp_align}}\n"
+    )
+
+
+def test_categories_that_a_recipe_does_not_take(folder: Folder) -> None:
+    found = folder.check(
+        "recipes:\n"
+        "  muse_scipost:\n"
+        "    frames:\n"
+        "      offsets: {STD_RESPONS: 3}\n"
+        "      OFFSETS_LIST: a.fits\n"
+    )
+    assert [(p.keys[-1], p.nearest[0]) for p in found if p.severity == "error"] == [
+        ("STD_RESPONS", "STD_RESPONSE"),
+        ("OFFSETS_LIST", "OFFSET_LIST"),
+    ]
+
+
+# names
+
+
+def test_flags(folder: Folder) -> None:
+    text = "flags: {MINE: about}\nrecipes: {muse_exp_combine: {exclude_flags: [MINE, SATELITE]}}\n"
+    found = [p for p in folder.check(text) if "flag" in p.message]
+    assert [(p.message, p.nearest) for p in found] == [
+        ("recipes.muse_exp_combine.exclude_flags.1: there is no flag SATELITE", ("SATELLITE",))
+    ]
+
+
+def test_runs_and_datasets_in_conditions(folder: Folder) -> None:
+    text = (
+        "datasets: {IC4406: {}}\n"
+        "runs: {GTO17: {start_date: 2017-04-01}}\n"
+        "frames: {exclude: {raw: [{run: [GTO17, GTO71]}, {OBJECT: IC4460}, {nigth: a}]}}\n"
+    )
+    found = folder.check(text)
+    assert [(p.severity, p.message.partition(": ")[2], p.nearest[0]) for p in found] == [
+        ("error", "there is no run GTO71", "GTO17"),
+        ("warning", "there is no dataset IC4460", "IC4406"),
+        ("error", "the table of raw frames has no column nigth", "night"),
+    ]
+
+
+def test_columns_of_additional_keywords_are_known(folder: Folder) -> None:
+    text = "frames: {exclude: {raw: {TEL_FOO: 1}}}\n"
+    assert "no column TEL_FOO" in folder.one(text).message
+    assert not folder.check(f"additional_keywords: [ESO TEL FOO]\n{text}")
+
+
+def test_targets(folder: Folder) -> None:
+    text = "datasets: {IC4406: {}}\ntargets: [IC4460, calib, 'muse_*', muse_bias]\n"
+    problem = folder.one(text)
+    assert problem.message == "targets.0: there is no task or group IC4460"
+    assert problem.nearest == ("IC4406",)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("{raw: 'EXPTIME > 100); DELETE FROM raw; --'}", "closed and was never opened"),
+        ("{raw: 'name IN (SELECT name FROM flags)'}", "reads flags"),
+        ("{raw: 'EXPTME > 100'}", "has no column EXPTME"),
+        ("{rwa: 'EXPTIME > 100'}", "no table rwa"),
+        ("{raw: {EXPTME: 100}}", "no column EXPTME"),
+        ("{flags: {flag: SATELITE}}", "no flag SATELITE"),
+    ],
+)
+@pytest.mark.parametrize("key", ["select", "names_with_selection"])
+def test_selections(folder: Folder, key: str, given: str, told: str) -> None:
+    given = given if key == "select" else f"{{BEST: {given}}}"
+    found = folder.check(f"recipes:\n  muse_scipost:\n    {key}: {given}\n")
+    (problem,) = [p for p in found if "select" in p.message]
+    assert told in problem.message
+    assert problem.severity == "error"
+    assert problem.position.line == 5
+
+
+# dates
+
+
+def test_a_range_that_is_reversed(folder: Folder) -> None:
+    text = "static_calib: {BADPIX_TABLE: {a.fits: {start_date: 2017-02-01, end_date: 2017-01-01}}}"
+    problem = folder.one(text)
+    assert "ends (2017-01-01) before it begins (2017-02-01)" in problem.message
+
+
+def test_ranges_that_overlap_are_warnings(folder: Folder) -> None:
+    found = folder.check(
+        "runs:\n"
+        "  A: {start_date: 2017-01-01, end_date: 2017-02-01}\n"
+        "  B: {start_date: 2017-02-01, end_date: 2017-03-01}\n"
+        "  C: {start_date: 2017-03-02}\n"
+        "static_calib:\n"
+        "  BADPIX_TABLE:\n"
+        "    a.fits: {end_date: 2017-02-01}\n"
+        "    b.fits: {start_date: 2017-01-01}\n"
+        "    c.fits: {start_date: 2016-01-01, end_date: 2016-02-01}\n"
+    )
+    assert {p.severity for p in found} == {"warning"}
+    assert [p.message for p in found] == [
+        "runs.B: its nights 2017-02-01 belong to the run A, too",
+        "static_calib.BADPIX_TABLE.b.fits: it is not used in the nights 2017-01-01 to 2017-02-01",
+        "static_calib.BADPIX_TABLE.c.fits: it is never used",
+    ]
+    assert "a.fits stands before it" in found[1].remedy
+
+
+# files
+
+
+def test_files_that_do_not_exist_are_warnings(folder: Folder) -> None:
+    (folder.path / "calib").mkdir()
+    (folder.path / "calib" / "badpix_table.fits").touch()
+    found = folder.check(
+        "muse_calib_path: calib\n"
+        "GTO_logs: {db: logs.db}\n"
+        "static_calib: {BADPIX_TABLE: {badpix_tabel.fits: {}}}\n"
+        "recipes: {muse_scipost: {frames: {OFFSET_LIST: offsets/mine.fits, "
+        "OUTPUT_WCS: 'reduced/0.1/scipost/*/DATACUBE_FINAL.fits'}}}\n"
+    )
+    assert {p.severity for p in found} == {"warning"}
+    told = "\n".join(map(str, found))
+    assert "logs.db does not exist" in told
+    assert "badpix_tabel.fits is not in" in told
+    assert "did you mean badpix_table.fits" in told
+    assert "offsets/mine.fits does not exist" in told
+    assert "DATACUBE_FINAL.fits does not exist" not in told, "a block makes it"
+
+
+# passwords
+
+
+def test_passwords_are_told_and_not_shown(folder: Folder) -> None:
+    found = folder.check(
+        "retrieve_data: {username: me, password: hunter2, store_password: true}\n"
+        "mirror: 'https://me:hunter2@example.org/'\n"
+        "api_token: hunter2\n"
+    )
+    assert [(p.severity, p.message) for p in found] == [
+        ("warning", "retrieve_data.password: a password in the settings file"),
+        ("warning", "mirror: an address with a password"),
+        ("warning", "api_token: a password in the settings file"),
+    ]
+    assert "hunter2" not in json.dumps([p.to_dict() for p in found]) + "".join(map(str, found))
+
+
+def test_what_machines_are_told_has_all_that_people_are(folder: Folder) -> None:
+    told: dict[str, Any] = folder.one("recipes: {muse_scipots: {}}\n").to_dict()
+    assert told["key"] == "recipes.muse_scipots"
+    assert told["file"].endswith("settings.yml")
+    assert (told["line"], told["column"], told["length"]) == (3, 11, 12)
+    assert told["nearest"][0] == "muse_scipost"
+    assert told["remedy"]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from musebuild.settings.model import Settings
-from musebuild.settings.resolved import Keys, Value, resolved, without_secrets
+from musebuild.settings.resolved import Keys, Value, resolved
+from musebuild.settings.secrets import without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Difference:
     @property
     def shown(self) -> tuple[Any, Any]:
         """Both values as they may be shown."""
-        return without_secrets(self.keys, self.ours), without_secrets(self.keys, self.theirs)
+        name = self.keys[-1]
+        return without_secrets(name, self.ours), without_secrets(name, self.theirs)
 
 
 def _meaning(keys: Keys, value: Any) -> Any:

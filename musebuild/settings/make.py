@@ -346,7 +346,6 @@ def make_settings(
         lines=where.lines,
         cache_limit=_limit(maker, data.get("cache")),
         observers_logs=tuple(map(maker.path, _listed((data.get("GTO_logs") or {}).get("db")))),
-        retrieve_data=_filled(data.get("retrieve_data")),
     )
     if maker.problems:
         raise SettingsProblems(maker.problems)

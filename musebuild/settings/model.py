@@ -185,8 +185,6 @@ class Settings:
     """Bytes that garbage collection brings the store down to; None: no limit."""
     observers_logs: tuple[Path, ...] = ()
     """SQLite files of `GTO_logs`."""
-    retrieve_data: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters of the login to the archive."""
 
     @property
     def folder(self) -> Path:

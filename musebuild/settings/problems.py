@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from musebuild.errors import SettingsError
 from musebuild.settings.model import Position, Settings
+from musebuild.settings.secrets import masked
 
 MOST_SHOWN = 50
 """A file with more mistakes than this is best mended from the top."""
@@ -50,7 +51,7 @@ class Problem:
         if not self.line.strip():
             return []
         start = self.position.column - 1
-        shown, shift = self.line.rstrip(), 0
+        shown, shift = masked(self.line.rstrip()), 0
         if len(shown) > WIDEST:
             shift = max(0, min(start - WIDEST // 4, len(shown) - WIDEST))
             shown = shown[shift : shift + WIDEST]

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from musebuild.settings.model import Block, DateRange, Settings
+from musebuild.settings.secrets import without_secrets
 from musebuild.settings.sizes import format_bytes
 
 Keys = tuple[str, ...]
-
-SECRET = re.compile(r"(?:^|_)(?:password|passwd|passphrase|pwd|secret|token|api_?key)$", re.I)
-"""Names of keys whose values are nobody's business."""
-HIDDEN = "(not shown)"
-LOGIN = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@]*:([^\s/@]+)@", re.I)
-"""An address with a password in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +36,6 @@ def flatten(tree: Mapping[str, Any], at: Keys = ()) -> Iterator[tuple[Keys, Any]
             yield from flatten(value, (*at, str(name)))
         elif value is not None:
             yield (*at, str(name)), value
-
-
-def is_secret(name: str) -> bool:
-    """Whether a key's value is a password or the like."""
-    return bool(SECRET.search(name)) and not name.lower().startswith("store_")
-
-
-def without_secrets(keys: Keys, value: Any) -> Any:
-    """A value as it may be shown."""
-    if keys and is_secret(keys[-1]):
-        return HIDDEN
-    return LOGIN.sub(_masked, value) if isinstance(value, str) else value
-
-
-def _masked(match: re.Match[str]) -> str:
-    whole, start = match[0], match.start(0)
-    return whole[: match.start(1) - start] + HIDDEN + whole[match.end(1) - start :]
 
 
 def _span(dates: DateRange) -> str:
@@ -130,7 +107,16 @@ def _values(settings: Settings) -> Iterator[tuple[Keys, Any]]:
         yield ("flags", name), meaning
     for category, files in settings.static_calib.items():
         yield ("static_calib", category), _files(files)
-    yield from flatten(settings.retrieve_data, ("retrieve_data",))
+    retrieve = settings.retrieve
+    yield ("retrieve_data", "username"), retrieve.username or None
+    yield ("retrieve_data", "store_password"), retrieve.store_password
+    yield ("retrieve_data", "parallel"), retrieve.parallel
+    yield ("retrieve_data", "keep_free"), format_bytes(retrieve.keep_free)
+    yield from (
+        (keys, value)
+        for keys, value in flatten({"retrieve_data": settings.tree.get("retrieve_data") or {}})
+        if len(keys) > 1 and keys[1] not in ("username", "store_password", "parallel", "keep_free")
+    )
     for name, conditions in settings.frames_exclude.items():
         yield ("frames", "exclude", name), list(conditions)
     yield from flatten(settings.common, ("recipes", "common"))
@@ -177,7 +163,7 @@ def explained(settings: Settings) -> list[Value]:
         The settings.
     """
     return [
-        Value(keys, without_secrets(keys, value), source)
+        Value(keys, without_secrets(keys[-1], value), source)
         for keys, value in resolved(settings).items()
         if (source := origin(settings, keys)) != "default" or keys[0] != "recipes"
     ]

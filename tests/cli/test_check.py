@@ -106,13 +106,21 @@ def test_a_value_says_whether_it_comes_from_file_call_environment_or_default(
 
 
 def test_passwords_are_never_shown(project: MockProject) -> None:
-    project.settings["retrieve_data"] = {"username": "me", "password": "hunter2"}
+    project.settings["my_token"] = "hunter2"
     project.settings["mine"] = "https://me:hunter2@example.org/x"
     project.write()
     for command in (["settings"], ["settings", "--format", "json"], ["check"]):
         ran = project.run(*command)
         assert ran.status == 0
         assert "hunter2" not in ran.text
+    project.settings["retrieve_data"] = {"parallel": 2, "password": "hunter2"}
+    project.write()
+    ran = project.run("settings")
+    assert ran.status == 2
+    assert "password: *******" in ran.text
+    assert "hunter2" not in ran.text
+    del project.settings["retrieve_data"]
+    project.write()
     assert "https://me:(not shown)@example.org/x" in project.run("settings").out
 
 

@@ -280,12 +280,12 @@ def test_files_that_do_not_exist_are_warnings(folder: Folder) -> None:
 
 def test_passwords_are_told_and_not_shown(folder: Folder) -> None:
     found = folder.check(
-        "retrieve_data: {username: me, password: hunter2, store_password: true}\n"
+        "retrieve_data: {username: me, proxy_password: hunter2, store_password: true}\n"
         "mirror: 'https://me:hunter2@example.org/'\n"
         "api_token: hunter2\n"
     )
     assert [(p.severity, p.message) for p in found] == [
-        ("warning", "retrieve_data.password: a password in the settings file"),
+        ("warning", "retrieve_data.proxy_password: a password in the settings file"),
         ("warning", "mirror: an address with a password"),
         ("warning", "api_token: a password in the settings file"),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from musebuild.plan.blocks import BlockError, PlannedBlock, made_by, plan_blocks, result_name
@@ -14,7 +14,7 @@ from musebuild.settings.problems import Problem, problem_at
 
 
 def check_blocks(
-    settings: Settings, catalogue: Mapping[str, Recipe]
+    settings: Settings, catalogue: Mapping[str, Recipe], mistaken: Collection[str] = ()
 ) -> tuple[list[PlannedBlock], list[Problem]]:
     """Blocks that can be planned, and what is wrong with the others.
 
@@ -24,9 +24,11 @@ def check_blocks(
         The declared blocks.
     catalogue : mapping
         Recipes by name.
+    mistaken : collection of str
+        Blocks of which something is known to be wrong, so that nothing follows from the rest.
     """
     problems: list[Problem] = []
-    wrong: set[str] = set()
+    wrong = set(mistaken)
     while True:
         try:
             blocks, _ = plan_blocks(settings, catalogue, without=wrong)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from musebuild.check.blocks import check_blocks, products_of_paths
 from musebuild.check.files import check_dates, check_paths
@@ -12,8 +12,6 @@ from musebuild.check.secrets import check_secrets
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError
 from musebuild.plan.blocks import PlannedBlock
-from musebuild.recipes.catalogue import load_catalogue
-from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.problems import Problem, SettingsProblems, ordered, problem_at
@@ -81,17 +79,32 @@ def check_project(project: Project) -> list[Problem]:
     try:
         settings = project.settings
     except SettingsProblems as error:
-        return list(error.problems)
+        told = list(error.problems)
+        if error.sound is None:
+            return told
+        rest = Project(project.settings_path, project.overrides)
+        rest.settings = error.sound
+        wrong = {str(p.keys[1]) for p in told if p.keys[:1] == ("recipes",) and len(p.keys) > 1}
+        more, _ = _of_settings(rest, error.sound, wrong)
+        return ordered([*told, *more])
+    problems, sound = _of_settings(project, settings)
+    if sound and settings.raw_path.is_dir():
+        problems += _of_plan(project, settings)
+    return ordered(problems)
+
+
+def _of_settings(
+    project: Project, settings: Settings, mistaken: Collection[str] = ()
+) -> tuple[list[Problem], bool]:
+    """What the settings alone tell, and whether the blocks can be planned."""
     problems: list[Problem] = []
-    catalogue: Mapping[str, Recipe]
+    sound = False
     try:
         catalogue = project.catalogue
     except MusebuildError as error:
         problems.append(_of(error, settings, "recipes"))
-        catalogue = load_catalogue()
-        sound = False
     else:
-        blocks, wrong = check_blocks(settings, catalogue)
+        blocks, wrong = check_blocks(settings, catalogue, mistaken)
         problems += wrong
         sound = not wrong
         problems += check_categories(blocks, settings)
@@ -104,9 +117,7 @@ def check_project(project: Project) -> list[Problem]:
     problems += check_selections(settings)
     problems += check_dates(settings)
     problems += check_secrets(settings)
-    if sound and settings.raw_path.is_dir():
-        problems += _of_plan(project, settings)
-    return ordered(problems)
+    return problems, sound
 
 
 def _of_pipeline(project: Project, blocks: Iterable[PlannedBlock]) -> list[Problem]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
-from musebuild.settings.nodes import Node, overlay, plain
+from musebuild.settings.nodes import Keys, Node, overlay, plain
 from musebuild.settings.overrides import apply, environment_overrides, given_overrides
 from musebuild.settings.problems import Problem, SettingsProblems
 from musebuild.settings.reading import read_file
@@ -66,7 +68,8 @@ def load_settings(
         *_slips(root, substitution.used),
     ]
     if problems:
-        raise SettingsProblems(problems)
+        more, sound = _the_rest(path, root, data, problems, environment)
+        raise SettingsProblems([*problems, *more], sound)
     return make_settings(path, root, data, environment)
 
 
@@ -95,6 +98,40 @@ def _with_includes(path: Path, open_: tuple[Path, ...]) -> Node:
         more = _with_includes(other, (*open_, path.resolve()))
         below = more if below is None else overlay(below, more)
     return root if below is None else overlay(below, root)
+
+
+def _the_rest(
+    path: Path,
+    root: Node,
+    data: Mapping[str, Any],
+    problems: Iterable[Problem],
+    environment: Mapping[str, str],
+) -> tuple[Sequence[Problem], Settings | None]:
+    """What more can be said, and the settings, without the values that have a mistake."""
+    left = copy.deepcopy(dict(data))
+    for problem in problems:
+        _take_out(left, problem.keys)
+    if check(root, left):
+        return (), None
+    try:
+        return (), make_settings(path, root, left, environment)
+    except SettingsProblems as error:
+        return error.problems, error.sound
+
+
+def _take_out(tree: Any, keys: Keys) -> None:
+    """Take the value at a path out of plain data; of a list, all of it."""
+    if not keys:
+        return
+    above = tree
+    for key in keys[:-1]:
+        if not isinstance(above, dict):
+            break
+        above = above.get(key)
+    if isinstance(above, dict):
+        above.pop(keys[-1], None)
+    else:
+        _take_out(tree, keys[:-1])
 
 
 def _slips(root: Node, used: set[str]) -> list[Problem]:

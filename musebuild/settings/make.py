@@ -348,5 +348,5 @@ def make_settings(
         observers_logs=tuple(map(maker.path, _listed((data.get("GTO_logs") or {}).get("db")))),
     )
     if maker.problems:
-        raise SettingsProblems(maker.problems)
+        raise SettingsProblems(maker.problems, settings)
     return settings

@@ -89,10 +89,14 @@ class SettingsProblems(SettingsError):  # noqa: N818 (it holds many)
     ----------
     problems : sequence of Problem
         At least one.
+    sound : Settings, optional
+        The settings without what has a mistake, for further checks; None where nothing can be
+        said of the rest.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], sound: Settings | None = None) -> None:
         self.problems = tuple(ordered(problems))
+        self.sound = sound
         count = len(self.problems)
         first = self.problems[0]
         super().__init__(

@@ -52,6 +52,20 @@ def test_each_problem_underlines_the_text(folder: Folder) -> None:
     ]
 
 
+def test_mistakes_of_all_kinds_are_told_at_once(folder: Folder) -> None:
+    found = folder.check(
+        "ifus: 99\n"
+        "runs: {R: {start_date: 2017-02-01, end_date: 2017-01-01}}\n"
+        "resources: {memory: 20}\n"
+        "recipes:\n"
+        "  muse_scipots: {}\n"
+        "  muse_scipost: {from_recipe: [1], exclude_flags: SATELITE}\n"
+        "  muse_exp_combine: {from_recipe: muse_scipost, select: {raw: 'EXPTME > 1'}}\n"
+        "  muse_flat: {frames: {exclude: MASTER_BIASS}}\n"
+    )
+    assert [problem.position.line for problem in found] == [3, 4, 5, 7, 8, 8, 9, 10]
+
+
 # blocks
 
 

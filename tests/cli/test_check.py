@@ -117,7 +117,7 @@ def test_passwords_are_never_shown(project: MockProject) -> None:
     project.write()
     ran = project.run("settings")
     assert ran.status == 2
-    assert "password: *******" in ran.text
+    assert "retrieve_data.password" in ran.text
     assert "hunter2" not in ran.text
     del project.settings["retrieve_data"]
     project.write()

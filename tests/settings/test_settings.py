@@ -16,6 +16,7 @@ from musebuild.settings.nearest import nearest
 from musebuild.settings.problems import SettingsProblems
 from musebuild.settings.reference import reference, resolved
 from musebuild.settings.schema import schema
+from musebuild.settings.secrets import masked
 from musebuild.settings.sizes import format_bytes, parse_bytes, parse_seconds
 from tests.plan.making import files, frame, night
 
@@ -334,6 +335,15 @@ def test_sizes_and_spans() -> None:
     for bad in ("20", "lots", "-3 GB", True):
         with pytest.raises(ValueError, match=r"."):
             parse_bytes(bad)
+
+
+def test_passwords_are_masked_in_lines_and_each_character_keeps_its_place() -> None:
+    line = "x: {password: 'hunter2', store_password: true, at: https://me:hunter2@host/}"
+    assert masked(line) == (
+        "x: {password: *********, store_password: true, at: https://me:*******@host/}"
+    )
+    assert masked("  token: abc  # mine") == "  token: ***********"
+    assert masked("save: cube,skymodel") == "save: cube,skymodel"
 
 
 def test_the_nearest_names() -> None:

@@ -74,7 +74,8 @@ class Gatherer:
                 "or --start and --end",
             )
         exposures = [frame for frame in science if frame.kind == "SCIENCE"]
-        self.say(f"{dataset.name}: {len(exposures)} science frames in the archive")
+        plural = "s" * (len(exposures) != 1)
+        self.say(f"{dataset.name}: {len(exposures)} science frame{plural} in the archive")
         name = dataset.name
         self.records.want(name, [*science, *map(log_of, exposures)])
         known = set() if force else self.records.associated(name)

@@ -175,9 +175,10 @@ class Retrieval:
         todo = [frame for frame in frames if frame.dp_id not in here]
         if self.dry:
             return self._show(client, todo, len(frames) - len(todo))
+        damaged = self._damaged({here[f.dp_id] for f in frames if f.dp_id in here})
         if not todo:
             _say(f"All {count(len(frames), 'file')} are here already.")
-            return 0
+            return damaged
         self._log_in(client)
         started = time.monotonic()
         watch = self._watch(todo)
@@ -189,9 +190,17 @@ class Retrieval:
         )
         report = self.project.rescan()
         _say(f"Index: {count(report.new, 'new frame')}.")
-        for problem in report.problems:
-            _say(f"WARNING: {problem}")
-        return self._failed(ended, todo)
+        return max(damaged, self._failed(ended, todo))
+
+    def _damaged(self, paths: set[str]) -> int:
+        """Tell of frames that are here and cannot be read; the exit status."""
+        bad = [problem for problem in self.project.scan_report.problems if problem.path in paths]
+        for problem in bad:
+            sys.stderr.write(
+                f"ERROR: {problem.path} is here, and cannot be used: {problem.message}\n"
+                "  to mend it: remove it, and retrieve again\n"
+            )
+        return EXIT_FAILED if bad else 0
 
     def _show(self, client: Client, todo: Sequence[ArchiveFrame], have: int) -> int:
         unknown = [frame.dp_id for frame in todo if frame.size is None]
@@ -223,7 +232,7 @@ class Retrieval:
 
     def _watch(self, todo: Sequence[ArchiveFrame]) -> LineWatch:
         if sys.stdout.isatty():
-            return BarWatch(sys.stdout, len(todo), [frame.size for frame in todo])
+            return BarWatch(sys.stdout, todo)
         return LineWatch(sys.stdout, len(todo))
 
     def _download(

@@ -143,7 +143,8 @@ class Project:
             raise UsageError(
                 f"the folder of raw frames {folder} does not exist",
                 where=str(self.settings.where("raw_path")),
-                remedy="put the raw frames there, or correct raw_path",
+                remedy="put the raw frames there, fetch them with `musebuild retrieve DATASET`, "
+                "or correct raw_path",
             )
         report = scan(self.db, self.settings, force=force, progress=self.progress)
         self.__dict__["scan_report"] = report

@@ -19,7 +19,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from musebuild.archive.model import ArchiveFrame
+from musebuild.archive.model import NIGHT_LOG, ArchiveFrame
 from musebuild.report.lines import LineReporter
 from musebuild.settings.sizes import format_bytes
 
@@ -89,10 +89,19 @@ class LineWatch:
 
 
 class BarWatch(LineWatch):
-    """Bars on a terminal; what did not work scrolls by above them."""
+    """Bars on a terminal; what did not work scrolls by above them.
 
-    def __init__(self, out: TextIO, total: int, sizes: Sequence[int | None]) -> None:
-        super().__init__(out, total)
+    Parameters
+    ----------
+    out : file
+    frames : sequence of ArchiveFrame
+        What is to come.
+    """
+
+    def __init__(self, out: TextIO, frames: Sequence[ArchiveFrame]) -> None:
+        super().__init__(out, len(frames))
+        # Night logs are too small to count.
+        self._large = sum(not frame.dp_id.endswith(NIGHT_LOG) for frame in frames)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -105,7 +114,7 @@ class BarWatch(LineWatch):
         self._all = self._progress.add_task(self._title(), total=None)
         self._tasks: dict[str, TaskID] = {}
         self._totals: dict[str, int] = {}
-        self._known = [size for size in sizes if size]
+        self._known = [frame.size for frame in frames if frame.size]
         self._finished = 0
 
     def _title(self) -> str:
@@ -127,13 +136,13 @@ class BarWatch(LineWatch):
         known = list(self._totals.values()) or self._known
         if not known:
             return None
-        return int(sum(known) / len(known) * self.total)
+        return int(sum(known) / len(known) * self._large)
 
     def began(self, name: str, have: int, total: int | None) -> None:
         """A file comes."""
         super().began(name, have, total)
         with self._lock:
-            if total:
+            if total and not name.endswith(NIGHT_LOG):
                 self._totals[name] = total
             if name not in self._tasks:
                 self._tasks[name] = self._progress.add_task(name, total=total)

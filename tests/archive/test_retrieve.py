@@ -213,7 +213,7 @@ def test_a_later_call_finds_new_exposures(
     held = {name: f for name, f in archive.frames.items() if name.startswith(SCIENCE)}
     for name in held:
         del archive.frames[name]
-    assert "1 science frames" in retrieve(empty, capsys, "FIELD").out
+    assert "1 science frame " in retrieve(empty, capsys, "FIELD").out
     archive.frames |= held
     said = retrieve(empty, capsys, "FIELD")
     assert "Index: 1 new frame." in said.out
@@ -251,3 +251,17 @@ def test_the_folder_of_raw_frames_holds_nothing_of_ours_but_partial_files(
     parts = empty.folder / "raw" / ".retrieve"
     assert not [p for p in parts.rglob("*") if p.is_file() and p.parent.name != "locks"]
     shutil.rmtree(parts)
+
+
+def test_a_frame_that_is_here_and_damaged_is_told(
+    archive: ArchiveServer, empty: MockProject, capsys: Capsys
+) -> None:
+    path = empty.folder / "raw" / f"{SCIENCE}.fits"
+    path.parent.mkdir()
+    path.write_bytes(archive.frames[SCIENCE].content[:5000])
+    said = retrieve(empty, capsys, "FIELD")
+    assert said.status == 1
+    assert f"{SCIENCE}.fits is here, and cannot be used" in said.err
+    assert "remove it, and retrieve again" in said.err
+    path.unlink()
+    assert retrieve(empty, capsys, "FIELD").status == 0

@@ -44,10 +44,12 @@ class Stored:
         return self.dp_id.partition(".")[2]
 
 
-def stored(path: Path) -> Stored:
-    """A file as the archive would have it, with checksums."""
+def stored(path: Path, target: str = "") -> Stored:
+    """A file as the archive would have it, with checksums; exposures of another target if named."""
     with fits.open(path) as hdus:
         header = hdus[0].header
+        if target and header["ESO DPR TYPE"] == "OBJECT":
+            header["OBJECT"] = target
         buffer = io.BytesIO()
         header["ARCFILE"] = path.name
         hdus.writeto(buffer, checksum=True)

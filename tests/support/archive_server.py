@@ -101,6 +101,8 @@ class ArchiveServer:
     most: int = 0
     """Files that were sent at once, at most."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+    port: int = 0
+    """0: any that is free."""
 
     def add(self, frames: Iterable[Stored]) -> None:
         """Put frames into the store."""
@@ -137,7 +139,7 @@ class ArchiveServer:
         class Handler(_Handler):
             archive = outer
 
-        self.http = _Server(("127.0.0.1", 0), Handler)
+        self.http = _Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
         return self
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "messages.md"
 ERRORS = {
     "MusebuildError",
+    "ArchiveError",
     "UsageError",
     "FrameError",
     "PlanError",

@@ -107,6 +107,7 @@ class Transfer:
         self.part = parts / f"{file_id}.part"
         self.note = parts / f"{file_id}.json"
         self.unpacked = parts / f"{file_id}.unpacked"
+        self._reached = 0
 
     def attempt(self, session: requests.Session, header: dict[str, str]) -> Path:
         """Fetch what is missing of it, check it, and put it in its place.
@@ -131,6 +132,16 @@ class Transfer:
             raise
         finally:
             self.guard.release(self.file_id)
+
+    def _gained(self) -> bool:
+        """Whether the partial file is longer than ever before.
+
+        Where the archive begins anew each time, bytes that come are no progress.
+        """
+        size = self._size()
+        gained = size > self._reached
+        self._reached = max(size, self._reached)
+        return gained
 
     # the partial file
 
@@ -162,6 +173,7 @@ class Transfer:
         self, session: requests.Session, header: dict[str, str], known: dict[str, Any]
     ) -> dict[str, Any]:
         have = self._size() if known else 0
+        self._reached = max(have, self._reached)
         headers = {**header, "Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
@@ -175,7 +187,7 @@ class Transfer:
                 self._judge(answer)
                 return self._receive(answer, have, known)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            gained = self._size() > have
+            gained = self._gained()
             kind = "no answer in time" if isinstance(error, requests.Timeout) else "the line broke"
             raise AgainError(f"{kind} at byte {self._size():,}", gained=gained) from None
 
@@ -229,7 +241,7 @@ class Transfer:
                     raise StoppedError
                 self.guard.reserve(self.file_id, max(0, int((length or 0) * factor) - size))
         if length is not None and size < length:
-            raise AgainError(f"the line broke at byte {size:,}", gained=size > have)
+            raise AgainError(f"the line broke at byte {size:,}", gained=self._gained())
         if length is not None and size > length:
             self.forget()
             raise AgainError(f"{size:,} bytes came where {length:,} were announced")

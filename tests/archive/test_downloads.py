@@ -177,6 +177,26 @@ def test_a_frame_that_never_comes_whole_is_given_up(
     assert not list(tmp_path.glob("*.fits"))
 
 
+def test_an_archive_that_always_begins_anew_and_breaks_off_is_given_up(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    archive.fail(NAME, *[Fault(drop=4000, no_range=True)] * 50)
+    (ended,), _ = fetch(client, tmp_path, NAME)
+    assert ended.how == "failed"
+    assert "the line broke at byte 4,000" in ended.problem
+
+
+def test_a_disk_that_is_full_all_at_once(
+    archive: ArchiveServer, client: Client, tmp_path: Path
+) -> None:
+    parts = tmp_path / ".retrieve"
+    parts.mkdir()
+    (parts / f"{NAME}.part").symlink_to("/dev/full")
+    (ended,), _ = fetch(client, tmp_path, NAME)
+    assert ended.how == "disk full"
+    assert "is full" in ended.problem
+
+
 def test_a_frame_that_the_archive_does_not_have(client: Client, tmp_path: Path) -> None:
     (ended,), _ = fetch(client, tmp_path, "MUSE.1999-01-01T00:00:00.000")
     assert ended.how == "gone"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import subprocess
+import termios
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -205,3 +210,47 @@ def test_a_login_page_in_place_of_a_frame_is_no_frame(
     assert said.status == 1
     assert "sent a login page in its place" in said.err
     assert f"{SCIENCE}.fits" not in raw_files(empty)
+
+
+def test_a_password_typed_at_a_terminal_is_not_shown(
+    proprietary: ArchiveServer, empty: MockProject
+) -> None:
+    """The whole command on a terminal of its own, as a person meets it."""
+    main, other = pty.openpty()
+
+    def own_terminal() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        empty.command("retrieve", "FIELD", "--username", "ME"),
+        cwd=empty.folder,
+        env={**os.environ, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"},
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        start_new_session=True,
+        preexec_fn=own_terminal,
+    )
+    os.close(other)
+    shown = b""
+
+    def until(text: bytes, times: int = 1) -> None:
+        nonlocal shown
+        while shown.count(text) < times:
+            try:
+                piece = os.read(main, 4096)
+            except OSError:
+                return
+            shown += piece
+
+    until(b"without login): ")
+    os.write(main, b"wrong\n")
+    until(b"user or password is wrong")
+    until(b"without login): ", 2)
+    os.write(main, SECRET.encode() + b"\n")
+    until(b"no such text: up to the end")
+    os.close(main)
+    assert process.wait(timeout=30) == 0, shown.decode()
+    assert b"Logged in as ME." in shown
+    assert SECRET.encode() not in shown
+    assert f"{SCIENCE}.fits" in raw_files(empty)

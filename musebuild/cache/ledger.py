@@ -36,6 +36,15 @@ def now() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """What a run of a recipe took."""
+
+    input_bytes: int
+    seconds: float
+    peak_memory: int
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """A file that we put into the reduced tree, as it was then."""
 
@@ -322,6 +331,28 @@ class Ledger:
             [SAMPLES],
         )
         return {recipe: float(mean) for recipe, mean in rows}
+
+    def samples(self) -> dict[str, list[Sample]]:
+        """Recipe → what its newest runs took."""
+        found: dict[str, list[Sample]] = {}
+        for recipe, *values in self._rows(
+            "SELECT recipe, input_bytes, seconds, peak_memory FROM (SELECT *, ROW_NUMBER() OVER "
+            "(PARTITION BY recipe ORDER BY made DESC) AS place FROM manifests) WHERE place <= ?",
+            [SAMPLES],
+        ):
+            found.setdefault(recipe, []).append(Sample(*values))
+        return found
+
+    def product_bytes(self) -> dict[tuple[str, str], float]:
+        """(recipe, category) → bytes that one run makes of it, on the average of the newest."""
+        rows = self._rows(
+            "SELECT recipe, category, SUM(size) * 1.0 / COUNT(DISTINCT products.key) FROM products "
+            "JOIN (SELECT key, recipe, ROW_NUMBER() OVER (PARTITION BY recipe ORDER BY made DESC) "
+            "AS place FROM manifests) AS made ON made.key = products.key WHERE place <= ? "
+            "GROUP BY recipe, category",
+            [SAMPLES],
+        )
+        return {(recipe, category): float(size) for recipe, category, size in rows}
 
     def memory_samples(self) -> dict[str, list[tuple[int, int]]]:
         """Recipe → (bytes of inputs, peak memory in bytes) of its newest runs."""

@@ -17,6 +17,7 @@ from musebuild.cli.base import ProjectCommand
 from musebuild.cli.reporting import REPORTERS, Reporting, end_build_log
 from musebuild.engine.build import Build, BuildOptions, selection
 from musebuild.engine.executor import LocalExecutor
+from musebuild.engine.lock import LOCK_NAME, read_lock, refuse_departures
 from musebuild.engine.project import Project
 from musebuild.engine.run import BuildRunner
 from musebuild.engine.settled import Settled, recall
@@ -118,6 +119,20 @@ def refuse_wrong_parameters(project: Project, names: Collection[str]) -> None:
         raise SettingsProblems(problems)
 
 
+def refuse_unlocked(project: Project) -> list[str]:
+    """Refuse what is not as the lock file beside the settings says; the names that it locks.
+
+    Raises
+    ------
+    PlanError
+        With all that differs.
+    """
+    path = project.settings.folder / LOCK_NAME
+    lock = read_lock(path)
+    refuse_departures(lock, path, project)
+    return list(lock.targets)
+
+
 def settled_summary(project: Project, settled: Settled, seconds: float) -> BuildSummary:
     """The summary of a build that is known to have nothing to do."""
     return BuildSummary(
@@ -200,6 +215,13 @@ class RunCommand(ProjectCommand):
             "invocation into a folder",
         },
         {
+            "name": "locked",
+            "long": "locked",
+            "type": bool,
+            "default": False,
+            "help": "refuse to build unless all is as settings.lock says, and compare the products",
+        },
+        {
             "name": "keep_failed",
             "long": "keep-failed",
             "type": bool,
@@ -245,7 +267,11 @@ class RunCommand(ProjectCommand):
                 ) from None
         try:
             level = log_level(project.settings.cpl.msg, verbose=verbose)
+            if params["locked"]:
+                args = args or refuse_unlocked(project)
             summary = build(project, args, options, out, reporter, level)
+            if params["locked"] and not summary.exit_status:
+                refuse_unlocked(project)
         finally:
             project.close()
             if opened:

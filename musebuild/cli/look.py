@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 from musebuild.cli.base import ProjectCommand
+from musebuild.engine.build import machine_of
+from musebuild.engine.causes import Explainer
+from musebuild.engine.forecast import forecast
 from musebuild.engine.world import ProjectWorld
 from musebuild.plan.names import closure, select
 from musebuild.report.lines import left_out_text
-from musebuild.report.listing import counts, fold, table
+from musebuild.report.listing import counts, fold, table, with_failures
+from musebuild.report.status import price_text
+from musebuild.report.why import short
 
 IFUS = {
     "name": "ifus",
@@ -35,6 +41,13 @@ class ListCommand(ProjectCommand):
             "type": bool,
             "default": False,
             "help": "show the state of each task, with the reason",
+        },
+        {
+            "name": "why",
+            "long": "why",
+            "type": bool,
+            "default": False,
+            "help": "with the states: what changed, and the root cause",
         },
         {
             "name": "pending",
@@ -82,16 +95,28 @@ class ListCommand(ProjectCommand):
             names = select(plan, args) if args else plan.default
             if params["all"]:
                 names = tuple(plan.invocations)
-            resolutions = ProjectWorld(project).resolve(closure(plan, names))
+            world = ProjectWorld(project)
+            found = world.resolve(closure(plan, names))
+            resolutions = with_failures(found, project.ledger.tasks())
             lines = fold(plan, names, resolutions, ifus=params["ifus"])
+            if params["why"]:
+                explainer = Explainer(project, world, found)
+                lines = [
+                    replace(line, reason=short(explainer.explain(line.worst))) for line in lines
+                ]
             shown = [line for line in lines if line.pending or not params["pending"]]
-            sys.stdout.write(table(shown, status=params["status"], quiet=params["quiet"]))
+            sys.stdout.write(
+                table(shown, status=params["status"] or params["why"], quiet=params["quiet"])
+            )
             if params["quiet"]:
                 return 0
             if lines and not shown:
                 sys.stdout.write("Nothing is pending.\n")
             elif params["status"]:
                 sys.stdout.write(f"{counts(lines)}\n")
+                workers = machine_of(project).cores
+                price = forecast(project, resolutions, world.known, workers)
+                sys.stdout.write(price_text(price, project.settings.cache[0]))
             for problem in project.scan_report.problems:
                 sys.stdout.write(f"{problem}\n")
             for text in project.files.problems:

@@ -24,12 +24,14 @@ from musebuild.cli.info_raw import InfoRawCommand
 from musebuild.cli.info_warnings import InfoWarningsCommand
 from musebuild.cli.ingest import IngestCommand
 from musebuild.cli.init import InitCommand
+from musebuild.cli.lock import LockCommand, ReproduceCommand
 from musebuild.cli.log import LogCommand
 from musebuild.cli.look import ListCommand
 from musebuild.cli.qc import QcCommand
 from musebuild.cli.retrieve import RetrieveCommand
 from musebuild.cli.settings import SettingsCommand
 from musebuild.cli.simulate import SimulateCommand
+from musebuild.cli.status import StatusCommand
 from musebuild.cli.tidy import CleanCommand, ForgetCommand
 from musebuild.cli.why import WhyCommand
 from musebuild.errors import MusebuildError
@@ -76,10 +78,13 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         RunCommand,
         ListCommand,
         InfoCommand,
+        StatusCommand,
         WhyCommand,
         InfoRawCommand,
         InfoExpCommand,
         InfoWarningsCommand,
+        LockCommand,
+        ReproduceCommand,
         CleanCommand,
         ForgetCommand,
         LogCommand,

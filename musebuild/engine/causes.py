@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from musebuild.cache.model import Record
+from musebuild.cache.model import Record, UsedInput
 from musebuild.engine.changes import Change, compare
 from musebuild.engine.project import Project
 from musebuild.engine.records import record_now
@@ -102,8 +102,19 @@ class Explainer:
     def records(self, task: str) -> list[Record]:
         """How a task was made, the newest first."""
         if task not in self._records:
-            self._records[task] = self.project.ledger.records(task)
+            known = self.project.ledger.records(task)
+            self._records[task] = known or self._from_store(task)
         return self._records[task]
+
+    def _from_store(self, task: str) -> list[Record]:
+        """How a task was last made, where only the store still knows: without names."""
+        last = self._history.get(task, {})
+        found = self.project.store.lookup(str(last.get("key") or "-")).manifest
+        if found is None or last.get("outcome") == "failed":
+            return []
+        call = {name: value for name, value in found.preimage.items() if name != "inputs"}
+        inputs = tuple(UsedInput(tag, digest, "", "") for tag, digest in found.preimage["inputs"])
+        return [Record(task, found.key, found.made, call, inputs)]
 
     def explain(self, name: str) -> Explanation:
         """Why a task is in its state."""

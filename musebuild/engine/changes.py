@@ -112,7 +112,8 @@ def _inputs(before: Iterable[UsedInput], now: Iterable[UsedInput]) -> Iterable[C
                 if used.digest or used.kind != "product":
                     yield Change("content", tag, old=same[0], new=used)
         for was, used in zip(old, new, strict=False):
-            yield Change("elsewhere", tag, old=was, new=used)
+            if was.source or used.digest or used.kind != "product":
+                yield Change("elsewhere", tag, old=was, new=used)
         for was in old[len(new) :]:
             yield Change("gone", tag, old=was)
         for used in new[len(old) :]:

@@ -22,6 +22,8 @@ class State(StrEnum):
     UP_TO_DATE = "up to date"
     RESTORE = "restore"
     RUN = "run"
+    FAILED = "failed"
+    """To run, and the last attempt with the same key failed; only lists tell it apart."""
     NOT_HASHED = "not hashed"
     WAITS = "waits"
     IMPOSSIBLE = "impossible"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from musebuild.engine.resolve import Resolution, State
 from musebuild.engine.tasks import describe
@@ -12,6 +13,7 @@ from musebuild.plan.model import Plan
 
 WORDS = {
     State.IMPOSSIBLE: "impossible",
+    State.FAILED: "failed",
     State.RUN: "to run",
     State.NOT_HASHED: "to run, not yet hashed",
     State.WAITS: "waits",
@@ -29,6 +31,32 @@ def reason_of(resolution: Resolution) -> str:
     return REASONS.get(resolution.reason, resolution.reason)
 
 
+def with_failures(
+    resolutions: Mapping[str, Resolution], history: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Resolution]:
+    """States in which what would run, and failed at its last attempt, is told apart.
+
+    Parameters
+    ----------
+    resolutions : mapping
+        State of each invocation.
+    history : mapping
+        `Ledger.tasks()`. An attempt with another key says nothing about the next.
+    """
+    found = dict(resolutions)
+    for name, resolution in resolutions.items():
+        last = history.get(name)
+        if (
+            last is not None
+            and resolution.state is State.RUN
+            and last["outcome"] == "failed"
+            and last["key"] == resolution.key
+        ):
+            reason = f"failed on {last['date']}: {last['reason']}"
+            found[name] = replace(resolution, state=State.FAILED, reason=reason)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a list: an invocation, or a task with its IFUs folded."""
@@ -40,6 +68,8 @@ class Line:
     members: int
     done: int
     """Members that are up to date."""
+    worst: str = ""
+    """The invocation that the state and reason are of."""
 
     @property
     def pending(self) -> bool:
@@ -84,7 +114,7 @@ def fold(
         if len(members) > 1:
             doc += f", {len(members)} IFUs"
         done = sum(1 for r in states if r.state is State.UP_TO_DATE)
-        lines.append(Line(key, worst.state, doc, reason_of(worst), len(members), done))
+        lines.append(Line(key, worst.state, doc, reason_of(worst), len(members), done, worst.name))
     return sorted(lines, key=lambda line: not line.pending)
 
 

@@ -49,6 +49,8 @@ def _place(used: UsedInput) -> str:
 def _elsewhere(change: Change) -> str:
     old, new = change.old, change.new
     assert old is not None and new is not None, "both are known of what comes from elsewhere"
+    if not old.source:
+        return f"{change.name} ({_place(new)}) is not what it was made with"
     if old.kind == new.kind == "raw":
         text = f"the {change.name} frame {_file(new)} takes the place of {_file(old)}"
     else:
@@ -103,6 +105,8 @@ def change_text(change: Change) -> str:
                 return f"{change.name} of {change.new.source} is new among the inputs"
             return f"{change.name} {_file(change.new)} is new among the inputs"
         case "gone" if change.old is not None:
+            if not change.old.source:
+                return f"a frame of {change.name} is no longer among the inputs"
             if change.old.kind == "product":
                 return f"{change.name} of {change.old.source} is no longer among the inputs"
             return f"{change.name} {_file(change.old)} is no longer among the inputs"

@@ -62,3 +62,12 @@ def test_frames_more_and_less_and_in_another_order() -> None:
         "OBJECT MUSE.2.fits is no longer among the inputs"
     ]
     assert told(record(RAW, second), record(second, RAW)) == ["the inputs come in another order"]
+
+
+def test_what_is_only_known_from_the_store_has_no_names() -> None:
+    before = record(UsedInput("TWILIGHT_CUBE", "x", "", ""), UsedInput("OBJECT", "y", "", ""))
+    assert told(before, record(TWILIGHT)) == [
+        "TWILIGHT_CUBE (night 2017-06-15) is not what it was made with",
+        "a frame of OBJECT is no longer among the inputs",
+    ]
+    assert told(record(UsedInput("TWILIGHT_CUBE", "aa", "", "")), record(TWILIGHT)) == []

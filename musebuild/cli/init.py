@@ -24,8 +24,11 @@ musebuild = musebuild.cli.takeover:Loader
 
 
 def template() -> str:
-    """The settings file that a new project begins with."""
-    return resources.files("musebuild").joinpath("settings", "template.yml").read_text("utf-8")
+    """The settings file of a new project; by its first line editors find the schema."""
+    package = resources.files("musebuild")
+    text = package.joinpath("settings", "template.yml").read_text("utf-8")
+    schema = Path(str(package.joinpath("schemas", "settings.schema.json"))).resolve()
+    return f"# yaml-language-server: $schema={schema.as_uri()}\n{text}"
 
 
 def make_project(folder: Path, settings: str) -> list[Path]:

@@ -18,7 +18,6 @@ from musebuild.settings.reference import reference, resolved
 from musebuild.settings.schema import schema
 from musebuild.settings.secrets import masked
 from musebuild.settings.sizes import format_bytes, parse_bytes, parse_seconds
-from tests.plan.making import files, frame, night
 
 ROOT = Path(__file__).parent.parent.parent
 IC4406 = Path(__file__).parent / "data" / "ic4406.yml"
@@ -53,37 +52,6 @@ def test_the_file_that_people_have_unchanged() -> None:
     ]
     assert found.frames_exclude["raw"] == ({"night": ["2017-06-13"]},)
     assert str(found.runs["GTO17"].end) == "2017-06-30"
-
-
-def test_the_example_loads_and_plans() -> None:
-    from musebuild.plan.build import make_plan
-    from musebuild.recipes.catalogue import load_catalogue
-
-    found = load_settings(ROOT / "settings.yml.example")
-    names = [n for d in found.static_calib.values() for n, _ in d]
-    index = files("BADPIX_TABLE", "ASTROMETRY_WCS", "GEOMETRY_TABLE")
-    from musebuild.index.model import FileFrame
-
-    more = [
-        FileFrame(f"/calib/{name}", category)
-        for category, ranges in found.static_calib.items()
-        for name, _ in ranges
-    ]
-    from dataclasses import replace
-
-    index = replace(index, static=(*index.static, *more))
-    assert names
-    raw = [
-        replace(f, object_orig="IC4406", dataset="IC4406") if f.category == "OBJECT" else f
-        for f in night(ins_mode="WFM-AO-N")
-    ]
-    plan = make_plan(found, raw, index, load_catalogue())
-    assert "muse_exp_combine:IC4406_drs" in plan.default
-    assert {left.name for left in plan.left_out} == {"imphot", "zap"}
-    assert not any(left.error for left in plan.left_out)
-    scibasic = plan.invocations["muse_scibasic:2017-06-16T01:30:00.ifu01"]
-    assert any(w.path.endswith("geometry_table_wfm_gto17.fits") for w in scibasic.inputs)
-    assert frame("BIAS", "2017-06-14T09:01:03").name == "2017-06-14T09:01:03"
 
 
 def test_substitution_uses_other_keys_and_ones_own(tmp_path: Path) -> None:
@@ -311,6 +279,9 @@ def parts(node: dict[str, object], path: str) -> list[tuple[str, dict[str, objec
         here = resolved(value, schema())
         found.append((f"{path}.{name}", here))
         found += parts(here, f"{path}.{name}")
+    other = node.get("additionalProperties")
+    if isinstance(other, dict):
+        found += parts(resolved(other, schema()), f"{path}.*")
     return found
 
 

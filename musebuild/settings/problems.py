@@ -132,7 +132,9 @@ def problem_at(
     """
     keys = tuple(keys)
     position = settings.where(*keys, of_key=details.pop("of_key", False))
-    lines = settings.lines.get(position.file, ())
+    # What the file does not say stands nowhere in it.
+    told = keys[0] in settings.tree if keys else False
+    lines = settings.lines.get(position.file, ()) if told else ()
     return Problem(
         f"{'.'.join(map(str, keys))}: {message}",
         position,

@@ -332,7 +332,11 @@ class _Composer:
         try:
             node.value = _value(tag, text, is_plain)
         except ValueError as error:
-            self.problems.append(mark.problem(str(error), remedy="put quotes around a name"))
+            self.problems.append(
+                mark.problem(
+                    str(error), remedy="correct it; or put quotes around it, if it is a name"
+                )
+            )
         return node
 
     def _mark(self, event: Any) -> Mark:

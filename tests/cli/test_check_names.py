@@ -66,6 +66,14 @@ def test_mistakes_of_all_kinds_are_told_at_once(folder: Folder) -> None:
     assert [problem.position.line for problem in found] == [3, 4, 5, 7, 8, 8, 9, 10]
 
 
+def test_what_the_file_does_not_say_underlines_nothing(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yml"
+    settings.write_text("cpl: {runner: mock}\n", encoding="utf-8")
+    (problem,) = check_project(Project(settings))
+    assert problem.keys == ("raw_path",)
+    assert "^" not in str(problem)
+
+
 # blocks
 
 

@@ -5,6 +5,7 @@
 1. One worker, one thread: wall time of the build against the sum of the esorex calls on the same
    sets of frames (both with OMP_NUM_THREADS=1): what the engine costs. musebuild syncs every
    product to disk before it counts; the time of a `sync` after each esorex call is given apart.
+   CPU time is printed beside wall time: on a machine that others use it is what can be compared.
 2. Two workers, two cores: wall time against the bound that the critical path and the two cores
    set, from the times of the first build.
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -30,11 +32,17 @@ from musebuild.plan.names import closure, select
 MUSEBUILD = Path(sys.executable).with_name("musebuild")
 
 
-def run(folder: Path, *arguments: str) -> float:
-    """Wall time of a musebuild command."""
-    began = time.perf_counter()
+def cpu() -> float:
+    """User and system time of all that this process started and that has ended, in seconds."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run(folder: Path, *arguments: str) -> tuple[float, float]:
+    """Wall time and CPU time of a musebuild command."""
+    began, used = time.perf_counter(), cpu()
     subprocess.run([MUSEBUILD, *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, cpu() - used
 
 
 def project(folder: Path, night: Path, cores: int) -> Path:
@@ -47,22 +55,23 @@ def project(folder: Path, night: Path, cores: int) -> Path:
     return folder
 
 
-def esorex(folder: Path, targets: list[str]) -> tuple[float, float]:
-    """Sum of the wall times of the esorex calls, and of a `sync` after each."""
+def esorex(folder: Path, targets: list[str]) -> tuple[float, float, float]:
+    """Sums over the esorex calls: wall time, CPU time, wall time of a `sync` after each."""
     sofs = folder / "sofs"
     run(folder, "run", "--sof", str(sofs), *targets)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    calls = syncs = 0.0
+    calls = used = syncs = 0.0
     for script in sorted(sofs.glob("*.sh")):
-        began = time.perf_counter()
+        began, before = time.perf_counter(), cpu()
         subprocess.run([script], check=True, env=environment, stdout=subprocess.DEVNULL)
         ended = time.perf_counter()
+        used += cpu() - before
         os.sync()
         syncs += time.perf_counter() - ended
         calls += ended - began
         for product in sofs.glob("*.fits"):
             product.unlink()
-    return calls, syncs
+    return calls, used, syncs
 
 
 def bound(folder: Path, targets: list[str]) -> tuple[float, float]:
@@ -92,17 +101,21 @@ def main() -> None:
             night = folder / "night"
             run(folder, "simulate", str(night))
         one = project(folder / "one", night.absolute(), 1)
-        wall = run(one, "run", "-n", "1", *options.targets)
-        calls, syncs = esorex(one, options.targets)
-        print(f"musebuild, one worker       {wall:7.1f} s")
-        print(f"esorex, one after another   {calls:7.1f} s, and {syncs:.1f} s to sync")
+        wall, used = run(one, "run", "-n", "1", *options.targets)
+        calls, calls_cpu, syncs = esorex(one, options.targets)
+        print(f"musebuild, one worker       {wall:7.1f} s, {used:.1f} s CPU")
+        print(
+            f"esorex, one after another   {calls:7.1f} s, {calls_cpu:.1f} s CPU, "
+            f"and {syncs:.1f} s to sync"
+        )
         print(
             f"overhead of the engine      {100 * (wall / calls - 1):+7.1f} %, "
-            f"{100 * (wall / (calls + syncs) - 1):+.1f} % with the sync"
+            f"{100 * (wall / (calls + syncs) - 1):+.1f} % with the sync, "
+            f"{100 * (used / calls_cpu - 1):+.1f} % of CPU time"
         )
         critical, half = bound(one, options.targets)
         two = project(folder / "two", night.absolute(), 2)
-        wall = run(two, "run", "-n", "2", *options.targets)
+        wall, _ = run(two, "run", "-n", "2", *options.targets)
         print(f"musebuild -n 2              {wall:7.1f} s")
         print(
             f"bound: critical path {critical:.1f} s, half of all {half:.1f} s: "

@@ -33,6 +33,7 @@ from musebuild.cache.place import beside, place, sweep_parts, sync, write_atomic
 from musebuild.cache.steps import step
 from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
+from musebuild.index.digests import identity
 
 __all__ = ["OBJECT_TIME", "Lookup", "OtherVersionError", "Store", "hash_file", "manifest_from"]
 
@@ -116,8 +117,8 @@ class Store:
 
     def _verdict(self, path: Path, status: os.stat_result) -> bool | None:
         """Whether an object is sound, as far as that is known without reading it."""
-        identity, verdict = self._verdicts.get(path, ((), None))
-        if identity == _identity(status):
+        known, verdict = self._verdicts.get(path, ((), None))
+        if known == identity(status):
             return verdict
         return True if _untouched(status) else None
 
@@ -221,7 +222,7 @@ class Store:
             except OSError:
                 return "unreadable"
         if not verdict or not _untouched(status):
-            self._verdicts[path] = (_identity(status), verdict)
+            self._verdicts[path] = (identity(status), verdict)
         if verdict and not _untouched(status) and path.is_relative_to(self.root):
             with contextlib.suppress(OSError):
                 path.chmod(0o444)
@@ -412,16 +413,6 @@ def _untouched(status: os.stat_result) -> bool:
         stat.S_ISREG(status.st_mode)
         and status.st_mtime_ns == OBJECT_TIME * 10**9
         and not status.st_mode & 0o222
-    )
-
-
-def _identity(status: os.stat_result) -> tuple[int, ...]:
-    return (
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
     )
 
 

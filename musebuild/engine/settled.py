@@ -22,6 +22,7 @@ from musebuild.cache.ledger import Ledger
 from musebuild.engine.project import Project
 from musebuild.engine.world import package_version
 from musebuild.fits.volatile import DIGEST_VERSION
+from musebuild.index.digests import Identity, identity
 from musebuild.index.files import paths_of
 from musebuild.index.meta import generation
 from musebuild.plan.model import LeftOut
@@ -39,18 +40,11 @@ class Settled:
     left_out: tuple[LeftOut, ...]
 
 
-def _identity(path: str) -> list[int] | None:
+def _identity(path: str) -> Identity | None:
     try:
-        status = Path(path).stat()
+        return identity(Path(path).stat())
     except OSError:
         return None
-    return [
-        status.st_dev,
-        status.st_ino,
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-    ]
 
 
 def _watched(paths: Iterable[str]) -> str:

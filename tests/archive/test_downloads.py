@@ -24,6 +24,7 @@ from tests.archive.commands import raw_files, retrieve
 from tests.support.archive_frames import night_log, tiny
 from tests.support.archive_server import ArchiveServer, Fault
 from tests.support.projects import MockProject
+from tests.support.waiting import PATIENCE, wait_until
 
 Capsys = pytest.CaptureFixture[str]
 NAME = "MUSE.2020-01-01T00:00:00.000"
@@ -262,9 +263,14 @@ def test_names_that_lead_elsewhere_are_not_followed(
 def test_a_stop_leaves_what_is_fetched_and_partial_files(
     archive: ArchiveServer, client: Client, tmp_path: Path
 ) -> None:
-    archive.slow = 0.005
+    archive.slow = 0.2
     fleet = Fleet(client, tmp_path, DiskGuard(tmp_path, 0), Silent(), parallel=1)
-    threading.Timer(0.05, fleet.stop.set).start()
+
+    def stop() -> None:
+        wait_until(lambda: archive.running)
+        fleet.stop.set()
+
+    threading.Thread(target=stop).start()
     ended = list(fleet.run([NAME]))
     archive.slow = 0.0
     assert [end.how for end in ended] == ["stopped"]
@@ -277,7 +283,7 @@ def test_a_stop_leaves_what_is_fetched_and_partial_files(
 def test_ctrl_c_is_safe(
     archive: ArchiveServer, empty: MockProject, capsys: Capsys, number: int, status: int
 ) -> None:
-    archive.slow = 0.02
+    archive.slow = 0.2
     process = subprocess.Popen(
         empty.command("retrieve", "FIELD"),
         cwd=empty.folder,
@@ -285,12 +291,9 @@ def test_ctrl_c_is_safe(
         stderr=subprocess.STDOUT,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while not archive.running and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.1)
+    wait_until(lambda: archive.running)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == status, out
     assert "the same command goes on from here" in out
     assert "Traceback" not in out

@@ -24,6 +24,7 @@ from musebuild.cli.info_raw import InfoRawCommand
 from musebuild.cli.info_warnings import InfoWarningsCommand
 from musebuild.cli.ingest import IngestCommand
 from musebuild.cli.init import InitCommand
+from musebuild.cli.integrity import CheckIntegrityCommand
 from musebuild.cli.lock import LockCommand, ReproduceCommand
 from musebuild.cli.log import LogCommand
 from musebuild.cli.look import ListCommand
@@ -65,7 +66,7 @@ class HelpCommand(Help):  # type: ignore[misc]
         print("musebuild: make for VLT/MUSE data reduction\n")
         print("In a project folder `doit` is the same program; without a command it builds.\n")
         for name in sorted(cmds):
-            print(f"  musebuild {name:<14} {cmds[name].doc_purpose}")
+            print(f"  musebuild {name:<16} {cmds[name].doc_purpose}")
         print("\n  musebuild help COMMAND   options of a command")
 
 
@@ -89,6 +90,7 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         ForgetCommand,
         LogCommand,
         CheckCommand,
+        CheckIntegrityCommand,
         SettingsCommand,
         CacheCommand,
         QcCommand,

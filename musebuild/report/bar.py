@@ -15,16 +15,19 @@ class Bar:
     ----------
     text : str
         What is being done.
+    least : int
+        Fewer steps have no bar.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, least: int = LEAST) -> None:
+        self._least = least
         self._text = text
         self._progress: Any = None
         self._task: Any = None
 
     def __call__(self, done: int, total: int) -> None:
         """Show how many steps are done, of how many."""
-        if total < LEAST:
+        if total < self._least:
             return
         if self._progress is None:
             # Not at the top: most commands never need it, and start the faster.

@@ -1,0 +1,141 @@
+"""Verifies the check sums of raw frames, and remembers what came out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from musebuild.fits.checksum import Verdict, judge
+from musebuild.index.database import transaction
+
+Identity = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the check sums of a file said."""
+
+    path: str
+    status: str
+    """`good`, `damaged`, `unverified`."""
+    hdus: int
+    checked: int
+    message: str
+    date: str
+
+
+def _identity(path: str) -> Identity | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+
+
+def findings(db: Database, paths: Sequence[str] | None = None) -> list[Finding]:
+    """What is remembered, by path; of some files, or of all."""
+    rows = db.conn.execute(
+        "SELECT path, status, hdus, checked, COALESCE(message, ''), date FROM integrity "
+        "ORDER BY path"
+    )
+    wanted = None if paths is None else set(paths)
+    return [Finding(*row) for row in rows if wanted is None or row[0] in wanted]
+
+
+def pending(db: Database, paths: Sequence[str]) -> list[str]:
+    """Files that were not verified yet, or changed since."""
+    known = {
+        row[0]: row[1:]
+        for row in db.conn.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM integrity")
+    }
+    return [path for path in paths if known.get(path) != _identity(path)]
+
+
+def verify(
+    db: Database,
+    paths: Sequence[str],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    threads: int | None = None,
+) -> Iterator[Finding]:
+    """Verify files; each result is committed as it comes, so that a stop loses none.
+
+    Parameters
+    ----------
+    db : Database
+        Opened with `INDEX_MIGRATIONS`.
+    paths : sequence of str
+        The files.
+    progress : callable, optional
+        Told how many are done, of how many.
+    threads : int, optional
+        Default: one for each core (sums of arrays keep no lock).
+
+    Yields
+    ------
+    Finding
+        As files are done.
+    """
+    threads = threads or len(os.sched_getaffinity(0))
+    queue = iter(paths)
+    done = 0
+    with ThreadPoolExecutor(threads) as pool:
+        running: dict[Future[Verdict], tuple[str, Identity | None]] = {}
+        try:
+            while True:
+                while len(running) < 2 * threads and (path := next(queue, None)) is not None:
+                    # Before it is read: what changes meanwhile is verified again.
+                    running[pool.submit(judge, Path(path))] = path, _identity(path)
+                if not running:
+                    return
+                ended, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    path, identity = running.pop(future)
+                    finding = _remember(db, path, identity, future.result())
+                    done += 1
+                    if progress is not None:
+                        progress(done, len(paths))
+                    yield finding
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _remember(db: Database, path: str, identity: Identity | None, verdict: Verdict) -> Finding:
+    date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    message = "; ".join(verdict.faults)
+    if identity is not None:
+        size, mtime_ns, inode, ctime_ns = identity
+        with transaction(db) as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO integrity VALUES (?,?,?,?,?,?,?,?,?,?)",
+                [
+                    path,
+                    size,
+                    mtime_ns,
+                    inode,
+                    ctime_ns,
+                    date,
+                    verdict.status,
+                    verdict.hdus,
+                    verdict.checked,
+                    message or None,
+                ],
+            )
+    return Finding(path, verdict.status, verdict.hdus, verdict.checked, message, date)
+
+
+def forget_missing(db: Database, present: Sequence[str]) -> None:
+    """Forget files that are no longer there."""
+    known = {row[0] for row in db.conn.execute("SELECT path FROM integrity")}
+    gone = known - set(present)
+    if gone:
+        with transaction(db) as connection:
+            connection.executemany(
+                "DELETE FROM integrity WHERE path = ?", [(path,) for path in sorted(gone)]
+            )

@@ -153,7 +153,7 @@ class Fleet:
             header = self.client.header()
             try:
                 path = transfer.attempt(session, header)
-                return Ended(file_id, "here", path=str(path))
+                return Ended(file_id, "here", path=str(path), problem=transfer.warning)
             except StoppedError:
                 return Ended(file_id, "stopped")
             except DiskFullError as error:

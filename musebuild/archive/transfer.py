@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import errno
+import hashlib
 import json
 import os
 import re
@@ -20,7 +21,7 @@ import urllib3.exceptions
 
 from musebuild.archive.disk import DiskFullError, DiskGuard
 from musebuild.archive.pauses import retry_after
-from musebuild.archive.verify import verify_fits
+from musebuild.archive.verify import ChecksumError, verify_fits
 from musebuild.errors import FrameError
 
 PIECE = 1 << 18
@@ -107,7 +108,11 @@ class Transfer:
         self.part = parts / f"{file_id}.part"
         self.note = parts / f"{file_id}.json"
         self.unpacked = parts / f"{file_id}.unpacked"
+        self.warning = ""
+        """What a person should know of a frame that came."""
         self._reached = 0
+        self._wrong = ""
+        """Hash of what came last with a wrong checksum."""
 
     def attempt(self, session: requests.Session, header: dict[str, str]) -> Path:
         """Fetch what is missing of it, check it, and put it in its place.
@@ -260,6 +265,14 @@ class Transfer:
                 verify_fits(whole)
             else:
                 _refuse_page(whole)
+        except ChecksumError as error:
+            found = _hash(whole)
+            if found != self._wrong:
+                self._wrong = found
+                self.forget()
+                raise AgainError(f"what came is damaged: {error.why}") from None
+            # A line does not break the same bits twice.
+            self.warning = f"{error.why}, and the archive sends the same bytes again"
         except FrameError as error:
             self.forget()
             raise AgainError(f"what came is damaged: {error.why or error.what}") from None
@@ -326,6 +339,11 @@ def _filename(answer: requests.Response, file_id: str) -> str:
     if _SAFE.fullmatch(name):
         return name
     return f"{file_id}.txt" if file_id.endswith(".NL") else f"{file_id}.fits"
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
 
 
 def _refuse_page(path: Path) -> None:

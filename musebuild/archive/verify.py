@@ -14,6 +14,10 @@ PIECE = 1 << 22
 _FULL = 0xFFFFFFFF
 
 
+class ChecksumError(FrameError):
+    """A frame whose structure is right and whose bytes do not agree with their checksum."""
+
+
 def ones_complement(total: int, piece: bytes) -> int:
     """Continue the 32-bit ones' complement sum of the FITS checksum (standard 4.0, appendix J)."""
     words = np.frombuffer(piece.ljust(-(-len(piece) // 4) * 4, b"\0"), dtype=">u4")
@@ -39,7 +43,9 @@ def verify_fits(path: Path) -> int:
     Raises
     ------
     FrameError
-        It is a web page, ends early, or a checksum does not agree.
+        It is a web page, or ends early.
+    ChecksumError
+        A checksum does not agree.
     """
     compared = 0
     with path.open("rb") as file:
@@ -58,7 +64,7 @@ def verify_fits(path: Path) -> int:
                     start += len(piece)
                 # All ones, or all zeros: both are zero in ones' complement.
                 if total not in (0, _FULL):
-                    raise FrameError(
+                    raise ChecksumError(
                         f"{path.name} is damaged",
                         where=str(path),
                         why=f"the checksum of HDU {unit.index} does not agree with its bytes",

@@ -253,7 +253,10 @@ class Retrieval:
         return ended
 
     def _failed(self, ended: Sequence[Ended], todo: Sequence[ArchiveFrame]) -> int:
-        """Tell what did not come; the exit status."""
+        """Tell what did not come, or came in doubt; the exit status."""
+        for end in ended:
+            if end.how == "here" and end.problem:
+                _say(f"WARNING: {end.file_id}: {end.problem}")
         frames = {frame.dp_id: frame for frame in todo}
         # An exposure without a night log is nothing to worry about.
         lost = [

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,21 @@ def test_a_frame_that_never_comes_whole_is_given_up(
     assert not list(tmp_path.glob("*.fits"))
 
 
+def test_a_frame_whose_checksum_is_wrong_in_the_archive_comes_with_a_warning(
+    archive: ArchiveServer, empty: MockProject, capsys: Capsys
+) -> None:
+    name = "MUSE.2017-06-16T01:34:56.867"
+    frame = archive.frames[name]
+    wrong = bytearray(frame.content)
+    wrong[-3000] ^= 1
+    archive.add([replace(frame, content=bytes(wrong))])
+    said = retrieve(empty, capsys, "FIELD")
+    assert said.status == 0, said.text
+    assert f"WARNING: {name}: the checksum of HDU" in said.out
+    assert (empty.folder / "raw" / f"{name}.fits").read_bytes() == bytes(wrong)
+    assert len(archive.sent(name)) == 2
+
+
 def test_an_archive_that_always_begins_anew_and_breaks_off_is_given_up(
     archive: ArchiveServer, client: Client, tmp_path: Path
 ) -> None:
@@ -248,8 +264,6 @@ def test_a_full_disk_is_told_with_what_mends_it(
 def test_names_that_lead_elsewhere_are_not_followed(
     archive: ArchiveServer, client: Client, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     archive.add([replace(FRAME, filename="../../etc/passwd.fits")])
     folder = tmp_path / "deep" / "raw"
     folder.mkdir(parents=True)

@@ -101,6 +101,8 @@ class ArchiveServer:
     most: int = 0
     """Files that were sent at once, at most."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+    damaged: int = 0
+    """Answers with a wrong byte, each time another one."""
     port: int = 0
     """0: any that is free."""
 
@@ -354,7 +356,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer(b"", status=401)
         content = frame.content
         if fault is not None and fault.damage:
-            middle = len(content) // 2
+            self.archive.damaged += 1
+            middle = len(content) // 2 + self.archive.damaged
             content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
         start = 0
         match = re.fullmatch(r"bytes=(\d+)-", asked)

@@ -21,6 +21,7 @@ MODES = ("WFM-NOAO-N", "WFM-NOAO-E", "WFM-AO-N", "WFM-AO-E", "NFM-AO-N")
 ANY_MODE = frozenset({"BIAS", "DARK"})
 """Categories that serve all modes."""
 MISSING = "missing"
+LOCKED = "locked"
 
 
 class Gatherer:
@@ -111,6 +112,12 @@ class Gatherer:
         self.say(f"{night}: {len(frames)} calibrations in the archive")
         self.records.want(purpose, frames)
         return purpose
+
+    def locked(self, frames: Sequence[ArchiveFrame]) -> None:
+        """Exactly the frames of a lock file, whatever was wanted of another one."""
+        self.records.forget(LOCKED)
+        self.records.want(LOCKED, frames)
+        self.say(f"{len(frames)} frames of the archive in the lock file")
 
     def _in_window(self, window: Window) -> list[ArchiveFrame]:
         if window not in self._calibrations:

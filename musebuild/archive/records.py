@@ -126,6 +126,11 @@ class Records:
             )
         return found
 
+    def forget(self, purpose: str) -> None:
+        """Nothing is wanted for a purpose any more."""
+        with transaction(self.db) as connection:
+            connection.execute("DELETE FROM archive_wanted WHERE purpose = ?", [purpose])
+
     def found(self, here: Mapping[str, str]) -> None:
         """Record which of the frames are here already."""
         with transaction(self.db) as connection:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -21,7 +22,7 @@ from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
 from musebuild.archive.filters import nights
 from musebuild.archive.fleet import Ended, Fleet, sizes
-from musebuild.archive.gather import MISSING, Gatherer
+from musebuild.archive.gather import LOCKED, MISSING, Gatherer
 from musebuild.archive.login import log_in
 from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
 from musebuild.archive.missing import told
@@ -29,7 +30,9 @@ from musebuild.archive.model import ArchiveFrame, Window
 from musebuild.archive.present import present
 from musebuild.archive.records import LOG, Records
 from musebuild.cache.locks import KeyLock
+from musebuild.engine.lock import LOCK_NAME, Lock, read_lock
 from musebuild.engine.project import Project, make_folder
+from musebuild.engine.reproduce import frame_places, locate_frames
 from musebuild.errors import EXIT_FAILED, EXIT_USAGE, MusebuildError, UsageError
 from musebuild.plan.build import make_plan
 from musebuild.plan.model import Wanted
@@ -76,7 +79,8 @@ class Retrieval:
         self.project, self.params, self.names = project, params, names
         self.settings = project.settings
         self.dry = bool(params["dry_run"])
-        self.datasets = [self._dataset(name) for name in names]
+        self.lock = self._lock() if params["locked"] else None
+        self.datasets = [] if self.lock else [self._dataset(name) for name in names]
         self.window = self._window()
         self.calib = [_night("calib", text) for text in params["calib"].split(",") if text]
         if params["ins_mode"] and not self.calib:
@@ -85,12 +89,12 @@ class Retrieval:
                 remedy="give both, such as --calib 2017-06-15 --ins-mode WFM-NOAO-N; a "
                 "dataset's mode is said with ins_mode in its archive_filter",
             )
-        if not (names or self.calib or params["missing"]):
+        if not (names or self.calib or params["missing"] or self.lock):
             have = ", ".join(self.settings.datasets) or "none in the settings yet"
             raise UsageError(
                 "say what to retrieve",
                 why=f"datasets are: {have}",
-                remedy="musebuild retrieve DATASET, --calib NIGHT, or --missing",
+                remedy="musebuild retrieve DATASET, --calib NIGHT, --missing, or --locked",
             )
 
     def _dataset(self, name: str) -> Any:
@@ -104,6 +108,15 @@ class Retrieval:
                 or f"add it: datasets: {{{name}: {{archive_filter: {{obs_targ_name: {name}}}}}}}",
             )
         return known[name]
+
+    def _lock(self) -> Lock:
+        if len(self.names) > 1:
+            raise UsageError(
+                "--locked takes one lock file",
+                remedy=f"leave out {' '.join(self.names[1:])}",
+            )
+        name = self.names[0] if self.names else LOCK_NAME
+        return read_lock(self.settings.folder / Path(name).expanduser())
 
     def _window(self) -> Window:
         first = _night("start", self.params["start"]) if self.params["start"] else None
@@ -135,7 +148,12 @@ class Retrieval:
                     purposes.append(dataset.name)
                 mode = self.params["ins_mode"]
                 purposes += [gatherer.calibrations(night, mode) for night in self.calib]
+                if self.lock is not None:
+                    gatherer.locked(_archived(self.lock))
+                    purposes.append(LOCKED)
                 status = self._fetch(client, records, purposes) if purposes else 0
+                if self.lock is not None and not self.dry:
+                    self._compare(self.lock)
                 if self.params["missing"]:
                     status = max(status, self._missing(client, records, gatherer))
                 elif status == 0 and not self.dry:
@@ -165,6 +183,30 @@ class Retrieval:
     def _here(self) -> dict[str, str]:
         folder = self.settings.raw_path
         return present(folder, self.project.db) if folder.is_dir() else {}
+
+    def _compare(self, lock: Lock) -> None:
+        """Hold what is here against a lock file.
+
+        Raises
+        ------
+        PlanError
+            A frame is missing, or has other data than the locked one.
+        """
+        settings = self.settings
+        places = frame_places(lock, settings.folder, settings.raw_path, settings.muse_calib_path)
+        others = [
+            str(places[frame.place] / frame.path)
+            for frame in lock.frames
+            if not frame.archive and not (places[frame.place] / frame.path).is_file()
+        ]
+        if others:
+            _say(
+                f"WARNING: {count(len(others), 'file')} of the lock file did not come from the "
+                f"archive, and must be copied: {', '.join(others[:5])}{' …' * (len(others) > 5)}"
+            )
+        archived = replace(lock, frames=tuple(f for f in lock.frames if f.archive))
+        locate_frames(archived, places)
+        _say(f"All {count(len(archived.frames), 'frame')} have the data of the lock file.")
 
     # fetching
 
@@ -332,6 +374,16 @@ class Retrieval:
             more = f"; and {len(shown) - 5} more" if len(shown) > 5 else ""
             _say(f"The plan still misses: {'; '.join(shown[:5])}{more}")
             _say("`musebuild retrieve --missing` looks for them.")
+
+
+def _archived(lock: Lock) -> list[ArchiveFrame]:
+    """The frames of a lock file that the archive has."""
+    found = {}
+    for frame in lock.frames:
+        if frame.archive:
+            kind = "SCIENCE" if "OBJECT" in frame.tags else "CALIB"
+            found[frame.archive] = ArchiveFrame(frame.archive, kind, frame.tags[0])
+    return list(found.values())
 
 
 def _in_memory() -> Database:

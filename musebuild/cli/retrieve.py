@@ -23,7 +23,7 @@ class RetrieveCommand(ProjectCommand):
 
     name = "retrieve"
     doc_purpose = "fetch a dataset's frames and their calibrations from the ESO archive"
-    doc_usage = "DATASET..."
+    doc_usage = "[DATASET...] [--locked [FILE]]"
     doc_description = None
     cmd_options = (
         _option("help-query", bool, "", "list what archive_filter can ask for"),
@@ -33,6 +33,7 @@ class RetrieveCommand(ProjectCommand):
         _option("calib", str, "NIGHT[,NIGHT]", "all calibrations of nights"),
         _option("ins-mode", str, "MODE", "with --calib: of this mode, such as WFM-NOAO-N"),
         _option("missing", bool, "", "the calibrations that the plan misses"),
+        _option("locked", bool, "", "exactly the frames of settings.lock, or of the file named"),
         _option("force", bool, "", "ask for the calibrations of all exposures again"),
         _option("username", str, "NAME", "user at the ESO portal, for proprietary frames"),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -36,6 +38,73 @@ def test_a_target_becomes_a_build(
         assert (empty.folder / "raw" / f"{name}{ending}").read_bytes() == frame.content
     built = empty.build()
     assert f"{ALL} ran" in built.text
+
+
+def test_the_frames_of_a_lock_file_on_an_empty_machine(
+    archive: ArchiveServer, empty: MockProject, capsys: Capsys
+) -> None:
+    retrieve(empty, capsys, "FIELD")
+    empty.build()
+    assert empty.run("lock").status == 0
+    shutil.rmtree(empty.folder / "raw")
+    (empty.folder / "musebuild.db").unlink()
+    # What the lock does not name is not fetched, though the dataset has it.
+    more = archive.frames[SCIENCE]
+    archive.add([replace(more, dp_id="MUSE.2017-06-16T01:38:56.867")])
+    said = retrieve(empty, capsys, "--locked")
+    assert said.status == 0, said.text
+    assert "All 16 frames have the data of the lock file." in said.out
+    assert raw_files(empty) == {
+        f"{name}.fits" for name in (*archive.calibrations, SCIENCE, SCIENCE.replace("34", "36"))
+    }
+    assert retrieve(empty, capsys, "--locked", "settings.lock").status == 0
+    assert empty.run("run", "--locked").status == 0
+
+
+def test_a_frame_that_is_not_the_locked_one_is_told(
+    archive: ArchiveServer, empty: MockProject, capsys: Capsys
+) -> None:
+    name = archive.calibrations[0]
+    lock = {
+        "musebuild-lock": 1,
+        "made": "2026-11-25T03:00:00+00:00",
+        "targets": [],
+        "settings": {},
+        "software": {"musebuild": "0.1", "drs": "mock", "key_version": 1, "digest_version": 1},
+        "frames": [
+            {
+                "path": f"{name}.fits",
+                "place": "raw",
+                "tags": ["SKYFLAT"],
+                "digest": "0" * 64,
+                "size": 1,
+                "archive": name,
+            },
+            {
+                "path": "lines.fits",
+                "place": "calib",
+                "tags": ["LINE_CATALOG"],
+                "digest": "0" * 64,
+                "size": 1,
+                "archive": "",
+            },
+        ],
+        "tasks": [],
+    }
+    (empty.folder / "old.lock").write_text(json.dumps(lock))
+    said = retrieve(empty, capsys, "--locked", "old.lock")
+    assert said.status == 1
+    assert raw_files(empty) == {f"{name}.fits"}
+    assert "1 file of the lock file did not come from the archive" in said.out
+    assert "other data than the locked frame" in said.err
+
+
+def test_a_lock_file_that_is_not_there(
+    archive: ArchiveServer, empty: MockProject, capsys: Capsys
+) -> None:
+    said = retrieve(empty, capsys, "--locked")
+    assert said.status == 2
+    assert "musebuild lock" in said.err
 
 
 def test_what_is_here_is_not_fetched_again(
@@ -82,8 +151,6 @@ def test_a_renamed_file_is_known_by_its_header(
 def test_a_packed_frame_is_uncompressed(
     archive: ArchiveServer, empty: MockProject, capsys: Capsys
 ) -> None:
-    from dataclasses import replace
-
     frame = archive.frames[SCIENCE]
     archive.add([replace(frame, content=compressed(frame.content), filename=f"{SCIENCE}.fits.Z")])
     archive.fail(SCIENCE, Fault(drop=1000), Fault(damage=True))

@@ -143,6 +143,11 @@ class Ledger:
                 self._record(connection, manifest)
         return len(manifests)
 
+    def keys_of_object(self, name: str) -> frozenset[str]:
+        """Keys whose products have the bytes of an object."""
+        rows = self._rows("SELECT key FROM products WHERE object = ?", [name])
+        return frozenset(row[0] for row in rows)
+
     # what is forgotten
 
     def forget(self, keys: Iterable[str]) -> None:

@@ -28,6 +28,8 @@ from musebuild.cli.integrity import CheckIntegrityCommand
 from musebuild.cli.lock import LockCommand, ReproduceCommand
 from musebuild.cli.log import LogCommand
 from musebuild.cli.look import ListCommand
+from musebuild.cli.plan import PlanCommand
+from musebuild.cli.provenance import ProvenanceCommand
 from musebuild.cli.qc import QcCommand
 from musebuild.cli.retrieve import RetrieveCommand
 from musebuild.cli.settings import SettingsCommand
@@ -81,6 +83,8 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
         InfoCommand,
         StatusCommand,
         WhyCommand,
+        PlanCommand,
+        ProvenanceCommand,
         InfoRawCommand,
         InfoExpCommand,
         InfoWarningsCommand,

@@ -87,6 +87,11 @@ class DigestMemory:
                     found[path] = FrameDigest(**json.loads(text))
         return found
 
+    def all_known(self) -> list[tuple[str, FrameDigest]]:
+        """Path and digest of all files that were ever hashed, as they were then."""
+        rows = self._db.execute("SELECT path, digest FROM digests ORDER BY path").fetchall()
+        return [(path, FrameDigest(**json.loads(text))) for path, text in rows]
+
     def remember(
         self, path: Path, digest: FrameDigest, known: Identity, hashed_ns: int | None = None
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from musebuild.cache.collect import Decision
 from musebuild.cache.stats import Stats
 from musebuild.cache.verify import VerifyReport
 from musebuild.report.spans import count, span
@@ -59,5 +60,36 @@ def verify_text(report: VerifyReport, *, repaired: bool) -> str:
     if not report.sound and not repaired:
         lines.append(
             "to mend it: musebuild cache verify --repair, then `doit` makes again what was lost"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def gc_text(found: Decision, limit: int | None, *, dry_run: bool) -> str:
+    """What garbage collection dropped, or would, and what it costs to get back."""
+    done = "would be dropped" if dry_run else "dropped"
+    lines = []
+    parts: dict[str, tuple[int, int, float]] = {}
+    for drop in found.drops:
+        number, size, seconds = parts.get(drop.recipe, (0, 0, 0.0))
+        parts[drop.recipe] = number + 1, size + drop.bytes, seconds + drop.seconds
+    for recipe, (number, size, seconds) in sorted(parts.items()):
+        lines.append(
+            f"{recipe}: {count(number, 'result')}, {format_bytes(size)}, "
+            f"{span(seconds)} to make {'it' if number == 1 else 'them'} again"
+        )
+    if found.unused_bytes:
+        lines.append(f"{format_bytes(found.unused_bytes)} that no result names")
+    lines.append(
+        f"{count(len(found.drops), 'result')} {done}: {format_bytes(found.before)} -> "
+        f"{format_bytes(found.after)}; {span(found.seconds)} of recipes to make them again"
+    )
+    lines.append(
+        f"{count(found.needed, 'result')} of the plan stay"
+        + (f", and {found.in_use} that lie in a reduced tree" if found.in_use else "")
+    )
+    if limit is not None and found.after > limit:
+        lines.append(
+            f"that is more than {format_bytes(limit)}: the rest is needed; a store on a larger "
+            "disk can be named with `cache:` in the settings"
         )
     return "\n".join(lines) + "\n"

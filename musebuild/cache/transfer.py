@@ -1,0 +1,160 @@
+"""Results as one file, to carry them from one machine's store to another's."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from musebuild.cache.collect import objects_of
+from musebuild.cache.keys import KEY_VERSION, key_of
+from musebuild.cache.model import Manifest
+from musebuild.cache.place import beside
+from musebuild.cache.store import BAD_MANIFEST, Store, hash_file
+from musebuild.errors import UsageError
+
+_OBJECT = re.compile(r"objects/([0-9a-f]{64})")
+_MANIFEST = re.compile(r"manifests/([0-9a-f]{64})\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What was carried."""
+
+    manifests: tuple[Manifest, ...]
+    objects: int
+    bytes: int
+    known: int = 0
+    """Of an import: objects that were there already."""
+
+
+def export_results(store: Store, manifests: Iterable[Manifest], path: Path) -> Transfer:
+    """Write results into a tar file: objects first, manifests last.
+
+    Parameters
+    ----------
+    store : Store
+        Holds all of them.
+    manifests : iterable of Manifest
+    path : Path
+        The file; written beside its place and renamed.
+
+    Raises
+    ------
+    UsageError
+        It cannot be written.
+    """
+    chosen = list(manifests)
+    names = dict.fromkeys(name for manifest in chosen for name in objects_of(manifest))
+    part = beside(path)
+    total = written = 0
+    try:
+        with tarfile.open(part, "w") as archive:
+            for name in names:
+                source = store.path(name)
+                if not source.is_file():
+                    continue  # a log; products are there, or there were no manifest
+                archive.add(source, f"objects/{name}", recursive=False)
+                written += 1
+                total += source.stat().st_size
+            for manifest in chosen:
+                text = store.manifest_file(manifest.key).read_bytes()
+                member = tarfile.TarInfo(f"manifests/{manifest.key}.json")
+                member.size = len(text)
+                archive.addfile(member, io.BytesIO(text))
+        part.replace(path)
+    except OSError as error:
+        raise UsageError(
+            f"the results cannot be written to {path}",
+            why=error.strerror or str(error),
+            remedy="name a file on a disk with room, in a folder that you can write",
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return Transfer(tuple(chosen), written, total)
+
+
+def import_results(store: Store, path: Path) -> Transfer:
+    """Put the results of a tar file into the store; every byte is checked against its name.
+
+    Raises
+    ------
+    UsageError
+        It is not such a file, or is damaged. What was sound before the damage is kept.
+    StoreError
+        No space, or no permission.
+    """
+    manifests: list[Manifest] = []
+    objects = known = total = 0
+    try:
+        with tarfile.open(path, "r|*") as archive:
+            for member in archive:
+                source = archive.extractfile(member) if member.isfile() else None
+                if source is None:
+                    raise _damaged(path, f"{member.name} is no file")
+                if match := _OBJECT.fullmatch(member.name):
+                    objects += 1
+                    total += member.size
+                    known += _take_object(store, match[1], source, path, member.size)
+                elif match := _MANIFEST.fullmatch(member.name):
+                    manifests.append(_take_manifest(store, match[1], source.read(), path))
+                else:
+                    raise _damaged(path, f"{member.name} does not belong there")
+    except tarfile.TarError as error:
+        raise _damaged(path, str(error)) from None
+    except OSError as error:
+        raise UsageError(
+            f"the results cannot be read from {path}",
+            why=error.strerror or str(error),
+            remedy="name a file that `musebuild cache export` wrote",
+        ) from error
+    return Transfer(tuple(manifests), objects, total, known)
+
+
+def _damaged(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"{path} does not hold results that can be used",
+        why=why,
+        remedy="write it again with `musebuild cache export FILE` and copy it anew",
+    )
+
+
+def _take_object(store: Store, name: str, source: IO[bytes], path: Path, size: int) -> bool:
+    """Put one object into the store; whether it was there already."""
+    if store.holds(name, size):
+        return True
+    local = beside(store.root / "scratch" / name)
+    try:
+        with local.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        if hash_file(local) != name:
+            raise _damaged(path, f"the bytes of the object {name[:12]}… are not what it is named")
+        store.put(local, name)
+    finally:
+        local.unlink(missing_ok=True)
+    return False
+
+
+def _take_manifest(store: Store, key: str, text: bytes, path: Path) -> Manifest:
+    local = beside(store.root / "scratch" / key)
+    try:
+        local.write_bytes(text)
+        manifest = store.read_manifest(local)
+    except BAD_MANIFEST as error:
+        raise _damaged(path, f"the manifest of {key[:12]}…: {error}") from None
+    finally:
+        local.unlink(missing_ok=True)
+    current = manifest.preimage.get("musebuild-key") == KEY_VERSION
+    if manifest.key != key or (current and key_of(manifest.preimage) != key):
+        raise _damaged(path, f"the key of {manifest.task} does not follow from its preimage")
+    missing = [p.name for p in manifest.products if not store.holds(p.object, p.size)]
+    if missing:
+        raise _damaged(path, f"of {manifest.task} it does not hold {', '.join(missing)}")
+    if store.lookup(key).manifest is None:
+        store.write_manifest(manifest)
+    return manifest

@@ -1,0 +1,191 @@
+"""The plan as a graph: JSON, Graphviz, Mermaid, and a page that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from musebuild.engine.resolve import Resolution, State
+from musebuild.engine.tasks import describe, upstream
+from musebuild.plan.model import LeftOut, Plan
+from musebuild.report.listing import WORDS, Line, fold
+
+COLOURS = {
+    State.IMPOSSIBLE: "#d62728",
+    State.FAILED: "#d62728",
+    State.RUN: "#ff9f40",
+    State.NOT_HASHED: "#ffc078",
+    State.WAITS: "#ffe066",
+    State.RESTORE: "#8ecae6",
+    State.UP_TO_DATE: "#95d5b2",
+}
+WIDTH, HEIGHT, ACROSS, DOWN = 250, 34, 320, 46
+"""Of a box of the drawing, and from one to the next, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A task, its IFUs folded."""
+
+    name: str
+    block: str
+    recipe: str
+    doc: str
+    state: State
+    reason: str
+    needs: tuple[str, ...]
+    level: int
+    """Steps from the raw frames."""
+    params: Mapping[str, Any]
+
+
+def nodes_of(
+    plan: Plan, names: Collection[str], resolutions: Mapping[str, Resolution]
+) -> list[Node]:
+    """Tasks of a plan, each after what it needs."""
+    lines: dict[str, Line] = {}
+    for line in fold(plan, names, resolutions):
+        lines[line.name] = line
+    needs: dict[str, dict[str, None]] = {}
+    first: dict[str, str] = {}
+    for name in names:
+        task = plan.invocations[name].task
+        first.setdefault(task, name)
+        wanted = needs.setdefault(task, {})
+        for other in upstream(plan.invocations[name]):
+            wanted.setdefault(plan.invocations[other].task)
+    levels: dict[str, int] = {}
+    found = []
+    for task, name in first.items():
+        invocation = plan.invocations[name]
+        inside = tuple(other for other in needs[task] if other in first)
+        levels[task] = 1 + max((levels.get(other, 0) for other in inside), default=-1)
+        params = {k: v for k, v in invocation.params.items() if k != "nifu"}
+        line = lines[task]
+        found.append(
+            Node(
+                task,
+                invocation.block,
+                invocation.recipe,
+                line.doc,
+                line.state,
+                line.reason,
+                inside,
+                levels[task],
+                params,
+            )
+        )
+    return found
+
+
+def graph_json(
+    plan: Plan,
+    names: Collection[str],
+    resolutions: Mapping[str, Resolution],
+    left_out: Collection[LeftOut],
+) -> str:
+    """Every invocation with its inputs and state, as JSON."""
+    tasks = []
+    for name in names:
+        invocation, resolution = plan.invocations[name], resolutions[name]
+        tasks.append(
+            {
+                "name": name,
+                "task": invocation.task,
+                "block": invocation.block,
+                "recipe": invocation.recipe,
+                "ifu": invocation.ifu,
+                "night": invocation.night,
+                "dataset": invocation.dataset,
+                "doc": describe(invocation),
+                "state": WORDS[resolution.state],
+                "reason": resolution.reason,
+                "key": resolution.key,
+                "params": dict(invocation.params),
+                "inputs": [
+                    {
+                        "tag": wanted.tag,
+                        "kind": wanted.kind,
+                        "source": wanted.invocation or wanted.path,
+                        "category": wanted.category,
+                    }
+                    for wanted in invocation.inputs
+                ],
+                "products": list(invocation.products),
+                "folder": invocation.folder,
+            }
+        )
+    document = {"tasks": tasks, "left_out": [asdict(left) for left in left_out]}
+    return json.dumps(document, indent=1, default=str) + "\n"
+
+
+def graph_dot(nodes: Collection[Node]) -> str:
+    """The graph for Graphviz: `musebuild plan --format dot | dot -Tsvg > plan.svg`."""
+    lines = ["digraph musebuild {", "  rankdir=LR;", "  node [shape=box, style=filled];"]
+    lines += [
+        f'  "{node.name}" [fillcolor="{COLOURS[node.state]}", '
+        f'tooltip="{WORDS[node.state]}: {node.doc}"];'
+        for node in nodes
+    ]
+    lines += [f'  "{other}" -> "{node.name}";' for node in nodes for other in node.needs]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def graph_mermaid(nodes: Collection[Node]) -> str:
+    """The graph for Mermaid, as pages on GitHub and GitLab show it."""
+    numbers = {node.name: f"n{number}" for number, node in enumerate(nodes)}
+    lines = ["flowchart LR"]
+    lines += [f'  {numbers[node.name]}["{node.name}"]:::{node.state.name}' for node in nodes]
+    lines += [
+        f"  {numbers[other]} --> {numbers[node.name]}" for node in nodes for other in node.needs
+    ]
+    used = dict.fromkeys(node.state for node in nodes)
+    lines += [f"  classDef {state.name} fill:{COLOURS[state]}" for state in used]
+    return "\n".join(lines) + "\n"
+
+
+@cache
+def _template() -> Template:
+    text = resources.files("musebuild").joinpath("report", "plan.html.j2").read_text("utf-8")
+    # Names and reasons come from files of others: everything is escaped.
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(text)
+
+
+def graph_html(nodes: Collection[Node], left_out: Collection[LeftOut], title: str) -> str:
+    """A page with the drawing, and a table of tasks; it loads nothing from elsewhere."""
+    rows: dict[int, int] = {}
+    places: dict[str, tuple[int, int]] = {}
+    for node in nodes:
+        row = rows.get(node.level, 0)
+        rows[node.level] = row + 1
+        places[node.name] = (10 + node.level * ACROSS, 10 + row * DOWN)
+    edges = [
+        ((places[other][0] + WIDTH, places[other][1] + HEIGHT // 2), other, node.name)
+        for node in nodes
+        for other in node.needs
+    ]
+    states = dict.fromkeys(sorted((node.state for node in nodes), key=list(WORDS).index))
+    return _template().render(
+        title=title,
+        nodes=nodes,
+        places=places,
+        edges=edges,
+        words=WORDS,
+        colours=COLOURS,
+        states=[(s, sum(node.state is s for node in nodes)) for s in states],
+        left_out=left_out,
+        box=(WIDTH, HEIGHT),
+        size=(
+            20 + ACROSS * (max(rows, default=0) + 1),
+            20 + DOWN * max(rows.values(), default=1),
+        ),
+    )

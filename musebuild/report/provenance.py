@@ -1,0 +1,174 @@
+"""The history of a product: a tree for people, W3C PROV and RO-Crate for programs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from prov.model import ProvDocument
+from rocrate.model.contextentity import ContextEntity
+from rocrate.rocrate import ROCrate
+
+from musebuild import __version__
+from musebuild.engine.provenance import Activity, Frame, frames_of
+from musebuild.report.spans import span
+
+NAMESPACE = "urn:musebuild:"
+
+
+def _made(activity: Activity) -> str:
+    parameters = ", ".join(f"{name}={value}" for name, value in activity.params.items())
+    version = f" (DRS {activity.version})" if activity.version else ""
+    packages = ", ".join(f"{name} {v}" for name, v in activity.packages.items())
+    text = f"{activity.recipe}{version}" + (f" with {packages}" if packages else "")
+    when = f"{activity.made[:19].replace('T', ' ')}, in {span(activity.seconds)}"
+    return f"{text}, {when}" + (f": {parameters}" if parameters else "")
+
+
+def provenance_text(frame: Frame) -> str:
+    """The tree down to the raw frames; what was shown once is not shown again."""
+    lines: list[str] = []
+    shown: set[str] = set()
+
+    def show(tag: str, current: Frame, first: str, rest: str) -> None:
+        activity = current.activity
+        label = f"{tag}: {current.name}" if tag else current.name
+        if activity is None:
+            note = {"raw": "", "file": "  (file)", "unknown": "  (not known any more)"}
+            lines.append(f"{first}{label}{note.get(current.kind, '')}")
+            return
+        lines.append(f"{first}{label}  <- {activity.task}")
+        if activity.key in shown:
+            if current.inputs:
+                lines.append(f"{rest}   (see above)")
+            return
+        shown.add(activity.key)
+        lines.append(f"{rest}   {_made(activity)}")
+        for number, (name, other) in enumerate(current.inputs, 1):
+            last = number == len(current.inputs)
+            show(name, other, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
+
+    show("", frame, "", "")
+    raw = sum(other.kind == "raw" for other in frames_of(frame))
+    return "\n".join(lines) + f"\n{raw} raw frames in all\n"
+
+
+def _moments(activity: Activity) -> tuple[dt.datetime, dt.datetime]:
+    end = dt.datetime.fromisoformat(activity.made)
+    return end - dt.timedelta(seconds=activity.seconds), end
+
+
+def prov_document(frame: Frame) -> ProvDocument:
+    """The history as a W3C PROV document: frames are entities, recipes that ran activities."""
+    document = ProvDocument()
+    document.add_namespace("mb", NAMESPACE)
+    agent = document.agent(
+        "mb:musebuild", {"prov:type": "prov:SoftwareAgent", "mb:version": __version__}
+    )
+    done: set[str] = set()
+    for current in frames_of(frame):
+        entity = document.entity(
+            _entity(current),
+            {
+                "prov:label": current.name,
+                "mb:category": current.category,
+                "mb:digest": current.digest,
+                "mb:kind": current.kind,
+            },
+        )
+        activity = current.activity
+        if activity is None:
+            continue
+        name = f"mb:run-{activity.key}"
+        if activity.key not in done:
+            done.add(activity.key)
+            start, end = _moments(activity)
+            attributes = {
+                "prov:label": activity.task,
+                "mb:recipe": activity.recipe,
+                "mb:drs": activity.version,
+                **{f"mb:param-{name}": str(value) for name, value in activity.params.items()},
+                **{f"mb:package-{name}": value for name, value in activity.packages.items()},
+            }
+            document.activity(name, start, end, attributes)
+            document.wasAssociatedWith(name, agent)
+            for tag, other in current.inputs:
+                document.used(name, _entity(other), other_attributes={"prov:role": tag})
+        document.wasGeneratedBy(entity, name)
+    return document
+
+
+def _entity(frame: Frame) -> str:
+    return f"mb:{frame.identity}"
+
+
+def write_crate(frame: Frame, path: Path, folder: Path) -> None:
+    """Write an RO-Crate: the product itself, and its history as CreateActions.
+
+    Parameters
+    ----------
+    frame : Frame
+        The product.
+    path : Path
+        Its file.
+    folder : Path
+        The crate; a name that ends in `.zip` makes a packed one.
+    """
+    crate = ROCrate()
+    crate.name = f"{path.name}: data and provenance"
+    crate.description = (
+        f"A MUSE data product and the history of its making, by musebuild {__version__}"
+    )
+    entities = {}
+    for current in frames_of(frame):
+        properties = {
+            "@type": "File",
+            "name": current.name,
+            "additionalType": current.category,
+            "identifier": f"blake3:{current.digest}",
+        }
+        if current is frame:
+            entities[_entity(current)] = crate.add_file(
+                str(path), dest_path=path.name, properties=properties, record_size=True
+            )
+        else:
+            name = f"#{current.identity}"
+            entities[_entity(current)] = crate.add(ContextEntity(crate, name, properties))
+    tools: dict[str, ContextEntity] = {}
+    results: dict[str, list[Frame]] = {}
+    for current in frames_of(frame):
+        if current.activity is not None:
+            results.setdefault(current.activity.key, []).append(current)
+    for key, made in results.items():
+        activity = made[0].activity
+        assert activity is not None, "only what a recipe made is grouped"
+        tool = f"#{activity.recipe}-{activity.version}"
+        if tool not in tools:
+            tools[tool] = crate.add(
+                ContextEntity(
+                    crate,
+                    tool,
+                    {
+                        "@type": "SoftwareApplication",
+                        "name": activity.recipe,
+                        "softwareVersion": activity.version or str(dict(activity.packages)),
+                    },
+                )
+            )
+        start, end = _moments(activity)
+        crate.add_action(
+            instrument=tools[tool],
+            identifier=f"#run-{key}",
+            object=[entities[_entity(other)] for _, other in made[0].inputs],
+            result=[entities[_entity(other)] for other in made],
+            properties={
+                "name": activity.task,
+                "startTime": start.isoformat(),
+                "endTime": end.isoformat(),
+                "description": _made(activity),
+            },
+        )
+    if folder.suffix == ".zip":
+        crate.write_zip(str(folder))
+    else:
+        crate.write(str(folder))

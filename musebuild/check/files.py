@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from musebuild.index.database import own_path
 from musebuild.index.files import named_paths
 from musebuild.settings.model import DateRange, Settings
 from musebuild.settings.nearest import nearest
@@ -35,6 +36,18 @@ def check_paths(settings: Settings, made: Collection[str] = ()) -> list[Problem]
     for keys, path in _folders(settings):
         if not path.is_dir():
             missing(keys, path)
+    used = own_path(settings.db)
+    if used != settings.db and settings.db.exists():
+        problems.append(
+            problem_at(
+                settings,
+                ("db",),
+                f"{settings.db} is another tool's: it is left alone, and {used.name} beside it is "
+                "used",
+                severity="warning",
+                remedy=f"to be rid of this line: db: {used.name}",
+            )
+        )
     for path in settings.observers_logs:
         if not path.is_file():
             missing(("GTO_logs", "db"), path)
@@ -69,8 +82,6 @@ def _folders(settings: Settings) -> Iterator[tuple[Keys, Path]]:
     yield ("raw_path",), settings.raw_path
     if settings.muse_calib_path is not None:
         yield ("muse_calib_path",), settings.muse_calib_path
-    if settings.cpl.recipe_path is not None:
-        yield ("cpl", "recipe_path"), settings.cpl.recipe_path
 
 
 def check_dates(settings: Settings) -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from musebuild.check.blocks import check_blocks, products_of_paths
 from musebuild.check.files import check_dates, check_paths
@@ -11,7 +12,7 @@ from musebuild.check.parameters import check_parameters, check_python, read_para
 from musebuild.check.secrets import check_secrets
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError
-from musebuild.plan.blocks import PlannedBlock
+from musebuild.plan.blocks import PlannedBlock, plan_blocks
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.problems import Problem, SettingsProblems, ordered, problem_at
@@ -120,6 +121,40 @@ def _of_settings(
     return problems, sound
 
 
+def refuse_mistakes(project: Project, names: Collection[str]) -> None:
+    """Refuse blocks with mistakes before their first recipe runs.
+
+    A slip in the last step would otherwise show after hours, or never.
+
+    Parameters
+    ----------
+    project : Project
+        With settings that can be planned.
+    names : collection of str
+        The blocks that shall run.
+
+    Raises
+    ------
+    SettingsProblems
+        All mistakes.
+    """
+    settings = project.settings
+    blocks, _ = plan_blocks(settings, project.catalogue)
+    chosen = [planned for planned in blocks if planned.name in names]
+    problems = [*check_categories(chosen, settings), *check_python(chosen, settings)]
+    if any(p.block.params and p.recipe.kind == "drs" for p in chosen):
+        # Without python-cpl the pipeline itself checks them.
+        problems += _of_pipeline(project, chosen)
+    problems += [
+        problem
+        for problem in (*check_flags(settings), *check_selections(settings))
+        if problem.keys[0] != "recipes" or problem.keys[1] in names
+    ]
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise SettingsProblems(errors)
+
+
 def _of_pipeline(project: Project, blocks: Iterable[PlannedBlock]) -> list[Problem]:
     """Parameters against those of the pipeline, where one is installed."""
     settings = project.settings
@@ -130,7 +165,8 @@ def _of_pipeline(project: Project, blocks: Iterable[PlannedBlock]) -> list[Probl
         known = read_parameters(drs.path, [planned.recipe.plugin for planned in blocks])
     except MusebuildError as error:
         # It is needed only when something runs; a settings file can be written before.
-        return [_of(error, settings, "cpl", severity="warning")]
+        keys = ("cpl", "recipe_path") if settings.cpl.recipe_path else ("cpl",)
+        return [_of(error, settings, *keys, severity="warning")]
     return check_parameters(blocks, known, settings)
 
 
@@ -142,15 +178,18 @@ def _of_plan(project: Project, settings: Settings) -> list[Problem]:
         return [_of(error, settings, "recipes")]
     found = []
     for left in plan.left_out:
-        at = settings.where("recipes", left.name.partition(":")[0])
-        found.append(
-            Problem(
-                f"{left.name}: {left.reason}",
-                at,
-                remedy=left.remedy,
-                severity="error" if left.error else "warning",
-            )
+        block = left.name.partition(":")[0]
+        keys = ["recipes", block] if block in settings.blocks else []
+        keys = ["datasets", left.name] if left.name in settings.datasets else keys
+        problem = problem_at(
+            settings,
+            keys,
+            left.reason,
+            of_key=True,
+            remedy=left.remedy,
+            severity="error" if left.error else "warning",
         )
+        found.append(replace(problem, message=f"{left.name}: {left.reason}"))
     found += [
         problem_at(settings, ["raw_path"], str(bad), severity="warning")
         for bad in project.scan_report.problems

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TextIO
 
 from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile, opt_single
 from doit.control import TaskControl
 
-from musebuild.check.parameters import check_parameters, check_python, read_parameters
+from musebuild.check.whole import refuse_mistakes
 from musebuild.cli.base import ProjectCommand
 from musebuild.cli.reporting import REPORTERS, Reporting, end_build_log
 from musebuild.engine.build import Build, BuildOptions, selection
@@ -24,13 +22,11 @@ from musebuild.engine.settled import Settled, recall
 from musebuild.engine.summary import BuildSummary
 from musebuild.engine.tasks import make_tasks
 from musebuild.engine.world import ProjectWorld
-from musebuild.errors import RecipeError, UsageError
-from musebuild.plan.blocks import plan_blocks
+from musebuild.errors import UsageError
 from musebuild.plan.names import closure
 from musebuild.report.drill import dry_run_text, write_sofs
 from musebuild.report.lines import summary_text
 from musebuild.report.spans import count
-from musebuild.settings.problems import SettingsProblems
 
 
 def build(
@@ -74,7 +70,7 @@ def build(
         if usual and not stale:
             current.settle(names)
         if stale:
-            refuse_wrong_parameters(project, {current.plan.invocations[n].block for n in stale})
+            refuse_mistakes(project, {current.plan.invocations[n].block for n in stale})
             current.begin(stale)
         if stale or reporter not in ("console", "quiet"):
             single = current.selected if options.single else None
@@ -94,29 +90,6 @@ def build(
         if current.number:
             end_build_log(current, summary_text(current.summary))
     return current.summary
-
-
-def refuse_wrong_parameters(project: Project, names: Collection[str]) -> None:
-    """Refuse parameters that the pipeline does not take, before its first recipe runs.
-
-    A slip in the last step would otherwise show after hours.
-
-    Raises
-    ------
-    SettingsProblems
-        All of them.
-    """
-    blocks, _ = plan_blocks(project.settings, project.catalogue)
-    chosen = [planned for planned in blocks if planned.name in names]
-    problems = check_python(chosen, project.settings)
-    wanted = [p for p in chosen if p.block.params and p.recipe.kind == "drs"]
-    if project.drs.path and wanted:
-        # Without python-cpl the pipeline itself checks them.
-        with contextlib.suppress(RecipeError):
-            known = read_parameters(project.drs.path, [p.recipe.plugin for p in wanted])
-            problems += check_parameters(wanted, known, project.settings)
-    if problems:
-        raise SettingsProblems(problems)
 
 
 def refuse_unlocked(project: Project) -> list[str]:

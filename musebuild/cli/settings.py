@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from musebuild.check.touched import meant, touched
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.project import Project
 from musebuild.errors import PlanError, UsageError
+from musebuild.index.database import own_path
 from musebuild.plan.blocks import PlannedBlock, plan_blocks
 from musebuild.settings.diff import Difference, differences
+from musebuild.settings.model import Settings
 from musebuild.settings.resolved import Value, explained
 
 
@@ -60,13 +63,23 @@ class SettingsCommand(ProjectCommand):
             names = touched(found, (project.settings, ours), (other.settings, theirs))
             _tell(_diff_document(found, names) if machine else _diff_lines(found, names))
             return 0
-        values = [*explained(project.settings), *_of_recipes(project)]
+        values = [_as_used(v, project.settings) for v in explained(project.settings)]
+        values += _of_recipes(project)
         if machine:
             _tell([{"key": v.key, "value": v.value, "source": v.origin} for v in values])
         else:
             width = max(len(value.key) for value in values)
             _tell(f"{v.key:<{width}} = {_text(v.value)}   ({v.origin})" for v in values)
         return 0
+
+
+def _as_used(value: Value, settings: Settings) -> Value:
+    """The database that is used, where the settings name one of another tool."""
+    used = own_path(settings.db)
+    if value.keys != ("db",) or used == settings.db:
+        return value
+    origin = f"{value.origin} names {settings.db.name}, which is not musebuild's"
+    return replace(value, value=str(used), origin=origin)
 
 
 def _blocks(project: Project) -> list[PlannedBlock]:

@@ -21,7 +21,14 @@ complete and check the file with it. `settings.yml.example` is a whole reduction
 - Texts may hold `{key}` for any top-level key whose value is a text or number, also one of your
   own; `{{` and `}}` stand for braces.
 - Relative paths start from the folder of the settings file; `~` is the home folder.
-- All mistakes are told at once, each with its line and column.
+- All mistakes are told at once, each with its line and column (`musebuild check`).
+- A value of the environment goes before the file's, and `--set KEY=VALUE` before both:
+  `MUSEBUILD__recipes__zap__enabled=false` for one value, `MUSEBUILD_SET` for lines of `KEY=VALUE`
+  (see commands.md). `musebuild settings` shows what came from where.
+- `include` puts other files below this one: mappings are joined key by key, anything else is
+  replaced.
+- Dates, numbers, `yes` and `no` need no quotes: where a text is wanted, they mean the text as it is
+  written (`version: 0.10`).
 """
 
 

@@ -149,3 +149,16 @@ def test_what_differs_in_meaning(project: MockProject) -> None:
     assert "Below that" in out
     out = diff(project, text.replace("muse_exp_combine:", "muse_exp_combine_b:"))
     assert "recipes.muse_exp_combine: a block here, not set there" in out
+
+
+def test_a_build_refuses_mistakes_of_its_blocks_before_anything_runs(project: MockProject) -> None:
+    blocks = project.settings["recipes"]
+    blocks["muse_flat"] = {"frames": {"exclude": "MASTER_BIASS"}}
+    blocks["muse_exp_combine"]["exclude_flags"] = ["SATELITE"]
+    project.write()
+    ran = project.run("run", "muse_flat")
+    assert ran.status == 2
+    assert "muse_flat takes no MASTER_BIASS" in ran.text
+    assert "SATELITE" not in ran.text, "that block does not run"
+    assert not project.journal
+    assert project.run("run", "muse_bias").status == 0

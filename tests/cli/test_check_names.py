@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -295,6 +296,24 @@ def test_files_that_do_not_exist_are_warnings(folder: Folder) -> None:
     assert "did you mean badpix_table.fits" in told
     assert "offsets/mine.fits does not exist" in told
     assert "DATACUBE_FINAL.fits does not exist" not in told, "a block makes it"
+
+
+def test_a_database_of_another_tool_is_left_alone(folder: Folder) -> None:
+    connection = sqlite3.connect(folder.path / "musered.db")
+    connection.execute("CREATE TABLE raw (name)")
+    connection.close()
+    problem = folder.one("db: musered.db\n")
+    assert problem.severity == "warning"
+    assert "musebuild.db beside it is used" in problem.message
+
+
+def test_the_pipeline_that_is_not_there_is_a_warning(folder: Folder) -> None:
+    found = folder.check("x-none: {}\n")
+    assert not found
+    settings = folder.path / "settings.yml"
+    settings.write_text("cpl: {recipe_path: nowhere}\n", encoding="utf-8")
+    found = [p for p in check_project(Project(settings)) if p.keys[0] == "cpl"]
+    assert [(p.keys, p.severity) for p in found] == [(("cpl", "recipe_path"), "warning")]
 
 
 # passwords

@@ -13,6 +13,7 @@ from musebuild.cli.look import IFUS
 from musebuild.engine.project import Project
 from musebuild.engine.world import ProjectWorld
 from musebuild.errors import UsageError
+from musebuild.index.columns import run_of
 from musebuild.index.dates import When, choose
 from musebuild.index.model import RawFrame
 from musebuild.index.scan import problems
@@ -33,9 +34,13 @@ SECTIONS = {
     "raw": "number of raw frames by night and category",
     "calib": "state of the calibrations by night",
     "science": "state of the science blocks by exposure",
+    "weather": "weather of the nights, from the archive's night logs",
+    "comments": "ranks and comments of observers",
     "excluded": "frames that are not used, and why",
     "problems": "files that cannot be used",
 }
+_OF_FILES = {"problems", "weather", "comments"}
+"""What there may be without any frame."""
 FIRST = ("datasets", "nights", "runs", "sequences", "exposures")
 """What the overview holds."""
 
@@ -132,7 +137,9 @@ class InfoCommand(ProjectCommand):
     ) -> None:
         project.ingest()
         # Where no frame can be used, the problems still tell why.
-        frames = [] if asked == ["problems"] else frames_of(project, dates, project.raw)
+        frames = (
+            [] if asked and not set(asked) - _OF_FILES else frames_of(project, dates, project.raw)
+        )
         tables = {name: _table(project, name, frames, dates) for name in asked or FIRST}
         if form in ("csv", "ecsv") and len(tables) > 1:
             raise UsageError(
@@ -193,6 +200,15 @@ def _table(project: Project, name: str, frames: Sequence[RawFrame], dates: Seque
         "excluded": lambda: overview.excluded(frames),
         "calib": lambda: _states(project, "calib", "night", dates),
         "science": lambda: _states(project, "science", "exposure", dates),
+        "weather": lambda: _told(
+            project, dates, ("night", "date", "conditions", "comment"), "weather_conditions"
+        ),
+        "comments": lambda: _told(
+            project,
+            dates,
+            ("night", "exposure", "run", "OBJECT", "rank", "comment", "date", "author"),
+            "observing_log",
+        ),
         "problems": lambda: Rows(
             ("path", "message", "remedy"),
             tuple((p.path, p.message, p.remedy) for p in problems(project.db)),
@@ -214,3 +230,17 @@ def _states(project: Project, group: str, by: str, dates: Sequence[str]) -> Rows
     chosen = choose(every, dates, when, runs=project.settings.runs, what=f"{group} task")
     wanted = closure(plan, [invocation.name for invocation in chosen])
     return overview.states(plan, ProjectWorld(project).resolve(wanted), chosen, by=by)
+
+
+def _told(project: Project, dates: Sequence[str], columns: Sequence[str], view: str) -> Rows:
+    """Rows of a view whose first columns are a night, and a moment or an exposure."""
+    listed = ", ".join(f'"{name}"' for name in columns)
+    rows = project.db.conn.execute(f"SELECT {listed} FROM {view} ORDER BY 1, 2").fetchall()
+    settings = project.settings
+
+    def when(row: tuple[Any, ...]) -> When:
+        night = str(row[0] or "")
+        return When(str(row[1]), night, run_of(night, settings))
+
+    chosen = choose(rows, dates, when, runs=settings.runs, what="night log")
+    return Rows(tuple(columns), tuple(chosen))

@@ -104,7 +104,8 @@ class QcCommand(ProjectCommand):
         elif form != "text":
             show(found.table(), form)
         elif len(found.names) <= qc.FEW:
-            shown = ("name", "ifu", "hdu", *found.names)
+            hdu = ("hdu",) if any(row["hdu"] for row in found.rows) else ()
+            shown = ("task", "product", *hdu, *found.names)
             sys.stdout.write(text_of(Rows.of(found.rows, shown)))
         else:
             sys.stdout.write(text_of(found.summary()))

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 from musebuild.engine.resolve import Resolution
 from musebuild.index.flags import all_flags
 from musebuild.plan.model import Plan
+from musebuild.report.info import quality_text
 from musebuild.report.listing import WORDS, fold
 from musebuild.report.spans import span
 from musebuild.report.tables import Rows, cell, text_of
@@ -72,13 +73,13 @@ def steps(plan: Plan, names: Sequence[str], resolutions: Mapping[str, Resolution
         first = plan.invocations[members[0]]
         own = {first.name, *members}
         takes = {
-            f"{w.tag} {plan.invocations[w.invocation].task}": None
+            f"{w.tag} {plan.invocations[w.invocation].task}{quality_text(w)}": None
             for name in members
             for w in plan.invocations[name].inputs
             if w.kind == "product" and w.invocation not in own
         }
         files = {
-            f"{w.tag} {w.path.rpartition('/')[2]}": None
+            f"{w.tag} {w.path.rpartition('/')[2]}{quality_text(w)}": None
             for name in members
             for w in plan.invocations[name].inputs
             if w.kind != "product"

@@ -13,7 +13,8 @@ from musebuild.report.listing import WORDS, reason_of
 from musebuild.report.spans import span
 
 
-def _quality(wanted: Input) -> str:
+def quality_text(wanted: Input) -> str:
+    """How well an associated frame fits, in brackets; empty where nothing was chosen."""
     quality = wanted.quality
     if quality is None:
         return ""
@@ -36,7 +37,7 @@ def _inputs(invocation: Invocation) -> list[str]:
         what = wanted.invocation if wanted.kind == "product" else wanted.path
         if wanted.filter:
             what += f" ({wanted.filter})"
-        lines.append(f"  {wanted.tag:<{width}}  {what}{_quality(wanted)}")
+        lines.append(f"  {wanted.tag:<{width}}  {what}{quality_text(wanted)}")
     return lines
 
 

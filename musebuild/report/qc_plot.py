@@ -11,6 +11,7 @@ from musebuild.errors import UsageError
 from musebuild.report.qc import Parameters
 
 PANELS = ("ifu", "night")
+MOST_PANELS = 60
 MOST_LINES = 8
 """More parameters in one panel cannot be told apart."""
 
@@ -106,9 +107,16 @@ def draw(found: Parameters, by: str, figure: Any) -> None:
     UsageError
         There is nothing to draw, or too much.
     """
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
     names = _numbers(found)
     groups = panels(found, by)
-    columns = min(6, math.ceil(math.sqrt(len(groups))))
+    if len(groups) > MOST_PANELS:
+        raise UsageError(
+            f"{len(groups)} panels are too many for one plot",
+            remedy="choose dates, such as --date 2017-06, or one panel for each IFU with --by ifu",
+        )
+    columns = min(6, math.ceil(math.sqrt(1.5 * len(groups))))
     lines = math.ceil(len(groups) / columns)
     figure.set_size_inches(1.5 + 2.6 * columns, 1.2 + 2.0 * lines)
     figure.set_layout_engine("constrained")
@@ -130,7 +138,10 @@ def draw(found: Parameters, by: str, figure: Any) -> None:
         panel.set_xlabel("IFU" if over_ifus else "", fontsize="x-small")
         panel.tick_params(labelsize="x-small")
         if not over_ifus:
-            panel.tick_params(axis="x", rotation=30)
+            locator = AutoDateLocator(minticks=2, maxticks=5)  # type: ignore[no-untyped-call]
+            panel.xaxis.set_major_locator(locator)
+            formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+            panel.xaxis.set_major_formatter(formatter)
     for panel in axes[len(groups) :]:
         panel.set_visible(False)
     if len(names) == 1:

@@ -147,6 +147,8 @@ def test_the_reduction_log_of_an_exposure(partly: MockProject) -> None:
         "muse_exp_combine:FIELD_drs",
     ):
         assert text in out, text
+    assert len(rows(partly, "info", "--weather", "--date", "2017-06-15")) == 11
+    assert rows(partly, "info", "--comments") == []
     (known,) = rows(partly, "info-exp", FIRST)
     assert known["flags"][0]["reason"] == "a trail"
     assert known["tasks"][0]["task"] == f"muse_scibasic:{FIRST}"

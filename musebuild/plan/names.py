@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Collection, Iterable, Sequence
 
 from musebuild.errors import UsageError
+from musebuild.index.dates import When, check_range, matches
 from musebuild.plan.model import LeftOut, Plan
 from musebuild.settings.nearest import nearest
 
@@ -25,7 +26,19 @@ def matching(plan: Plan, name: str) -> list[str]:
         if name in plan.invocations:
             found.add(name)
         found.update(plan.groups.get(name, ()))
+    if not found:
+        found = _dated(plan, name)
     return [invocation for invocation in plan.invocations if invocation in found]
+
+
+def _dated(plan: Plan, text: str) -> set[str]:
+    """Invocations of a date: an exposure, a month, a range, … (`musebuild.index.dates`)."""
+    check_range(text)
+    return {
+        name
+        for name, made in plan.invocations.items()
+        if made.night and matches(text, When(made.label, made.night, made.run, made.label))
+    }
 
 
 def select(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
@@ -37,7 +50,8 @@ def select(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
         The plan.
     names : sequence of str
         Tasks (`muse_bias:2017-06-16T10:40:27`, with or without `.ifu07`), blocks, datasets,
-        nights, `calib`, `science`, or patterns with `*`, `?`, `[…]`.
+        nights, `calib`, `science`, patterns with `*`, `?`, `[…]`, or dates (exposures, months,
+        ranges).
 
     Returns
     -------

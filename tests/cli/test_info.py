@@ -192,3 +192,27 @@ def test_bad_input_is_answered(partly: MockProject, arguments: tuple[str, ...], 
     assert ran.status == 2, ran.text
     assert told in ran.err
     assert "Traceback" not in ran.text
+
+
+@pytest.mark.parametrize(
+    ("date", "tasks"),
+    [
+        (FIRST, {"muse_scibasic", "muse_scipost_rec", "muse_scipost"}),
+        ("2017-06-16T10:40:27", {"muse_bias"}),
+        ("2017-06-16T01:3*", {"muse_scibasic", "muse_scipost_rec", "muse_scipost"}),
+        ("2017-06-16T10:40..2017-06-16T10:50", {"muse_bias", "muse_flat"}),
+    ],
+)
+def test_dates_name_tasks(partly: MockProject, date: str, tasks: set[str]) -> None:
+    names = partly.ask("list", "-q", date).out.split()
+    assert {name.partition(":")[0] for name in names} == tasks
+
+
+def test_a_month_and_a_range_of_nights_name_all_of_their_tasks(partly: MockProject) -> None:
+    night = partly.ask("list", "-q", "2017-06-15").out
+    assert night
+    for date in ("2017-06", "2017-06-14..2017-06-15"):
+        assert partly.ask("list", "-q", date).out == night
+    wrong = partly.ask("list", "2017-06-15..2017-06-1x")
+    assert wrong.status == 2
+    assert "is no date" in wrong.err

@@ -46,6 +46,8 @@ def _kind(part: Mapping[str, Any]) -> str:
         return ", ".join(dict.fromkeys(str(c).lower() for c in part["enum"] if c is not None))
     kinds = part.get("type", "")
     kinds = [kinds] if isinstance(kinds, str) else kinds
+    if part.get("x-as-written"):
+        kinds = [kind for kind in kinds if kind != "number"]  # its text is meant
     words = {"object": "mapping", "array": "list", "string": "text", "boolean": "true or false"}
     return " or ".join(words.get(kind, kind) for kind in kinds if kind and kind != "null")
 

@@ -81,6 +81,9 @@ def coerce(node: Node, part: Mapping[str, Any] | None = None) -> Node:
     if isinstance(value, dt.date):
         return replace(node, value=node.raw)
     kinds = _types(part)
+    if part.get("x-as-written") and isinstance(node.raw, str):
+        # `version: 0.10` is a name: editors take the number, and its text is what counts.
+        return replace(node, value=node.raw)
     fits = (
         "boolean" in kinds
         if isinstance(value, bool)

@@ -37,8 +37,15 @@ def test_parameters_are_asked_of_the_pipeline(project: MockProject) -> None:
     assert "muse_scipost has no parameter skymethodd" in ran.out
     assert "did you mean skymethod" in ran.out
     assert "rvcorr: barry is not one of the choices" in ran.out
+    assert "did you mean bary?" in ran.out
     assert "allowed: bary, helio, geo, none" in ran.out
     assert "dlambda: wide cannot be used here" in ran.out
+    project.params("muse_scipost", sky_crsigma=[3, "x"], save=["cube", "individul"])
+    ran = project.run("check")
+    assert "sky_crsigma: 3,x cannot be used here" in ran.out
+    assert "numbers with commas between them, such as 15.,15." in ran.out
+    assert "warning: recipes.muse_scipost.params.save: the description of save" in ran.out
+    assert "did you mean individual?" in ran.out
 
 
 def test_warnings_fail_only_if_strict(project: MockProject) -> None:
@@ -75,6 +82,10 @@ def test_paths_that_do_not_exist_are_warnings(project: MockProject) -> None:
         (2, Parameter("a", 1, low=0, high=3), ""),
         ("yes", Parameter("a", True), ""),
         (1.5, Parameter("a", 1), "cannot be used here"),
+        ("3,4.5", Parameter("a", "15.,15."), ""),
+        (3, Parameter("a", "15.,15."), ""),
+        ("3,wide", Parameter("a", "15.,15."), "cannot be used here"),
+        ("a,b", Parameter("a", "cube,skymodel"), ""),
     ],
 )
 def test_one_value(value: object, parameter: Parameter, wrong: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from musebuild.errors import SettingsError
 from musebuild.settings.load import load_settings
@@ -266,6 +267,36 @@ def test_valid_settings_survive_writing_and_reading(
 
 
 # the schema and its page
+
+
+def test_the_schema_is_one_of_draft_2020_12() -> None:
+    Draft202012Validator.check_schema(schema())
+
+
+class EditorLoader(yaml.SafeLoader):
+    """YAML as editors read it: dates are texts, numbers and truth values are not."""
+
+
+EditorLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        IC4406.read_text(encoding="utf-8"),
+        (ROOT / "settings.yml.example").read_text(encoding="utf-8"),
+        (ROOT / "musebuild" / "settings" / "template.yml").read_text(encoding="utf-8"),
+        "version: 0.10\nrevision: 2\ndatasets: {A: {OBJECT: [12, B]}, B: {OBJECT: 4406}}\n"
+        "cpl: {drs_version: 2.8}\nifus: 1-8\n",
+    ],
+    ids=["ic4406", "example", "template", "numbers"],
+)
+def test_editors_find_nothing_wrong_with_what_we_accept(text: str) -> None:
+    document = yaml.load(text, EditorLoader)
+    assert not [error.message for error in Draft202012Validator(schema()).iter_errors(document)]
 
 
 def test_the_reference_is_up_to_date() -> None:

@@ -26,6 +26,8 @@ from musebuild.archive.transfer import (
 )
 
 How = Literal["here", "refused", "gone", "failed", "disk full", "stopped"]
+HOPELESS = 2
+"""So many times the downloads at once have failed in a row: the line or the archive is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,16 @@ class Fleet:
         self.first_pause = pauses.FIRST if first_pause is None else first_pause
         self.parts = folder / ".retrieve"
         self.stop = threading.Event()
+        self._failures = 0
+        """Files in a row that failed."""
         self._hold = 0.0
         """Moment (monotonic) before which no request goes out: the archive asked for it."""
 
     def run(self, file_ids: Sequence[str]) -> Iterator[Ended]:
         """Fetch files; yields each as it ends.
 
-        When the disk is full, or `stop` is set, what has not begun ends as `stopped`.
+        When the disk is full, when one after the other fails, or when `stop` is set, what has
+        not begun ends as `stopped`.
         """
         self.parts.mkdir(parents=True, exist_ok=True)
         waiting = deque(file_ids)
@@ -129,7 +134,8 @@ class Fleet:
                     ended = self._one(file_id, session)
                 except Exception as error:
                     ended = Ended(file_id, "failed", problem=f"{type(error).__name__}: {error}")
-                if ended.how == "disk full":
+                self._failures = self._failures + 1 if ended.how == "failed" else 0
+                if ended.how == "disk full" or self._failures >= HOPELESS * self.parallel:
                     self.stop.set()
                 self.watch.ended(file_id, ended.how, ended.problem)
                 results.put(ended)

@@ -236,6 +236,9 @@ class Retrieval:
 
     def _damaged(self, paths: set[str]) -> int:
         """Tell of frames that are here and cannot be read; the exit status."""
+        for path in sorted(paths):
+            if path.endswith(".Z"):
+                _say(f"WARNING: {path} is packed in a way that musebuild cannot read: gunzip it")
         bad = [problem for problem in self.project.scan_report.problems if problem.path in paths]
         for problem in bad:
             sys.stderr.write(
@@ -309,6 +312,11 @@ class Retrieval:
         ]
         if not lost:
             return 0
+        untried = sum(end.how == "stopped" for end in ended)
+        if untried:
+            sys.stderr.write(
+                f"ERROR: {count(untried, 'file')} not tried any more, after what is told below\n"
+            )
         for how, remedy in (
             (
                 "refused",

@@ -220,6 +220,21 @@ def test_a_frame_that_the_archive_does_not_have(client: Client, tmp_path: Path) 
     assert "status 404" in ended.problem
 
 
+def test_an_archive_that_is_down_is_not_tried_for_every_frame(
+    archive: ArchiveServer, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pauses, "PATIENCE", 1)
+    frames = [tiny(dt.datetime(2020, 1, 2, hour), hour) for hour in range(20)]
+    archive.add(frames)
+    for frame in frames:
+        archive.fail(frame.dp_id, *[Fault(status=503)] * 5)
+    ended, _ = fetch(client, tmp_path, *(f.dp_id for f in frames), parallel=2)
+    hows = [end.how for end in ended]
+    assert len(hows) == 20
+    assert 4 <= hows.count("failed") <= 6
+    assert hows.count("stopped") == 20 - hows.count("failed")
+
+
 def test_no_more_at_once_than_the_limit(
     archive: ArchiveServer, client: Client, tmp_path: Path
 ) -> None:

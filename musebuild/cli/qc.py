@@ -104,9 +104,10 @@ class QcCommand(ProjectCommand):
         elif form != "text":
             show(found.table(), form)
         elif len(found.names) <= qc.FEW:
-            hdu = ("hdu",) if any(row["hdu"] for row in found.rows) else ()
+            rows = found.dicts()
+            hdu = ("hdu",) if any(row["hdu"] for row in rows) else ()
             shown = ("task", "product", *hdu, *found.names)
-            sys.stdout.write(text_of(Rows.of(found.rows, shown)))
+            sys.stdout.write(text_of(Rows.of(rows, shown)))
         else:
             sys.stdout.write(text_of(found.summary()))
             sys.stdout.write(

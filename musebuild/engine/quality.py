@@ -10,6 +10,9 @@ from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
 from musebuild.index import qc
 
+CHUNK = 200
+"""Invocations whose rows are written at once: all those of a large store fill the memory."""
+
 
 def _made(manifest: Manifest, store: Store) -> qc.Made:
     return qc.Made(
@@ -41,7 +44,10 @@ class QualityTables:
         fresh = {m.key: m for m in manifests if m.key not in self._known}
         if not fresh:
             return 0
-        number = qc.record(self._db, [_made(m, self._store) for m in fresh.values()])
+        every = [_made(manifest, self._store) for manifest in fresh.values()]
+        number = 0
+        for start in range(0, len(every), CHUNK):
+            number += qc.record(self._db, every[start : start + CHUNK])
         self._known |= fresh.keys()
         return number
 

@@ -152,11 +152,16 @@ def record(db: Database, invocations: Iterable[Made]) -> int:
     int
         Rows written.
     """
-    prepared: list[tuple[Made, dict[str, list[Row]]]] = []
+    prepared: list[tuple[Made, dict[str, list[Row]], bool]] = []
     for made in invocations:
         rows: dict[str, list[Row]] = {}
+        missing = False
         for category, name, path in made.products:
             if not _CATEGORY.fullmatch(category):
+                continue
+            if not path.exists():
+                # It may come back: look again then.
+                missing = True
                 continue
             try:
                 some = rows_of(made, name, path)
@@ -164,25 +169,26 @@ def record(db: Database, invocations: Iterable[Made]) -> int:
                 continue
             if some:
                 rows.setdefault(category, []).extend(some)
-        prepared.append((made, rows))
+        prepared.append((made, rows, missing))
     date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     number = 0
     with transaction(db) as connection:
-        for made, rows in prepared:
+        for made, rows, missing in prepared:
             for category, some in rows.items():
                 _insert(db, category, made.key, some)
                 number += len(some)
-            connection.execute(
-                "INSERT OR REPLACE INTO qc_keys VALUES (?,?,?)",
-                [made.key, date, sum(map(len, rows.values()))],
-            )
+            if not missing:
+                connection.execute(
+                    "INSERT OR REPLACE INTO qc_keys VALUES (?,?,?)",
+                    [made.key, date, sum(map(len, rows.values()))],
+                )
     return number
 
 
 def _insert(db: Database, category: str, key: str, rows: Sequence[Row]) -> None:
     table = table_name(category)
     execute = db.conn.execute
-    have = [row[1] for row in execute(f'PRAGMA table_info("{table}")')]
+    have = columns(db, category)
     if not have:
         fixed = ", ".join(f'"{name}" {kind}' for name, kind in FIXED.items())
         execute(f'CREATE TABLE "{table}" ({fixed}, PRIMARY KEY (key, product, hdu))')
@@ -220,9 +226,32 @@ def categories(db: Database) -> list[str]:
     return [name.removeprefix(PREFIX) for (name,) in names]
 
 
-def read(db: Database, category: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Columns and rows of a category's table, by date, product and HDU."""
-    cursor = db.conn.execute(
-        f'SELECT * FROM "{table_name(category)}" ORDER BY DATE_OBS, task, product, hdu'
-    )
-    return [column[0] for column in cursor.description], cursor.fetchall()
+def columns(db: Database, category: str) -> list[str]:
+    """Columns of a category's table; empty where there is none."""
+    return [row[1] for row in db.conn.execute(f'PRAGMA table_info("{table_name(category)}")')]
+
+
+def read(db: Database, category: str, names: Sequence[str] | None = None) -> list[tuple[Any, ...]]:
+    """Rows of a category's table, by date, product and HDU.
+
+    Parameters
+    ----------
+    db : Database
+        The project's.
+    category : str
+        One of `categories`.
+    names : sequence of str, optional
+        Columns to read; default: all, as of `columns`.
+    """
+    listed = "*" if names is None else ", ".join(f'"{name}"' for name in names)
+    return db.conn.execute(
+        f'SELECT {listed} FROM "{table_name(category)}" ORDER BY DATE_OBS, task, product, hdu'
+    ).fetchall()
+
+
+def count(db: Database, category: str) -> tuple[int, int]:
+    """Products and rows of a category's table."""
+    products, rows = db.conn.execute(
+        f"SELECT COUNT(DISTINCT key || '/' || product), COUNT(*) FROM \"{table_name(category)}\""
+    ).fetchone()
+    return int(products), int(rows)

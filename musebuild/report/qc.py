@@ -31,17 +31,22 @@ class Parameters:
     fixed: tuple[str, ...]
     names: tuple[str, ...]
     """Columns of the parameters."""
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[tuple[Any, ...], ...]
+    """Values of `fixed`, then of `names`: tables of all IFUs and years are large."""
 
     def table(self) -> Rows:
         """All of it."""
-        return Rows.of(self.rows, (*self.fixed, *self.names))
+        return Rows((*self.fixed, *self.names), self.rows)
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """One dictionary for each row."""
+        return self.table().dicts()
 
     def summary(self) -> Rows:
         """How many values each parameter has, and least, median and most."""
         lines = []
-        for name in self.names:
-            values = [row[name] for row in self.rows if row[name] is not None]
+        for place, name in enumerate(self.names, len(self.fixed)):
+            values = [row[place] for row in self.rows if row[place] is not None]
             numbers = [value for value in values if isinstance(value, int | float)]
             lines.append(
                 (
@@ -53,17 +58,23 @@ class Parameters:
         return Rows(("parameter", "n", "min", "median", "max"), tuple(lines))
 
 
-def _current(rows: list[dict[str, Any]], ledger: Ledger) -> list[dict[str, Any]]:
+_FIXED = tuple(qc.FIXED)
+_KEY, _TASK, _NAME, _NIGHT, _MADE, _DATE = map(
+    _FIXED.index, ("key", "task", "name", "night", "made", "DATE_OBS")
+)
+
+
+def _current(rows: list[tuple[Any, ...]], ledger: Ledger) -> list[tuple[Any, ...]]:
     """Of products made several times those that count now: what each task last led to."""
     last = {task: str(row["key"]) for task, row in ledger.tasks().items()}
     keys = set(last.values())
     newest: dict[str, tuple[str, str]] = {}
     for row in rows:
-        newest[row["task"]] = max(newest.get(row["task"], ("", "")), (row["made"], row["key"]))
+        newest[row[_TASK]] = max(newest.get(row[_TASK], ("", "")), (row[_MADE], row[_KEY]))
     return [
         row
         for row in rows
-        if row["key"] in keys or (row["task"] not in last and row["key"] == newest[row["task"]][1])
+        if row[_KEY] in keys or (row[_TASK] not in last and row[_KEY] == newest[row[_TASK]][1])
     ]
 
 
@@ -105,21 +116,31 @@ def parameters(
             or (f"there are some of {', '.join(known)}" if known else "nothing was made yet"),
             remedy="`musebuild qc` lists the categories; `doit` makes products",
         )
-    columns, found = qc.read(db, category)
-    rows = [dict(zip(columns, row, strict=True)) for row in found]
+    every = [name for name in qc.columns(db, category) if name not in qc.FIXED]
+    names = every if not patterns else _chosen(every, patterns, category)
+    rows = qc.read(db, category, (*_FIXED, *names))
     if not history:
         rows = _current(rows, ledger)
 
-    def when(row: dict[str, Any]) -> When:
-        night = row["night"] or ""
-        return When(row["name"], night, run_of(night, settings), str(row["DATE_OBS"] or ""))
+    def when(row: tuple[Any, ...]) -> When:
+        night = row[_NIGHT] or ""
+        return When(row[_NAME], night, run_of(night, settings), str(row[_DATE] or ""))
 
     rows = choose(rows, dates, when, runs=settings.runs, what=f"product of {category}")
-    every = [name for name in columns if name not in qc.FIXED]
-    names = every if not patterns else _chosen(every, patterns, category)
-    present = [name for name in names if any(row[name] is not None for row in rows)]
+    first = len(_FIXED)
+    present = [
+        place
+        for place in range(first, first + len(names))
+        if any(row[place] is not None for row in rows)
+    ]
+    if len(present) < len(names):
+        kept = (*range(first), *present)
+        rows = [tuple(row[place] for place in kept) for row in rows]
     return Parameters(
-        category=category, fixed=tuple(qc.FIXED), names=tuple(present), rows=tuple(rows)
+        category=category,
+        fixed=_FIXED,
+        names=tuple(names[place - first] for place in present),
+        rows=tuple(rows),
     )
 
 
@@ -155,10 +176,8 @@ def _near(wanted: str, names: Sequence[str]) -> str | None:
 
 def overview(db: Database) -> Rows:
     """Categories, with the numbers of products, rows and parameters."""
-    lines = []
-    for category in qc.categories(db):
-        columns, rows = qc.read(db, category)
-        place = columns.index("key"), columns.index("product")
-        products = {tuple(row[n] for n in place) for row in rows}
-        lines.append((category, len(products), len(rows), len(columns) - len(qc.FIXED)))
+    lines = [
+        (category, *qc.count(db, category), len(qc.columns(db, category)) - len(qc.FIXED))
+        for category in qc.categories(db)
+    ]
     return Rows(("category", "products", "rows", "parameters"), tuple(lines))

@@ -28,7 +28,7 @@ def _moment(row: dict[str, Any]) -> dt.datetime | None:
 def panels(found: Parameters, by: str) -> dict[Any, list[dict[str, Any]]]:
     """Rows of each panel, sorted: by IFU (all IFUs together where there is none) or by night."""
     groups: dict[Any, list[dict[str, Any]]] = {}
-    for row in found.rows:
+    for row in found.dicts():
         groups.setdefault(row[by], []).append(row)
     return dict(sorted(groups.items(), key=lambda item: (item[0] is None, item[0] or 0)))
 
@@ -73,8 +73,8 @@ def plot(found: Parameters, by: str, output: Path | None) -> None:
 def _numbers(found: Parameters) -> list[str]:
     names = [
         name
-        for name in found.names
-        if any(isinstance(row[name], int | float) for row in found.rows)
+        for place, name in enumerate(found.names, len(found.fixed))
+        if any(isinstance(row[place], int | float) for row in found.rows)
     ]
     if not names:
         raise UsageError(
@@ -122,7 +122,7 @@ def draw(found: Parameters, by: str, figure: Any) -> None:
     figure.set_layout_engine("constrained")
     grid = figure.subplots(lines, columns, sharex=by == "ifu", sharey=True, squeeze=False)
     axes = list(grid.flat)
-    over_ifus = by == "night" and any(row["ifu"] for row in found.rows)
+    over_ifus = by == "night" and any(row["ifu"] for rows in groups.values() for row in rows)
     for panel, (group, rows) in zip(axes, groups.items(), strict=False):
         for name in names:
             points = [

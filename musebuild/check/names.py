@@ -126,7 +126,7 @@ def _columns(
                     f"the table of raw frames has no column {column}",
                     of_key=True,
                     nearest=tuple(nearest(column, columns)),
-                    remedy="columns are those of docs/tables.md, and of additional_keywords",
+                    remedy="docs/database.md lists the columns; additional_keywords adds some",
                 )
             )
         for place, one in _each(value, at):

@@ -55,6 +55,87 @@ def test_the_file_that_people_have_unchanged() -> None:
     assert str(found.runs["GTO17"].end) == "2017-06-30"
 
 
+AS_PEOPLE_WRITE = """
+workdir: /data
+version: '0.1'
+datasets:
+  IC4406:
+    OBJECT: [IC4406, IC4406-something]
+runs:
+  GTO17: &GTO17
+    start_date: 2017-04-01
+    end_date: 2017-06-30
+  GTO19: &GTO19 {start_date: 2017-09-15, end_date: 2017-09-30}
+frames:
+  exclude:
+    raw:
+      - night: ["2018-08-11", "2018-08-18"]
+    WAVE:
+      - TPL_START: "2018-08-15T19:20:20"
+    BIAS: "2017-06-14T09:01:03"
+recipes:
+  common:
+    temp_dir: /scratch
+    output_dir: out
+  muse_wavecal:
+    frames:
+      exclude: MASTER_DARK
+      include: [MASTER_FLAT]
+    params: {saveimages: True}
+  muse_scibasic:
+    frames:
+      MASTER_BIAS: /path/to/MASTER_BIAS/
+  muse_scipost:
+    frames:
+      STD_RESPONSE:
+        "{workdir}/path/to/STD_RESPONSE_GTO17.fits": *GTO17
+        "{workdir}/path/to/STD_RESPONSE_GTO19.fits": *GTO19
+      OFFSET_LIST: drs
+      offsets: {STD_TELLURIC: 5, TWILIGHT_CUBE: 3}
+  muse_exp_combine:
+    exclude_flags: true
+    names_with_selection:
+      IC4406_good: {raw: "OBJECT_ORIG = 'IC4406' AND EXPTIME > 60", qa_raw: {SP_seeing: 1}}
+  mpdaf_combine_best:
+    recipe: mpdaf_combine
+    use_scale: {from: imphot, bands: [F775W]}
+    exclude_flags: [BAD_SLICE]
+    select: {qa_reduced: "FSF_FWHM_R < 0.8"}
+    fsf_recipe: fsf
+    filters: [F775W, F814W]
+    mean_waves: [7750, 8140]
+  superflat: {superflat_from: muse_scibasic, max_exps: 10, DPR_TYPE: OBJECT, keep_cubes: no}
+  fsf: {imphot_recipe: imphot}
+"""
+
+
+def test_what_people_write_is_accepted_with_its_meaning(tmp_path: Path) -> None:
+    found = load(tmp_path, AS_PEOPLE_WRITE)
+    assert found.frames_exclude == {
+        "raw": ({"night": ["2018-08-11", "2018-08-18"]},),
+        "WAVE": ({"TPL_START": "2018-08-15T19:20:20"},),
+        "BIAS": ("2017-06-14T09:01:03",),
+    }
+    blocks = found.blocks
+    assert blocks["muse_wavecal"].frames.exclude == {"MASTER_DARK"}
+    assert blocks["muse_wavecal"].frames.include == {"MASTER_FLAT"}
+    assert blocks["muse_wavecal"].params == {"saveimages": True}
+    frames = blocks["muse_scipost"].frames
+    assert frames.offsets == {"STD_TELLURIC": 5, "TWILIGHT_CUBE": 3}
+    assert [(name, str(span.end)) for name, span in frames.sources["STD_RESPONSE"]] == [
+        ("/data/path/to/STD_RESPONSE_GTO17.fits", "2017-06-30"),
+        ("/data/path/to/STD_RESPONSE_GTO19.fits", "2017-09-30"),
+    ]
+    assert {block.output_dir for block in blocks.values()} == {"out"}
+    assert blocks["superflat"].extra == {
+        "superflat_from": "muse_scibasic",
+        "max_exps": 10,
+        "DPR_TYPE": "OBJECT",
+        "keep_cubes": False,
+    }
+    assert blocks["mpdaf_combine_best"].extra["mean_waves"] == [7750, 8140]
+
+
 def test_substitution_uses_other_keys_and_ones_own(tmp_path: Path) -> None:
     found = load(
         tmp_path,

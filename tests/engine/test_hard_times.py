@@ -276,22 +276,22 @@ def folder(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [shorten, flip, Path.unlink, folder], ids=lambda f: f.__name__)
-def test_an_object_that_was_harmed(
-    built: MockProject, right: dict[str, str], harm: Callable[[Path], None]
-) -> None:
-    before = len(built.journal)
-    product = bias_of(built)
+def test_an_object_that_was_harmed(project: MockProject, harm: Callable[[Path], None]) -> None:
+    project.build("muse_bias")
+    before, made = len(project.journal), products(project)
+    product = bias_of(project)
     content = product.read_bytes()
     # A file of its own, not a second name of the object.
     product.unlink()
-    target = next(p for p in (built.store / "objects").glob("*/*") if p.read_bytes() == content)
+    target = next(p for p in (project.store / "objects").glob("*/*") if p.read_bytes() == content)
     target.chmod(0o644)
     harm(target)
-    assert any(
-        cause in built.run("list", "--status").out for cause in ("object damaged", "object missing")
-    )
-    check_mended(built, right)
-    assert built.ran_since(before) == {"muse_bias": 1}
+    told = project.run("list", "--status", "muse_bias").out
+    assert "object damaged" in told or "object missing" in told
+    project.build("muse_bias")
+    assert products(project) == made
+    assert project.ran_since(before) == {"muse_bias": 1}
+    assert "Everything is up to date" in project.build("muse_bias").out
 
 
 def test_a_raw_frame_that_changes_while_its_recipe_runs(
@@ -313,21 +313,24 @@ def test_a_raw_frame_that_changes_while_its_recipe_runs(
     check_mended(project, right)
 
 
-def test_a_clock_that_was_set_back(built: MockProject, right: dict[str, str]) -> None:
+def test_a_clock_that_was_set_back(project: MockProject) -> None:
     """Files from the future, as they look after it: hashed anew each time, never run again."""
-    before = len(built.journal)
-    for path in (built.folder / "raw").glob("*.fits"):
+    project.build("muse_bias")
+    before, made = len(project.journal), products(project)
+    for path in (project.folder / "raw").glob("*.fits"):
         os.utime(path, (4_000_000_000, 4_000_000_000))
     for _ in range(2):
-        built.build()
-    assert len(built.journal) == before
-    frame = built.folder / "raw" / "MUSE.2017-06-16T10:40:37.154.fits"
+        project.build("muse_bias")
+    assert len(project.journal) == before
+    frame = project.folder / "raw" / "MUSE.2017-06-16T10:40:37.154.fits"
     content = frame.read_bytes()
     harmed = bytearray(content)
     harmed[-2880] ^= 1
     frame.write_bytes(bytes(harmed))
     os.utime(frame, (4_000_000_000, 4_000_000_000))
-    built.build("muse_bias")
-    assert built.ran_since(before)["muse_bias"] == 1
+    project.build("muse_bias")
+    assert project.ran_since(before) == {"muse_bias": 1}
     frame.write_bytes(content)
-    check_mended(built, right)
+    project.build("muse_bias")
+    assert products(project) == made
+    assert len(project.journal) == before + 1

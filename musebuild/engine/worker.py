@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import errno
 import faulthandler
 import json
 import os
@@ -12,7 +14,7 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from musebuild.cache.model import Manifest, Product
@@ -29,6 +31,9 @@ from musebuild.fits.hashing import hash_file
 from musebuild.recipes.model import ProductRule, RecipeCall, RecipeOutcome
 from musebuild.recipes.runners import runner
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+PROBE = 1 << 16
+"""Bytes that must find room for a disk not to be full."""
 KEPT = ("PATH", "LD_LIBRARY_PATH", "TZ", "CPLDIR")
 """Variables of the person's environment that recipes get: those that find programs and
 libraries. Whatever else the DRS reads is in the order, and in the key."""
@@ -205,6 +210,17 @@ def perform(order: WorkOrder) -> WorkResult:
         except MusebuildError as error:
             outcome = RecipeOutcome((), failure=str(error), kind="store")
     if result is None:
+        # A recipe tells of a full disk in many words, none of which are these.
+        if reason := no_room(scratch):
+            outcome = replace(
+                outcome,
+                failure=f"the disk is full ({reason}): {store.root}. Make room there, then run "
+                f"`doit` again: nothing finished is lost. The recipe said: {outcome.failure}",
+                kind="disk",
+            )
+        if not order.keep_failed:
+            # First what may be large: its log wants room, too.
+            _clear(scratch)
         result = WorkResult(
             order.task,
             False,
@@ -218,12 +234,32 @@ def perform(order: WorkOrder) -> WorkResult:
             },
             log=keep_log(log, store),
         )
-    if not order.keep_failed or result.ok:
-        for name in ("in", "out"):
-            shutil.rmtree(scratch / name, ignore_errors=True)
+    if result.ok:
+        _clear(scratch)
     write_atomically(Path(order.result), result.to_json())
     step("result written")
     return result
+
+
+def no_room(folder: Path) -> str:
+    """Why no file can grow in a folder (no space, a quota, a limit); empty where one can."""
+    probe = folder / ".probe"
+    try:
+        with probe.open("wb") as file:
+            file.write(bytes(PROBE))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return str(error.strerror) if error.errno in FULL else ""
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+    return ""
+
+
+def _clear(scratch: Path) -> None:
+    for name in ("in", "out"):
+        shutil.rmtree(scratch / name, ignore_errors=True)
 
 
 def _trace(error: BaseException) -> tuple[str, ...]:

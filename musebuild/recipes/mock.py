@@ -11,13 +11,14 @@ A rule applies where `recipe`, `ifu` and `input` (a part of some input's file na
 given, agree; later rules go over earlier ones. What it may declare: `seconds`, `hold` (a file:
 wait until it is there; its path may be relative to the behaviour file), `constant`
 (content does not follow the inputs), `fail` (message), `return_code`, `errors_left` (list),
-`crash` (true), `kill` (true), `hang` (true), `memory` (size to take), `no_rows` (categories),
-`missing` (categories), `nan_rows` (categories with a NaN), `warnings` (list), `salt` (changes
+`crash` (true), `kill` (true), `fill` (true: the disk), `hang` (true), `memory` (size to take),
+`no_rows` (categories), `missing` (categories), `nan_rows` (categories with a NaN), `warnings` (list), `salt` (changes
 the content), `cards` (keyword → value, for the headers of the products).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -61,6 +62,9 @@ class MockRunner:
             time.sleep(0.01)
         while behaviour.get("hang"):
             time.sleep(3600)
+        if behaviour.get("fill"):
+            _fill(call.folder)
+            behaviour = behaviour | {"fail": "error writing to FITS file"}
         if behaviour.get("crash"):
             os.kill(os.getpid(), signal.SIGSEGV)
         if behaviour.get("kill"):
@@ -125,6 +129,13 @@ def _note(journal: Path, call: RecipeCall) -> None:
     descriptor = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.write(descriptor, line.encode() + b"\n")
     os.close(descriptor)
+
+
+def _fill(folder: Path) -> None:
+    """Write until the disk is full."""
+    with contextlib.suppress(OSError), (folder / "large.fits").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
 
 
 def _hold(size: int, seconds: float) -> None:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.drs.reduction import MUSEBUILD, Reduction, call, other_project
+from tests.support.mounts import file_system
 from tests.support.waiting import PATIENCE, descendants, wait_until, wait_until_gone
 
 pytestmark = pytest.mark.drs
@@ -85,6 +86,15 @@ def test_a_recipe_that_dies(reduction: Reduction, bench: Path, number: int, mess
         where = "libmuse.so" if shutil.which("gdb") else "install gdb"
         assert where in out
     assert not list((folder / ".musebuild/store/manifests").glob("*/*"))
+
+
+def test_a_disk_that_fills_up(reduction: Reduction, bench: Path) -> None:
+    with file_system("tmpfs", bench, size="120m") as disk:
+        folder = other_project(bench / "full", reduction, cache=str(disk / "store"))
+        ran = call(MUSEBUILD, "run", "muse_bias", cwd=folder)
+        assert ran.returncode == 1
+        assert f"the disk is full (No space left on device): {disk / 'store'}" in ran.stdout
+        assert "Saving image" in call(MUSEBUILD, "log", "--last-failure", cwd=folder).stdout
 
 
 def test_invariant_12_kill_9_ends_the_recipe_too(reduction: Reduction, bench: Path) -> None:

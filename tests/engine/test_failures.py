@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.mounts import file_system
 from tests.support.projects import MockProject
 from tests.support.waiting import PATIENCE
 
@@ -77,6 +78,19 @@ def test_each_trap_is_told_for_what_it_is(
     project.unrule()
     project.build(FLAT)
     assert project.manifests() == manifests + 1
+
+
+def test_a_full_disk_is_told_as_such(project: MockProject, tmp_path: Path) -> None:
+    with file_system("tmpfs", tmp_path, size="2m") as disk:
+        project.settings["cache"] = str(disk / "store")
+        project.rule(recipe="muse_bias", ifu=1, fill=True)
+        ran = project.run("run", "-n", "1", "muse_bias:*.ifu01")
+        assert ran.status == 1
+        assert f"the disk is full (No space left on device): {disk / 'store'}" in ran.out
+        assert "The recipe said: the recipe returned 1: error writing" in ran.out
+        assert "mock of muse_bias" in project.run("log", "--last-failure").out
+        project.unrule()
+        project.build("muse_bias")
 
 
 def test_a_hang_is_stopped_at_its_time_limit(project: MockProject) -> None:

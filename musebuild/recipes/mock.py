@@ -12,8 +12,9 @@ given, agree; later rules go over earlier ones. What it may declare: `seconds`, 
 wait until it is there; its path may be relative to the behaviour file), `constant`
 (content does not follow the inputs), `fail` (message), `return_code`, `errors_left` (list),
 `crash` (true), `kill` (true), `fill` (true: the disk), `hang` (true), `memory` (size to take),
-`no_rows` (categories), `missing` (categories), `nan_rows` (categories with a NaN), `warnings` (list), `salt` (changes
-the content), `cards` (keyword → value, for the headers of the products).
+`no_rows` (categories), `missing` (categories), `nan_rows` (categories with a NaN),
+`warnings` (list), `salt` (changes the content), `cards` (keyword → value,
+for the headers of the products).
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def test_a_disk_that_fills_up(reduction: Reduction, bench: Path) -> None:
         ran = call(MUSEBUILD, "run", "muse_bias", cwd=folder)
         assert ran.returncode == 1
         assert f"the disk is full (No space left on device): {disk / 'store'}" in ran.stdout
-        assert "Saving image" in call(MUSEBUILD, "log", "--last-failure", cwd=folder).stdout
+        assert "[ ERROR ]" in call(MUSEBUILD, "log", "--last-failure", cwd=folder).stdout
 
 
 def test_invariant_12_kill_9_ends_the_recipe_too(reduction: Reduction, bench: Path) -> None:

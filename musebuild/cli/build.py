@@ -112,7 +112,7 @@ def settled_summary(project: Project, settled: Settled, seconds: float) -> Build
         up_to_date=settled.tasks,
         saved_seconds=settled.saved_seconds,
         left_out=list(settled.left_out),
-        problems=[str(problem) for problem in project.scan_report.problems],
+        problems=list(settled.problems),
         results=str(project.settings.reduced_path),
         seconds=seconds,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,19 @@ from musebuild.cli.base import ProjectCommand
 from musebuild.engine.build import machine_of
 from musebuild.engine.causes import Explainer
 from musebuild.engine.forecast import forecast
+from musebuild.engine.settled import recall
 from musebuild.engine.world import ProjectWorld
+from musebuild.plan.model import LeftOut
 from musebuild.plan.names import closure, select
 from musebuild.report.lines import left_out_text
-from musebuild.report.listing import counts, fold, table, with_failures
+from musebuild.report.listing import (
+    Line,
+    counts,
+    fold,
+    settled_lines,
+    table,
+    with_failures,
+)
 from musebuild.report.status import price_text
 from musebuild.report.why import short
 
@@ -85,6 +95,13 @@ class ListCommand(ProjectCommand):
         """Print the list; hashes nothing."""
         project = self.project(params)
         try:
+            special = any(params[name] for name in ("ifus", "all", "groups", "why"))
+            if not special and (settled := recall(project, args)) is not None:
+                # Nothing is pending, and that is known without a plan.
+                problems = [*settled.problems, *settled.file_problems]
+                left_out = settled.left_out if not args else ()
+                _show(settled_lines(settled.lines), params, "", problems, left_out)
+                return 0
             plan = project.plan
             if params["groups"]:
                 tasks = {invocation.task for invocation in plan.invocations.values()}
@@ -104,26 +121,37 @@ class ListCommand(ProjectCommand):
                 lines = [
                     replace(line, reason=short(explainer.explain(line.worst))) for line in lines
                 ]
-            shown = [line for line in lines if line.pending or not params["pending"]]
-            sys.stdout.write(
-                table(shown, status=params["status"] or params["why"], quiet=params["quiet"])
-            )
-            if params["quiet"]:
-                return 0
-            if lines and not shown:
-                sys.stdout.write("Nothing is pending.\n")
-            elif params["status"]:
-                sys.stdout.write(f"{counts(lines)}\n")
+            price = ""
+            if params["status"]:
                 workers = machine_of(project).cores
-                price = forecast(project, resolutions, world.known, workers)
-                sys.stdout.write(price_text(price, project.settings.cache[0]))
-            for problem in project.scan_report.problems:
-                sys.stdout.write(f"{problem}\n")
-            for text in project.files.problems:
-                sys.stdout.write(f"{text}\n")
-            if plan.left_out and not args:
-                sys.stdout.write("Left out:\n")
-                sys.stdout.write("\n".join(left_out_text(plan.left_out)) + "\n")
+                estimate = forecast(project, resolutions, world.known, workers)
+                price = price_text(estimate, project.settings.cache[0])
+            problems = [*map(str, project.scan_report.problems), *project.files.problems]
+            _show(lines, params, price, problems, plan.left_out if not args else ())
         finally:
             project.close()
         return 0
+
+
+def _show(
+    lines: list[Line],
+    params: Any,
+    price: str,
+    problems: Sequence[str],
+    left_out: Sequence[LeftOut],
+) -> None:
+    """Print a list, and what people should know besides."""
+    shown = [line for line in lines if line.pending or not params["pending"]]
+    status = params["status"] or params["why"]
+    sys.stdout.write(table(shown, status=status, quiet=params["quiet"]))
+    if params["quiet"]:
+        return
+    if lines and not shown:
+        sys.stdout.write("Nothing is pending.\n")
+    elif params["status"]:
+        sys.stdout.write(f"{counts(lines)}\n{price}")
+    for problem in problems:
+        sys.stdout.write(f"{problem}\n")
+    if left_out:
+        sys.stdout.write("Left out:\n")
+        sys.stdout.write("\n".join(left_out_text(left_out)) + "\n")

@@ -22,9 +22,9 @@ from musebuild.engine.project import Project
 from musebuild.engine.quality import QualityTables
 from musebuild.engine.records import record_of
 from musebuild.engine.resolve import Resolution, State, judge, resolve_one
-from musebuild.engine.settled import Kept, Settled
+from musebuild.engine.settled import Kept, Settled, watched_paths
 from musebuild.engine.summary import BuildSummary, Failure
-from musebuild.engine.tasks import longest_paths
+from musebuild.engine.tasks import folded_lines, longest_paths
 from musebuild.engine.work import (
     OrderOptions,
     input_bytes,
@@ -34,6 +34,7 @@ from musebuild.engine.work import (
     sidecar_name,
 )
 from musebuild.engine.world import ProjectWorld, file_inputs
+from musebuild.index.scan import scan
 from musebuild.plan.names import closure, concerned, select
 
 MEMORY_SHARE = 0.9
@@ -135,19 +136,30 @@ class Build:
         if len(project.digests.known_many(sorted(inputs))) < len(inputs):
             # Some frame is so new that it could have changed within the tick of its time stamp.
             return
-        paths: list[str] = []
+        products: list[tuple[str, str]] = []
+        manifests: list[str] = []
         for name in self.names:
             manifest = self.manifests[name]
-            folder = project.settings.reduced_path / self.plan.invocations[name].folder
-            paths += [str(folder / product.name) for product in manifest.products]
-            paths += [str(project.store.path(product.object)) for product in manifest.products]
-            paths.append(str(project.store.manifest_file(manifest.key)))
+            folder = f"{project.settings.reduced_path}/{self.plan.invocations[name].folder}"
+            products += [
+                (f"{folder}/{product.name}", str(project.store.path(product.object)))
+                for product in manifest.products
+            ]
+            manifests.append(str(project.store.manifest_file(manifest.key)))
         found = Settled(
-            self.summary.up_to_date, self.summary.saved_seconds, tuple(self.summary.left_out)
+            self.summary.up_to_date,
+            self.summary.saved_seconds,
+            tuple(self.summary.left_out),
+            tuple(self.summary.problems),
+            tuple(project.files.problems),
+            folded_lines(self.plan, self.selected),
         )
-        kept = Kept(project, names, found, paths)
+        kept = Kept(project, names, found, [*watched_paths(products), *manifests])
         # What changed since the first look and before the files were noted shows now; what
         # changes from now on differs from the note.
+        report = scan(project.db, project.settings)
+        if report.new or report.changed or report.vanished:
+            return
         if not any(resolution.stale for resolution in self.world.resolve(self.names).values()):
             kept.write()
 

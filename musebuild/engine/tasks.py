@@ -51,6 +51,22 @@ def describe(invocation: Invocation) -> str:
     return f"{invocation.recipe} on {frames}{night}"
 
 
+def folded_lines(plan: Plan, names: Iterable[str]) -> tuple[tuple[str, str, int], ...]:
+    """Task, what it is, number of IFUs of each task, in the order of the names."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(plan.invocations[name].task, []).append(name)
+    return tuple(
+        (task, folded_doc(plan.invocations[members[0]], len(members)), len(members))
+        for task, members in groups.items()
+    )
+
+
+def folded_doc(first: Invocation, members: int) -> str:
+    """One line on a task whose IFUs are folded."""
+    return describe(first) + (f", {members} IFUs" if members > 1 else "")
+
+
 def make_tasks(
     plan: Plan, stale: Iterable[str], *, single: Collection[str] | None = None
 ) -> list[Task]:

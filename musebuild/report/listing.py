@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from musebuild.engine.resolve import Resolution, State
-from musebuild.engine.tasks import describe
+from musebuild.engine.tasks import folded_doc
 from musebuild.plan.model import Plan
 
 WORDS = {
@@ -110,12 +110,15 @@ def fold(
         states = [resolutions[name] for name in members]
         worst = min(states, key=lambda r: _ORDER.index(r.state))
         first = plan.invocations[members[0]]
-        doc = describe(first)
-        if len(members) > 1:
-            doc += f", {len(members)} IFUs"
+        doc = folded_doc(first, len(members))
         done = sum(1 for r in states if r.state is State.UP_TO_DATE)
         lines.append(Line(key, worst.state, doc, reason_of(worst), len(members), done, worst.name))
     return sorted(lines, key=lambda line: not line.pending)
+
+
+def settled_lines(found: Iterable[tuple[str, str, int]]) -> list[Line]:
+    """Lines of a project in which nothing is pending."""
+    return [Line(name, State.UP_TO_DATE, doc, "", members, members) for name, doc, members in found]
 
 
 def table(lines: list[Line], *, status: bool = False, quiet: bool = False) -> str:

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile, opt_single
-from doit.control import TaskControl
 
 from musebuild.check.whole import refuse_mistakes
 from musebuild.cli.base import ProjectCommand
 from musebuild.cli.reporting import REPORTERS, Reporting, end_build_log
 from musebuild.engine.build import Build, BuildOptions, selection
-from musebuild.engine.executor import LocalExecutor
 from musebuild.engine.lock import LOCK_NAME, read_lock, refuse_departures
 from musebuild.engine.project import Project
-from musebuild.engine.run import BuildRunner
 from musebuild.engine.settled import Settled, recall
 from musebuild.engine.summary import BuildSummary
 from musebuild.engine.tasks import make_tasks
@@ -64,6 +61,12 @@ def build(
     if usual and (settled := recall(project, names)) is not None:
         project.require_writable()
         return settled_summary(project, settled, time.monotonic() - began)
+    # Here, since an empty build needs none of it.
+    from doit.control import TaskControl
+
+    from musebuild.engine.executor import LocalExecutor
+    from musebuild.engine.run import BuildRunner
+
     current = Build(project, names, options)
     try:
         stale = current.resolve()

@@ -3,44 +3,61 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from typing import Any
 
-from doit.cmd_base import TaskLoader2
+from doit.cmd_base import Command, TaskLoader2
 from doit.cmd_help import Help
 from doit.doit_cmd import DoitMain
 from doit.task import Task
 
 from musebuild import __version__
 from musebuild.cli.base import PROJECT, BaseCommand, reader_has_left
-from musebuild.cli.build import RunCommand
-from musebuild.cli.cache import CacheCommand
-from musebuild.cli.check import CheckCommand
-from musebuild.cli.demo import DemoCommand
-from musebuild.cli.flag import FlagCommand
-from musebuild.cli.info import InfoCommand
-from musebuild.cli.info_exp import InfoExpCommand
-from musebuild.cli.info_raw import InfoRawCommand
-from musebuild.cli.info_warnings import InfoWarningsCommand
-from musebuild.cli.ingest import IngestCommand
-from musebuild.cli.init import InitCommand
-from musebuild.cli.integrity import CheckIntegrityCommand
-from musebuild.cli.lock import LockCommand, ReproduceCommand
-from musebuild.cli.log import LogCommand
-from musebuild.cli.look import ListCommand
-from musebuild.cli.plan import PlanCommand
-from musebuild.cli.provenance import ProvenanceCommand
-from musebuild.cli.qc import QcCommand
-from musebuild.cli.retrieve import RetrieveCommand
-from musebuild.cli.settings import SettingsCommand
-from musebuild.cli.simulate import SimulateCommand
-from musebuild.cli.status import StatusCommand
-from musebuild.cli.tidy import CleanCommand, ForgetCommand
-from musebuild.cli.why import WhyCommand
 from musebuild.errors import MusebuildError
 
 CONFIG = ("pyproject.toml", "doit.cfg")
 """Files with defaults of options, as doit reads them (`[run]`, `[tool.doit.commands.run]`)."""
+
+COMMANDS = {
+    "run": "build:RunCommand",
+    "list": "look:ListCommand",
+    "info": "info:InfoCommand",
+    "status": "status:StatusCommand",
+    "why": "why:WhyCommand",
+    "plan": "plan:PlanCommand",
+    "provenance": "provenance:ProvenanceCommand",
+    "info-raw": "info_raw:InfoRawCommand",
+    "info-exp": "info_exp:InfoExpCommand",
+    "info-warnings": "info_warnings:InfoWarningsCommand",
+    "lock": "lock:LockCommand",
+    "reproduce": "lock:ReproduceCommand",
+    "clean": "tidy:CleanCommand",
+    "forget": "tidy:ForgetCommand",
+    "log": "log:LogCommand",
+    "check": "check:CheckCommand",
+    "check-integrity": "integrity:CheckIntegrityCommand",
+    "settings": "settings:SettingsCommand",
+    "cache": "cache:CacheCommand",
+    "qc": "qc:QcCommand",
+    "ingest": "ingest:IngestCommand",
+    "flag": "flag:FlagCommand",
+    "init": "init:InitCommand",
+    "simulate": "simulate:SimulateCommand",
+    "retrieve": "retrieve:RetrieveCommand",
+    "demo": "demo:DemoCommand",
+}
+"""Command → its module and class. A module is imported when its command is called: an empty
+build must not wait for what other commands need."""
+
+
+def load_commands(names: Iterable[str]) -> tuple[type[Command], ...]:
+    """Classes of commands."""
+    found: list[type[Command]] = []
+    for name in names:
+        module, _, cls = COMMANDS[name].partition(":")
+        found.append(getattr(import_module(f"musebuild.cli.{module}"), cls))
+    return tuple(found)
 
 
 class _NoLoader(TaskLoader2):  # type: ignore[misc]
@@ -76,37 +93,9 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
     """doit's main program with our commands."""
 
     BIN_NAME = "musebuild"
-    DOIT_CMDS = (
-        HelpCommand,
-        RunCommand,
-        ListCommand,
-        InfoCommand,
-        StatusCommand,
-        WhyCommand,
-        PlanCommand,
-        ProvenanceCommand,
-        InfoRawCommand,
-        InfoExpCommand,
-        InfoWarningsCommand,
-        LockCommand,
-        ReproduceCommand,
-        CleanCommand,
-        ForgetCommand,
-        LogCommand,
-        CheckCommand,
-        CheckIntegrityCommand,
-        SettingsCommand,
-        CacheCommand,
-        QcCommand,
-        IngestCommand,
-        FlagCommand,
-        InitCommand,
-        SimulateCommand,
-        RetrieveCommand,
-        DemoCommand,
-    )
 
-    def __init__(self) -> None:
+    def __init__(self, names: Iterable[str] = COMMANDS) -> None:
+        self.DOIT_CMDS = (HelpCommand, *load_commands(names))
         super().__init__(_NoLoader(), config_filenames=CONFIG)
         # A project's doit.cfg names us as its loader, which is what brought us here.
         self.config.pop("LOADER", None)
@@ -120,6 +109,13 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
     def process_args(self, cmd_args: Sequence[str]) -> list[str]:
         """Arguments as they are: `KEY=VALUE` belongs to `--set`."""
         return list(cmd_args)
+
+
+def needed(arguments: Sequence[str]) -> list[str]:
+    """Commands that a command line may mean; all of them for help."""
+    if not {"help", "--help", "-h"}.isdisjoint(arguments):
+        return list(COMMANDS)
+    return [name for name in COMMANDS if name == "run" or name in arguments]
 
 
 def main(arguments: Sequence[str], *, moved: bool = False) -> int:
@@ -139,7 +135,7 @@ def main(arguments: Sequence[str], *, moved: bool = False) -> int:
     """
     BaseCommand.moved = moved
     try:
-        return int(MusebuildMain().run(list(arguments)) or 0)
+        return int(MusebuildMain(needed(arguments)).run(list(arguments)) or 0)
     except MusebuildError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return error.exit_status

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from astropy.io import fits
-
 from musebuild.errors import FrameError, MusebuildError
 from musebuild.recipes.functions import fit, read_signature
 from musebuild.recipes.logs import MOST_ERRORS, MOST_WARNINGS, messages, read_log
@@ -174,6 +172,9 @@ def stamp(path: Path, category: str, call: RecipeCall) -> None:
     `ESO PRO CATG`, `ESO PRO REC1 ID`, and name and category of each input. These names do not
     belong to a frame's content digest.
     """
+    # Here, since every build imports this module, and few run Python recipes.
+    from astropy.io import fits
+
     with fits.open(path, mode="update", output_verify="ignore") as hdus:
         header = hdus[0].header
         header["HIERARCH ESO PRO CATG"] = (category, "category of this frame")

@@ -196,7 +196,10 @@ class _Planner:
             small = too_small(group, frames, recipe, ifu)
             if small:
                 failures[small].append(ifu or 0)
-                remedies[small] = "add the missing raw frames to raw_path"
+                remedies[small] = (
+                    "add the missing raw frames to raw_path; "
+                    "`musebuild retrieve --missing` looks for them in the archive"
+                )
                 if ifu is None or len(frames) == len(group.frames):
                     mode = group.setup.ins_mode
                     lacking[small].append(Wanted((first.category,), group.setup.night, 0, mode))
@@ -450,8 +453,10 @@ def _products(sources: Sequence[Made], planned: PlannedBlock) -> list[Input]:
 
 def _told(missing: Sequence[Missing]) -> tuple[str, str]:
     reasons = "; ".join(item.reason for item in missing)
-    remedies = "; ".join(dict.fromkeys(item.remedy for item in missing if item.remedy))
-    return reasons, remedies
+    remedies = dict.fromkeys(item.remedy for item in missing if item.remedy)
+    if any(item.wanted is not None for item in missing):
+        remedies["`musebuild retrieve --missing` looks for raw frames in the archive"] = None
+    return reasons, "; ".join(remedies)
 
 
 def _wanted(missing: Iterable[Missing]) -> list[Wanted]:

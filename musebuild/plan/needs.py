@@ -221,8 +221,6 @@ class Finder:
         frames = f"raw {' or '.join(raw)} frames" if raw else "what it is made from"
         wanted = self._wanted(need, raw, subject.setup, offset)
         remedy = f"add {frames} of that night to raw_path"
-        if wanted is not None:
-            remedy += " (`musebuild retrieve --missing` looks for them)"
         if any("away" in text for text in refused):
             remedy += f", or accept others with recipes.{name}.frames.offsets: {{{category}: N}}"
         if not need.required:

@@ -58,7 +58,8 @@ def check_categories(blocks: Iterable[PlannedBlock], settings: Settings) -> list
 
 def _of(error: MusebuildError, settings: Settings, *keys: str, severity: str = "error") -> Problem:
     """An error as a problem of the settings."""
-    text = error.what if error.why is None else f"{error.what} ({error.why})"
+    what = error.what.removeprefix(f"{'.'.join(keys)}: ")
+    text = what if error.why is None else f"{what} ({error.why})"
     return problem_at(
         settings,
         keys,

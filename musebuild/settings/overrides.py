@@ -16,6 +16,8 @@ PREFIX = "MUSEBUILD__"
 LIST = "MUSEBUILD_SET"
 """A variable of lines `KEY=VALUE`, each as after `--set`."""
 
+_SMALL = {"recipes", "params", "init", "archive_filter"}
+"""What stands below these is in small letters, nearly always."""
 _PART = re.compile(r""""([^"]*)"|'([^']*)'|([^."']+)""")
 
 
@@ -153,7 +155,12 @@ def _known(parts: list[str], root: Node, schema: Mapping[str, Any]) -> tuple[str
         names = [name for name, _ in node.entries()] if node is not None else []
         names += here.get("properties", {})
         same = [name for name in names if name.casefold() == part.casefold()]
-        key = part if part in names or not same else same[0]
+        if part in names or (not same and not part.isupper()):
+            key = part
+        elif same:
+            key = same[0]
+        else:
+            key = part.lower() if keys and keys[-1] in _SMALL else part
         keys.append(key)
         here = _below(here, key, schema)
     return tuple(keys)

@@ -48,11 +48,15 @@ def test_the_case_of_a_variable_does_not_matter_where_the_key_is_known(tmp_path:
         {
             "MUSEBUILD__RECIPES__ZAP__PARAMS__CFWIDTHSVD": "200",
             "MUSEBUILD__RESOURCES__CORES": "2",
+            "MUSEBUILD__RECIPES__MUSE_SCIPOST__PARAMS__SKYMETHOD": "none",
+            "MUSEBUILD__RECIPES__MUSE_SCIPOST__FRAMES__OUTPUT_WCS": "a.fits",
             "MUSEBUILD__DATASETS__IC4406__object": "[A, B]",
         },
     )
     assert found.blocks["zap"].params == {"cfwidthSVD": 200}
     assert found.resources.cores == 2
+    assert found.blocks["muse_scipost"].params["skymethod"] == "none"
+    assert list(found.blocks["muse_scipost"].frames.sources) == ["OUTPUT_WCS"]
     assert found.datasets["IC4406"].objects == ("A", "B")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from musebuild.check.blocks import check_blocks, products_of_paths
@@ -13,13 +13,24 @@ from musebuild.check.secrets import check_secrets
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError
 from musebuild.plan.blocks import PlannedBlock, plan_blocks
+from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.problems import Problem, SettingsProblems, ordered, problem_at
 
 
-def check_categories(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem]:
+def taken_by(recipe: Recipe) -> set[str]:
+    """Categories that a recipe can be given."""
+    needs = {need.category for need in recipe.needs}
+    return needs | set(recipe.takes) | set(recipe.takes.values()) | set(recipe.raw)
+
+
+def check_categories(
+    blocks: Iterable[PlannedBlock], settings: Settings, catalogue: Mapping[str, Recipe]
+) -> list[Problem]:
     """Categories under `frames` that a block's recipe does not know.
+
+    To leave out what some other recipe takes has no effect, and is only a warning.
 
     Parameters
     ----------
@@ -27,12 +38,14 @@ def check_categories(blocks: Iterable[PlannedBlock], settings: Settings) -> list
         Blocks with their recipes.
     settings : Settings
         Where each stands.
+    catalogue : mapping
+        All recipes.
     """
     problems = []
+    everywhere = {category for recipe in catalogue.values() for category in taken_by(recipe)}
     for planned in blocks:
         recipe, frames = planned.recipe, planned.block.frames
-        known = {need.category for need in recipe.needs} | set(recipe.takes) | set(recipe.raw)
-        known |= set(recipe.takes.values())
+        known = taken_by(recipe)
         if not known:
             continue
         for key, categories in (
@@ -43,11 +56,13 @@ def check_categories(blocks: Iterable[PlannedBlock], settings: Settings) -> list
         ):
             for category in sorted(set(categories) - known):
                 keys = ("recipes", planned.name, "frames", key or category)
+                harmless = key in ("exclude", "offsets") and category in everywhere
                 problems.append(
                     problem_at(
                         settings,
                         (*keys, category) if key == "offsets" else keys,
                         f"{recipe.name} takes no {category}",
+                        severity="warning" if harmless else "error",
                         of_key=key in ("", "offsets"),
                         nearest=tuple(nearest(category, known)),
                         allowed=", ".join(sorted(known)),
@@ -109,7 +124,7 @@ def _of_settings(
         blocks, wrong = check_blocks(settings, catalogue, mistaken)
         problems += wrong
         sound = not wrong
-        problems += check_categories(blocks, settings)
+        problems += check_categories(blocks, settings, catalogue)
         problems += check_python(blocks, settings)
         problems += _of_pipeline(project, blocks)
         problems += check_paths(settings, products_of_paths(settings, blocks))
@@ -142,7 +157,8 @@ def refuse_mistakes(project: Project, names: Collection[str]) -> None:
     settings = project.settings
     blocks, _ = plan_blocks(settings, project.catalogue)
     chosen = [planned for planned in blocks if planned.name in names]
-    problems = [*check_categories(chosen, settings), *check_python(chosen, settings)]
+    problems = check_categories(chosen, settings, project.catalogue)
+    problems += check_python(chosen, settings)
     if any(p.block.params and p.recipe.kind == "drs" for p in chosen):
         # Without python-cpl the pipeline itself checks them.
         problems += _of_pipeline(project, chosen)

@@ -187,6 +187,14 @@ def test_categories_that_a_recipe_does_not_take(folder: Folder) -> None:
     ]
 
 
+def test_to_leave_out_what_another_recipe_takes_is_only_a_warning(folder: Folder) -> None:
+    problem = folder.one("recipes: {muse_bias: {frames: {exclude: MASTER_DARK}}}\n")
+    assert problem.severity == "warning"
+    assert "muse_bias takes no MASTER_DARK" in problem.message
+    found = folder.check("recipes: {muse_bias: {frames: {MASTER_DARK: dark.fits}}}\n")
+    assert "error" in {problem.severity for problem in found}
+
+
 # names
 
 

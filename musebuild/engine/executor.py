@@ -19,6 +19,7 @@ from musebuild.engine.kept import keep_log, keep_scratch
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.errors import RecipeError
 from musebuild.recipes.logs import MOST_ERRORS
+from musebuild.recipes.model import RecipeOutcome
 
 
 class Executor(Protocol):
@@ -44,10 +45,15 @@ class Executor(Protocol):
 STOPPED = "stopped"
 """Kind of a failure that people asked for, by a second Ctrl-C."""
 CAUSES = {
-    "time": ("hang", "it ran longer than its time limit and was stopped"),
-    "memory": ("memory", "it took more memory than its limit and was stopped"),
-    "stopped": (STOPPED, "stopped on request"),
+    "time": RecipeOutcome(
+        (), failure="it ran longer than its time limit and was stopped", kind="hang"
+    ),
+    "memory": RecipeOutcome(
+        (), failure="it took more memory than its limit and was stopped", kind="memory"
+    ),
+    "stopped": RecipeOutcome((), failure="stopped on request", kind=STOPPED),
 }
+"""Why we ended a worker → what is told of it."""
 
 
 def _limit(order: WorkOrder, cause: str) -> str:
@@ -78,28 +84,35 @@ def lost(order: WorkOrder, code: int, cause: str) -> WorkResult:
     """
     scratch = Path(order.scratch)
     if cause:
-        kind, message = CAUSES[cause]
-        message += _limit(order, cause)
+        ended = CAUSES[cause]
     elif code == -signal.SIGKILL:
-        kind = "killed"
-        message = (
-            "its process was killed (SIGKILL): by somebody, or by the system for want of memory. "
-            "Where memory is short, use fewer workers (-n) or set resources.memory"
+        ended = RecipeOutcome(
+            (),
+            failure="its process was killed (SIGKILL): by somebody, or by the system for want of "
+            "memory. Where memory is short, use fewer workers (-n) or set resources.memory",
+            kind="killed",
         )
     elif code < 0:
-        kind = "crash"
-        message = f"the recipe crashed in the C library ({signal.Signals(-code).name})"
+        ended = RecipeOutcome(
+            (),
+            failure=f"the recipe crashed in the C library ({signal.Signals(-code).name})",
+            kind="crash",
+        )
     else:
-        kind, message = "worker", f"its worker ended with status {code} and left no result"
+        ended = RecipeOutcome(
+            (),
+            failure=f"its worker ended with status {code} and left no result",
+            kind="worker",
+        )
     log = scratch / f"{order.recipe}.log"
     return WorkResult(
         order.task,
         False,
         failure={
-            "message": message,
+            "message": ended.failure + _limit(order, cause),
             "errors": last_words(scratch),
             "return_code": code,
-            "kind": kind,
+            "kind": ended.kind,
         },
         log=str(log),
     )

@@ -11,33 +11,16 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from musebuild.cache.migrations import CACHE_MIGRATIONS
+from musebuild.errors import StoreError
 from musebuild.index.database import is_ours, open_database
 from musebuild.index.migrations import INDEX_MIGRATIONS
 
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 PEOPLES = ("flags",)
 """Tables that people wrote."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mended:
-    """What became of a damaged database."""
-
-    aside: str
-    """Where it was moved to."""
-    lost: tuple[str, ...]
-    """Tables that people wrote, and that cannot be read any more."""
-
-    def __str__(self) -> str:
-        text = f"The database was damaged. It was moved to {self.aside}, and is made anew from "
-        text += "the raw frames and the store; nothing that was made is lost."
-        for table in self.lost:
-            text += f"\n  The table {table}, which people wrote, cannot be read in it any more."
-        return text
 
 
 def is_damage(error: BaseException | None) -> bool:
@@ -71,7 +54,7 @@ def _is_sound(path: Path) -> bool:
         connection.close()
 
 
-def mend_database(path: Path) -> Mended | None:
+def mend_database(path: Path) -> StoreError | None:
     """Set a damaged database aside, and make one with what people wrote.
 
     Parameters
@@ -81,8 +64,8 @@ def mend_database(path: Path) -> Mended | None:
 
     Returns
     -------
-    Mended or None
-        None where nothing was done: it is sound, or not ours.
+    StoreError or None
+        What was done, to be told; None where it was nothing: it is sound, or not ours.
 
     Raises
     ------
@@ -103,7 +86,16 @@ def mend_database(path: Path) -> Mended | None:
             lost = tuple(name for name in PEOPLES if not _carry_over(name, aside, database.conn))
         finally:
             database.conn.close()
-    return Mended(str(aside), lost)
+    return StoreError(
+        f"The database was damaged. It was moved to {aside.name}, and is made anew",
+        where=str(aside),
+        why=f"{', '.join(lost)}, which people wrote, cannot be read in it any more"
+        if lost
+        else None,
+        remedy="give what is lost anew (musebuild flag)"
+        if lost
+        else "nothing to do: all follows from the raw frames and the store",
+    )
 
 
 def _carry_over(table: str, source: Path, target: sqlite3.Connection) -> bool:

@@ -24,6 +24,7 @@ ERRORS = {
 }
 OTHERS = {
     "RecipeOutcome": "failure",
+    "replace": "failure",
     "Missing": "reason",
     "LeftOut": "reason",
     "BadFile": "message",

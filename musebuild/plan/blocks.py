@@ -230,9 +230,14 @@ def plan_blocks(
     return _ordered(planned, settings), left_out
 
 
+def serving(category: str) -> str:
+    """Category of the product that serves as another: any combined cube has an OUTPUT_WCS."""
+    return {"OUTPUT_WCS": "DATACUBE_FINAL"}.get(category, category)
+
+
 def named_results(text: str, category: str) -> str:
     """Name of the result that a text of `frames:` means: `drs` of `OFFSET_LIST_drs`."""
-    return text.removeprefix(f"{category}_")
+    return text.removeprefix(f"{category}_").removeprefix(f"{serving(category)}_")
 
 
 def providers(planned: PlannedBlock, blocks: Mapping[str, PlannedBlock]) -> set[str]:
@@ -254,7 +259,7 @@ def providers(planned: PlannedBlock, blocks: Mapping[str, PlannedBlock]) -> set[
                     other.name
                     for other in blocks.values()
                     if result_name(other) == name
-                    and any(rule.category == category for rule in other.recipe.products)
+                    and any(rule.category == serving(category) for rule in other.recipe.products)
                 }
     return found - {planned.name}
 

@@ -68,6 +68,8 @@ class _Planner:
                 self._raw_exposures(planned)
             elif planned.recipe.group_by == "exposure":
                 self._exposures(planned)
+            elif planned.recipe.group_by == "run":
+                self._runs(planned)
             else:
                 self._datasets(planned)
         self._check_places()
@@ -204,7 +206,7 @@ class _Planner:
                     mode = group.setup.ins_mode
                     lacking[small].append(Wanted((first.category,), group.setup.night, 0, mode))
                 continue
-            subject = Subject(planned, task, group.setup, ifu, ifus, dataset, first)
+            subject = Subject(planned, task, group.setup, ifu, ifus, dataset, first, run=first.run)
             found = self.finder.find(subject)
             if found.missing:
                 reason, remedy = _told(found.missing)
@@ -235,7 +237,9 @@ class _Planner:
             if self._source_left_out(task, source):
                 continue
             ifus = tuple(ifu for ifu in source.by_ifu if ifu is not None)
-            subject = Subject(planned, task, source.setup, None, ifus, source.dataset)
+            subject = Subject(
+                planned, task, source.setup, None, ifus, source.dataset, run=source.run
+            )
             found = self.finder.find(subject)
             if found.missing:
                 self._leave(
@@ -312,6 +316,48 @@ class _Planner:
             self._add(planned, made, folder, [*inputs, *found.inputs], found.notes, None)
             self.made[planned.name].append(made)
 
+    def _runs(self, planned: PlannedBlock) -> None:
+        """One task for each run and instrument mode."""
+        categories = set(planned.recipe.takes.values())
+        by_run: dict[tuple[str, str], list[Made]] = defaultdict(list)
+        outside = 0
+        for source in self.made[planned.source]:
+            if not categories <= set(source.categories) or source.task in self.why:
+                continue
+            if source.run:
+                by_run[source.run, source.setup.ins_mode].append(source)
+            else:
+                outside += 1
+        if outside:
+            plural = "s" * (outside != 1)
+            self.left_out.append(
+                LeftOut(
+                    planned.name,
+                    f"{outside} exposure{plural} of {planned.source} belong to no run",
+                    "give the nights of each run: runs: {NAME: {start_date: …, end_date: …}}",
+                    error=not by_run,
+                )
+            )
+        modes: dict[str, set[str]] = defaultdict(set)
+        for run, mode in by_run:
+            modes[run].add(mode)
+        for (run, _), sources in sorted(by_run.items()):
+            label = run if len(modes[run]) == 1 else f"{run}.{_plain_mode(sources[0].setup)}"
+            task = f"{planned.name}:{label}"
+            if len(sources) < planned.recipe.least:
+                continue
+            first = min(sources, key=lambda made: (made.setup.mjd, made.label))
+            found = self.finder.find(Subject(planned, task, first.setup, None, (), run=run))
+            if found.missing:
+                self._leave(task, *_told(found.missing), "", wanted=_wanted(found.missing))
+                continue
+            made = self._made_from(planned, first, label)
+            made.exposure = ""
+            folder = f"{self._output_dir(planned)}/{label}"
+            inputs = [*_products(sources, planned), *found.inputs]
+            self._add(planned, made, folder, inputs, found.notes, None)
+            self.made[planned.name].append(made)
+
     def _made_from(self, planned: PlannedBlock, source: Made, label: str) -> Made:
         return Made(
             planned.name,
@@ -373,7 +419,7 @@ class _Planner:
             products=made.categories,
             folder=folder,
             ifu=ifu,
-            night="" if planned.recipe.group_by == "dataset" else made.setup.night,
+            night="" if planned.recipe.group_by in ("dataset", "run") else made.setup.night,
             run=made.run,
             dataset=made.dataset,
             ins_mode=made.setup.ins_mode,

@@ -13,7 +13,7 @@ from musebuild.plan.associate import (
     choose_static,
     nights_between,
 )
-from musebuild.plan.blocks import PlannedBlock, holds, made_by, named_results
+from musebuild.plan.blocks import PlannedBlock, holds, made_by, named_results, serving
 from musebuild.plan.made import Made, Setup, setup_of
 from musebuild.plan.model import Input, LeftOut, Quality, Wanted
 from musebuild.recipes.model import Need
@@ -37,6 +37,7 @@ class Subject:
     dataset: str = ""
     frame: RawFrame | None = None
     """Its first raw frame, for the illumination flat."""
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ class Finder:
                 category,
                 "product",
                 invocation=name,
-                category=category,
+                category=category if category in made.categories else serving(category),
                 order=made.date,
                 quality=quality,
             )
@@ -340,7 +341,8 @@ class Finder:
             self._files(need, text, subject, found)
         elif text in self.blocks:
             makes = {rule.category for rule in self.blocks[text].recipe.products}
-            if category not in makes:
+            group = self.blocks[text].recipe.group_by
+            if serving(category) not in makes:
                 found.missing.append(
                     Missing(
                         category,
@@ -348,12 +350,33 @@ class Finder:
                         f"name another under recipes.{name}.frames.{category}",
                     )
                 )
-            elif self.blocks[text].recipe.group_by == "dataset":
+            elif group == "run":
+                self._of_run(need, text, subject, found)
+            elif group == "dataset":
                 self._result(need, text, "", subject, found)
             else:
                 self._product(need, text, subject, found)
         else:
             self._result(need, "", named_results(text, category), subject, found)
+
+    def _of_run(self, need: Need, block: str, subject: Subject, found: Found) -> None:
+        """What a block made of the run of an exposure, in its instrument mode."""
+        category = need.category
+        of_run = [made for made in self.made.get(block, ()) if made.run == subject.run]
+        fitting = [made for made in of_run if made.setup.ins_mode == subject.setup.ins_mode]
+        if fitting:
+            self._take(category, fitting[0], Quality("as set"), subject, found)
+            return
+        mode = f" in the mode {subject.setup.ins_mode}" if of_run else ""
+        run = f"the run {subject.run}" if subject.run else "a night that belongs to no run"
+        found.missing.append(
+            Missing(
+                category,
+                f"{block} makes no {category} for {run}{mode}",
+                f"add a standard star of that run, or correct `runs`, or take {category} out of "
+                f"recipes.{subject.planned.name}.frames",
+            )
+        )
 
     def _result(self, need: Need, block: str, result: str, subject: Subject, found: Found) -> None:
         category = need.category
@@ -361,7 +384,7 @@ class Finder:
             made
             for tasks in self.made.values()
             for made in tasks
-            if category in made.categories
+            if serving(category) in made.categories
             and made.dataset == subject.dataset
             and (made.block == block if block else made.result == result)
         ]

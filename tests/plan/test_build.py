@@ -269,9 +269,9 @@ def test_blocks_that_contradict_each_other(text: str, told: str) -> None:
 
 
 def test_blocks_that_cannot_run_are_left_out_with_what_depends_on_them() -> None:
-    text = TWO_PASSES + "  mpdaf_combine: {}\n  zap: {from_recipe: mpdaf_combine}\n"
+    text = TWO_PASSES + "  superflat: {}\n  zap: {from_recipe: superflat}\n"
     told = reasons(plan(text))
-    assert "mpdaf_combine: musebuild does not run it yet" in told
+    assert "superflat: musebuild does not run it yet" in told
     assert "zap: " in told
 
 
@@ -329,3 +329,50 @@ def test_a_block_of_which_nothing_is_left_says_why() -> None:
         select(made, ["muse_scipost"])
     assert "muse_scipost is left out of the plan" in str(error.value)
     assert "no STD_RESPONSE within 5 nights" in str(error.value)
+
+
+STANDARDS = """
+datasets: {FIELD: {}}
+runs: {June: {start_date: 2017-06-01, end_date: 2017-06-30}}
+recipes:
+  muse_std_combine: {}
+  muse_scipost:
+    frames: {STD_RESPONSE: muse_std_combine, STD_TELLURIC: muse_std_combine}
+"""
+
+
+def test_the_standards_of_a_run_serve_all_its_exposures_where_a_block_asks_for_it() -> None:
+    raw = [*night("2017-06-15", run="June"), *night("2017-06-18", run="June")]
+    made = plan(STANDARDS, raw)
+    combined = made.invocations["muse_std_combine:June"]
+    assert combined.folder == "std_combine/June"
+    assert len(combined.inputs) == 4
+    exposures = [name for name in made.invocations if name.startswith("muse_scipost:")]
+    assert len(exposures) == 4
+    for name in exposures:
+        for tag in ("STD_RESPONSE", "STD_TELLURIC"):
+            assert source_of(made, name, tag) == ["muse_std_combine:June"]
+
+
+def test_an_exposure_outside_of_all_runs_has_no_standards_of_a_run() -> None:
+    made = plan(STANDARDS, [*night("2017-06-15", run="June"), *night("2017-07-18")])
+    told = reasons(made)
+    assert "belong to no run" in told
+    assert "makes no STD_RESPONSE for a night that belongs to no run" in told
+    assert "muse_scipost:2017-06-16T01:30:00" in made.invocations
+
+
+def test_cubes_lie_on_the_grid_of_a_combined_cube_that_is_named() -> None:
+    for grid in ("muse_exp_combine", "drs", "DATACUBE_FINAL_drs"):
+        text = TWO_PASSES + (
+            "  muse_scipost_make_cube:\n"
+            f"    frames: {{OFFSET_LIST: OFFSET_LIST_drs, OUTPUT_WCS: {grid}}}\n"
+            "  mpdaf_combine: {}\n"
+        )
+        made = plan(text)
+        cubes = source_of(made, "mpdaf_combine:FIELD_mpdaf", "DATACUBE_FINAL")
+        assert len(cubes) == 2
+        for name in cubes:
+            assert source_of(made, name, "OUTPUT_WCS") == ["muse_exp_combine:FIELD_drs"]
+            (grid_input,) = [i for i in made.invocations[name].inputs if i.tag == "OUTPUT_WCS"]
+            assert grid_input.category == "DATACUBE_FINAL"

@@ -1,0 +1,1 @@
+"""Python recipes that come with musebuild."""

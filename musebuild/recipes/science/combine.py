@@ -1,0 +1,476 @@
+"""Combination of cubes that lie on one grid, with MPDAF."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from musebuild.errors import RecipeError
+
+LOG = logging.getLogger(__name__)
+WHITE = "white"
+
+
+def mpdaf_combine(
+    datacube_final: list[Path],
+    output_wcs: Path | None = None,
+    filter_list: Path | None = None,
+    fsf: list[Path] | None = None,
+    *,
+    method: Literal["median", "pymedian", "sigclip", "pysigclip"] = "sigclip",
+    nmax: int = 2,
+    nclip: float | list[float] = 5.0,
+    nstop: int = 2,
+    var: Literal["propagate", "stat_mean", "stat_one"] = "propagate",
+    mad: bool = False,
+    mosaic: bool = False,
+    filter: str = WHITE,
+    scales: dict[str, float] | None = None,
+    flux_offsets: dict[str, float] | None = None,
+    weights: dict[str, float] | None = None,
+    version: str | None = None,
+) -> dict[str, Path | list[Path]]:
+    """Combine cubes with MPDAF's `CubeList`, or as a mosaic with its `CubeMosaic`.
+
+    Parameters
+    ----------
+    datacube_final : list of Path
+        Cubes on one grid; for a mosaic, parts of the grid of `output_wcs`.
+    output_wcs : Path, optional
+        Cube that has the grid of a mosaic.
+    filter_list : Path, optional
+        FILTER_LIST of the pipeline: curves of the bands in which images are made.
+    fsf : list of Path, optional
+        Frames with an FSF model in the header, one for each cube: the model of the combined cube
+        is written as DATACUBE_FSF.
+    method, nmax, nclip, nstop, var, mad
+        As MPDAF has them; a mosaic knows `pysigclip` only.
+    scales, flux_offsets : dict, optional
+        DATE-OBS of an exposure → its cube is taken as (data + offset) × scale.
+    weights : dict, optional
+        DATE-OBS of an exposure → weight in the clipped mean; an exposure that is not named
+        weighs 1. Only with sigma clipping.
+    version : str, optional
+        Written into the header, as VERSION.
+
+    Raises
+    ------
+    RecipeError
+        The cubes cannot be combined.
+    """
+    from mpdaf.obj import CubeList, CubeMosaic
+
+    files = list(datacube_final)
+    _check_choice(files, method, mosaic=mosaic, output_wcs=output_wcs, weights=weights)
+    dates = [str(fits.getval(path, "DATE-OBS")) for path in files]
+    _check_grids(files, output_wcs if mosaic else None)
+    for path in files:
+        _check_filled(path)
+    named = [str(path) for path in files]
+    factor = _by_exposure(scales, dates, "scales", 1.0)
+    offset = _by_exposure(flux_offsets, dates, "flux_offsets", 0.0)
+    if (scales or flux_offsets) and method.endswith("median"):
+        raise RecipeError(
+            f"the method {method} of MPDAF takes no flux scales or offsets",
+            remedy="use method: sigclip, or leave scales and flux_offsets out",
+        )
+    changed = {"scalelist": factor, "offsetlist": offset} if scales or flux_offsets else {}
+    if mosaic:
+        cubes: Any = CubeMosaic(named, str(output_wcs), **changed)
+    else:
+        cubes = CubeList(named, **changed)
+    clip = nclip if isinstance(nclip, float) else tuple(nclip)
+    if weights:
+        share = _by_exposure(weights, dates, "weights", 1.0)
+        place = _places(files, output_wcs) if mosaic else [(0, 0)] * len(files)
+        data, variance, exposures, counts = weighted_mean(
+            files, cubes.shape, place, factor, offset, share, nmax, clip, nstop, mad=mad
+        )
+        cube = cubes.save_combined_cube(data, var=variance, method="weighted mean")
+        count = exposures
+        table = Table([dates, *counts], names=["EXPOSURE", "NPIX_NAN", "NPIX_REJECTED"])
+    else:
+        more: dict[str, Any] = {}
+        if not method.endswith("median"):
+            more = {"nmax": nmax, "nclip": clip, "nstop": nstop, "var": var, "mad": mad}
+        name = {"sigclip": "combine", "pysigclip": "pycombine"}.get(method, method)
+        cube, expmap, table, *_ = getattr(cubes, name)(**more)
+        count = np.asarray(expmap.data.filled(0) if hasattr(expmap.data, "filled") else expmap.data)
+        table = Table(table)
+        table["FILENAME"] = dates
+        table.rename_column("FILENAME", "EXPOSURE")
+    empty = _filled_mask(cube)
+    # MPDAF leaves the count of a spaxel undefined that no exposure covers.
+    count = np.where(empty, 0, count).astype(np.int32)
+    if not mosaic and count.max() < 2:
+        raise RecipeError(
+            "the exposures do not overlap: no spaxel is covered by more than one",
+            remedy="combine exposures of one field, or make a mosaic: mosaic: true",
+        )
+    table["SCALE"], table["OFFSET"] = factor, offset
+    return _write(cube, count, table, files[0], filter_list, fsf, filter, version)
+
+
+def _check_choice(
+    files: Sequence[Path],
+    method: str,
+    *,
+    mosaic: bool,
+    output_wcs: Path | None,
+    weights: Mapping[str, float] | None,
+) -> None:
+    if len(files) < 2:
+        raise RecipeError("there is one cube only, and nothing to combine", remedy="add exposures")
+    if mosaic and output_wcs is None:
+        raise RecipeError(
+            "a mosaic needs the grid that it lies on",
+            remedy="name a cube with frames: {OUTPUT_WCS: FILE}",
+        )
+    if mosaic and method != "pysigclip":
+        raise RecipeError(
+            f"MPDAF makes no mosaic with the method {method}", remedy="set method: pysigclip"
+        )
+    if weights and method.endswith("median"):
+        raise RecipeError(
+            f"the method {method} knows no weights", remedy="set method: sigclip, or pysigclip"
+        )
+
+
+def _by_exposure(
+    given: Mapping[str, float] | None, dates: Sequence[str], name: str, usual: float
+) -> list[float]:
+    """A value for each exposure."""
+    unknown = sorted(set(given or {}) - set(dates))
+    if unknown:
+        raise RecipeError(
+            f"{name} names {', '.join(unknown)}, which is not combined",
+            why=f"there is {', '.join(dates)}",
+            remedy="name exposures by their DATE-OBS",
+        )
+    return [float((given or {}).get(date, usual)) for date in dates]
+
+
+def _grid(path: Path) -> tuple[tuple[int, ...], dict[str, float], dict[str, str]]:
+    header = fits.getheader(path, "DATA")
+    shape = tuple(int(header[f"NAXIS{axis}"]) for axis in (1, 2, 3))
+    numbers = ("CRVAL", "CRPIX", "CD1_", "CD2_", "CD3_")
+    cards = {
+        f"{name}{axis}": float(header[f"{name}{axis}"])
+        for name in numbers
+        for axis in (1, 2, 3)
+        if f"{name}{axis}" in header
+    }
+    return shape, cards, {f"CTYPE{axis}": str(header.get(f"CTYPE{axis}")) for axis in (1, 2, 3)}
+
+
+def _check_grids(files: Sequence[Path], output: Path | None) -> None:
+    """All cubes on one grid; with `output`, on whole pixels of its grid and within it."""
+    reference = output or files[0]
+    shape, cards, types = _grid(reference)
+    free = ("CRPIX1", "CRPIX2") if output else ()
+    for path in files:
+        own_shape, own, own_types = _grid(path)
+        differs = [
+            f"{name} {own.get(name)} and {value}"
+            for name, value in cards.items()
+            if name not in free and not np.isclose(own.get(name, np.nan), value, 1e-9, 1e-9)
+        ]
+        differs += [f"{k} {own_types[k]} and {v}" for k, v in types.items() if own_types[k] != v]
+        if own_shape[2] != shape[2] or (not output and own_shape != shape):
+            differs.insert(0, f"{_size(own_shape)} and {_size(shape)} pixels")
+        if differs:
+            raise RecipeError(
+                f"{path.name} and {reference.name} lie on different grids",
+                why="; ".join(differs[:4]),
+                remedy="make the cubes with one OUTPUT_WCS (muse_scipost_make_cube)",
+            )
+        if output:
+            _check_inside(path, own_shape, own, shape, cards, reference)
+
+
+def _check_inside(
+    path: Path,
+    own_shape: tuple[int, ...],
+    own: Mapping[str, float],
+    shape: tuple[int, ...],
+    cards: Mapping[str, float],
+    reference: Path,
+) -> None:
+    for axis in (1, 2):
+        start = cards[f"CRPIX{axis}"] - own[f"CRPIX{axis}"]
+        if abs(start - round(start)) > 0.01:
+            raise RecipeError(
+                f"{path.name} lies between the pixels of {reference.name}",
+                why=f"it is shifted by {start:.3f} pixels along axis {axis}",
+                remedy="make the cubes with this OUTPUT_WCS (muse_scipost_make_cube)",
+            )
+        if round(start) < 0 or round(start) + own_shape[axis - 1] > shape[axis - 1]:
+            raise RecipeError(
+                f"{path.name} does not lie within {reference.name}",
+                why=f"along axis {axis} it takes pixels {round(start) + 1} to "
+                f"{round(start) + own_shape[axis - 1]} of {shape[axis - 1]}",
+                remedy="name an OUTPUT_WCS that covers all exposures",
+            )
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def _check_filled(path: Path) -> None:
+    with fits.open(path, memmap=True) as hdus:
+        data = hdus["DATA"].data
+        if not any(np.isfinite(plane).any() for plane in data):
+            raise RecipeError(
+                f"{path.name} holds no value that is a number",
+                where=path.name,
+                remedy="look at the log of what made it, or exclude the exposure",
+            )
+
+
+def _places(files: Sequence[Path], output: Path | None) -> list[tuple[int, int]]:
+    """First pixel (y, x) of each cube on the grid of a mosaic."""
+    assert output is not None, "a mosaic has a grid"
+    cards = _grid(output)[1]
+    found = []
+    for path in files:
+        own = _grid(path)[1]
+        y, x = (round(cards[f"CRPIX{axis}"] - own[f"CRPIX{axis}"]) for axis in (2, 1))
+        found.append((y, x))
+    return found
+
+
+def _filled_mask(cube: Any) -> NDArray[np.bool_]:
+    data = cube.data
+    mask = np.ma.getmaskarray(data) | ~np.isfinite(np.ma.getdata(data))
+    return np.asarray(mask)
+
+
+def weighted_mean(
+    files: Sequence[Path],
+    shape: Sequence[int],
+    places: Sequence[tuple[int, int]],
+    scales: Sequence[float],
+    offsets: Sequence[float],
+    weights: Sequence[float],
+    nmax: int,
+    nclip: float | Sequence[float],
+    nstop: int,
+    *,
+    mad: bool,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], list[list[int]]]:
+    """Weighted mean of cubes after sigma clipping, plane by plane.
+
+    Values are clipped about their unweighted mean (`mad`: median) as long as more than `nstop`
+    remain; the variance is Σ w²σ² / (Σ w)².
+
+    Returns
+    -------
+    data, variance, exposures : array
+        Of the output's shape (λ, y, x).
+    counts : list of two lists
+        NaN and rejected pixels of each cube.
+    """
+    low, high = (nclip, nclip) if isinstance(nclip, float) else nclip
+    out = [np.full(shape, np.nan, np.float32) for _ in range(2)]
+    number = np.zeros(shape, np.int32)
+    missing = np.zeros(len(files), np.int64)
+    rejected = np.zeros(len(files), np.int64)
+    weight = np.asarray(weights, np.float64)[:, None, None]
+    opened = [fits.open(path, memmap=True) for path in files]
+    try:
+        for plane in range(shape[0]):
+            data = np.full((len(files), *shape[1:]), np.nan)
+            stat = np.full_like(data, np.nan)
+            for n, (hdus, (y, x)) in enumerate(zip(opened, places, strict=True)):
+                part = np.asarray(hdus["DATA"].data[plane], np.float64)
+                box = (n, slice(y, y + part.shape[0]), slice(x, x + part.shape[1]))
+                data[box] = (part + offsets[n]) * scales[n]
+                stat[box] = np.asarray(hdus["STAT"].data[plane], np.float64) * scales[n] ** 2
+            valid = np.isfinite(data)
+            good = _clipped(data, valid, nmax, low, high, nstop, mad=mad)
+            w = np.where(good, weight, 0.0)
+            total = w.sum(axis=0)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                out[0][plane] = np.where(good, w * data, 0).sum(axis=0) / total
+                out[1][plane] = np.where(good, w**2 * stat, 0).sum(axis=0) / total**2
+            number[plane] = good.sum(axis=0)
+            missing += (~valid).sum(axis=(1, 2))
+            rejected += (valid & ~good).sum(axis=(1, 2))
+    finally:
+        for hdus in opened:
+            hdus.close()
+    return out[0], out[1], number, [missing.tolist(), rejected.tolist()]
+
+
+def _clipped(
+    data: NDArray[Any],
+    valid: NDArray[np.bool_],
+    nmax: int,
+    low: float,
+    high: float,
+    nstop: int,
+    *,
+    mad: bool,
+) -> NDArray[np.bool_]:
+    import warnings
+
+    good = valid.copy()
+    for _ in range(nmax):
+        kept = np.where(good, data, np.nan)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # spaxels without any value
+            if mad:
+                centre = np.nanmedian(kept, axis=0)
+                sigma = 1.4826 * np.nanmedian(np.abs(kept - centre), axis=0)
+            else:
+                centre, sigma = np.nanmean(kept, axis=0), np.nanstd(kept, axis=0)
+        inside = good & (data >= centre - low * sigma) & (data <= centre + high * sigma)
+        again = np.where(inside.sum(axis=0) >= nstop, inside, good)
+        if (again == good).all():
+            break
+        good = again
+    return good
+
+
+def _write(
+    cube: Any,
+    count: NDArray[np.int32],
+    table: Table,
+    first: Path,
+    filter_list: Path | None,
+    fsf: Sequence[Path] | None,
+    filters: str,
+    version: str | None,
+) -> dict[str, Path | list[Path]]:
+    primary = fits.PrimaryHDU(header=_header(first, len(table), version))
+    data = fits.getheader(first, "DATA")
+    grid = cube.get_data_hdu(name="DATA", savemask="none").header
+    grid["BUNIT"] = str(data.get("BUNIT", ""))
+    values = np.ma.filled(cube.data, np.nan).astype(np.float32)
+    hdus = [primary, fits.ImageHDU(values, grid, name="DATA")]
+    variance = None
+    if cube.var is not None:
+        variance = np.ma.filled(cube.var, np.nan).astype(np.float32)
+        hdus.append(fits.ImageHDU(variance, grid, name="STAT"))
+    fits.HDUList(hdus).writeto("DATACUBE_FINAL.fits")
+    exposures = fits.ImageHDU(count, grid, name="DATA")
+    exposures.header["BUNIT"] = ""
+    fits.HDUList([primary.copy(), exposures]).writeto("EXPMAP_CUBE.fits")
+    flat = cube[0].get_data_hdu(name="DATA", savemask="none").header
+    mean = fits.ImageHDU(count.mean(axis=0).astype(np.float32), flat, name="DATA")
+    fits.HDUList([primary.copy(), mean]).writeto("EXPMAP_IMAGE.fits")
+    statistics = fits.table_to_hdu(table)
+    fits.HDUList([primary.copy(), statistics]).writeto("STATPIX.fits")
+    flat["BUNIT"] = grid["BUNIT"]
+    wavelengths = np.asarray(cube.wave.coord(unit="Angstrom"), np.float64)
+    images = _images(values, wavelengths, primary, flat, filters, filter_list)
+    made: dict[str, Path | list[Path]] = {
+        "DATACUBE_FINAL": Path("DATACUBE_FINAL.fits"),
+        "EXPMAP_CUBE": Path("EXPMAP_CUBE.fits"),
+        "EXPMAP_IMAGE": Path("EXPMAP_IMAGE.fits"),
+        "STATPIX": Path("STATPIX.fits"),
+        "IMAGE_FOV": images,
+    }
+    if fsf:
+        made["DATACUBE_FSF"] = _fsf(fsf, len(table), primary)
+    return made
+
+
+def _header(first: Path, number: int, version: str | None) -> fits.Header:
+    """The first exposure's header, with what is true of the sum."""
+    header = fits.getheader(first)
+    for key in ("CHECKSUM", "DATASUM", "DATAMD5", "PIPEFILE"):
+        header.remove(key, ignore_missing=True)
+    header["NFILES"] = (number, "number of cubes combined")
+    if version:
+        header["VERSION"] = version
+    return header
+
+
+def _images(
+    values: NDArray[Any],
+    wavelengths: NDArray[Any],
+    primary: fits.PrimaryHDU,
+    grid: fits.Header,
+    filters: str,
+    filter_list: Path | None,
+) -> list[Path]:
+    """Mean images in bands, weighted with the throughput as the pipeline does."""
+    found = []
+    for number, name in enumerate(filter(None, map(str.strip, filters.split(","))), 1):
+        curve = np.ones_like(wavelengths)
+        if name != WHITE:
+            curve = _curve(name, wavelengths, filter_list)
+        if not curve.any():
+            LOG.warning("the band %s lies outside of the cube: no image", name)
+            continue
+        top = np.zeros(values.shape[1:])
+        weight = np.zeros(values.shape[1:])
+        for plane in np.flatnonzero(curve):
+            good = np.isfinite(values[plane])
+            top[good] += curve[plane] * values[plane][good]
+            weight[good] += curve[plane]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            image = fits.ImageHDU((top / weight).astype(np.float32), grid, name="DATA")
+        head = primary.copy()
+        head.header["HIERARCH ESO DRS MUSE FILTER NAME"] = name
+        path = Path(f"IMAGE_FOV_{number:04d}.fits")
+        fits.HDUList([head, image]).writeto(path)
+        found.append(path)
+    return found
+
+
+def _curve(name: str, wavelengths: NDArray[Any], filter_list: Path | None) -> NDArray[Any]:
+    if filter_list is None:
+        raise RecipeError(
+            f"the curve of the band {name} is not known",
+            why="there is no FILTER_LIST",
+            remedy="put one into muse_calib_path, or set filter: white",
+        )
+    with fits.open(filter_list) as hdus:
+        if name not in hdus:
+            known = ", ".join(hdu.name for hdu in hdus[1:])
+            raise RecipeError(
+                f"{filter_list.name} holds no band {name}",
+                why=f"it has {known}",
+                remedy="choose one of these for `filter`",
+            )
+        table = hdus[name].data
+        return np.asarray(
+            np.interp(wavelengths, table["lambda"], table["throughput"], left=0, right=0)
+        )
+
+
+def _fsf(files: Sequence[Path], number: int, primary: fits.PrimaryHDU) -> Path:
+    """The combined FSF: the models' mean image at each wavelength, fitted anew (MPDAF)."""
+    from mpdaf.MUSE import FSFModel, combine_fsf
+
+    if len(files) != number:
+        raise RecipeError(
+            f"there are {len(files)} FSF for {number} cubes",
+            remedy="name one FSF for each exposure, or none",
+        )
+    models = []
+    for path in files:
+        try:
+            models.append(FSFModel.read(fits.getheader(path), pixstep=0.2))
+        except (KeyError, ValueError) as error:
+            raise RecipeError(
+                f"{path.name} holds no FSF model",
+                why=str(error),
+                remedy="name frames whose header has FSFMODE and its coefficients",
+            ) from error
+    model, cube = combine_fsf(models)
+    head = primary.copy()
+    head.header.update(model.to_header())
+    data = fits.ImageHDU(np.asarray(cube.data, np.float32), name="DATA")
+    fits.HDUList([head, data]).writeto("DATACUBE_FSF.fits")
+    return Path("DATACUBE_FSF.fits")

@@ -1,0 +1,213 @@
+"""The Python recipes of musebuild: cubes with MPDAF, standards of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from musebuild.errors import RecipeError
+from musebuild.recipes.science.combine import mpdaf_combine
+from musebuild.recipes.science.standards import muse_std_combine, wavelengths
+
+SHAPE = (6, 8, 10)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Path]:
+    """An empty current folder, as a recipe has it."""
+    before = Path.cwd()
+    (tmp_path / "out").mkdir()
+    os.chdir(tmp_path / "out")
+    yield tmp_path
+    os.chdir(before)
+
+
+def cube(
+    folder: Path, number: int, data: Any, *, crpix: tuple[float, float] = (1, 1), **cards: Any
+) -> Path:
+    """Write a cube as the pipeline does."""
+    primary = fits.PrimaryHDU()
+    primary.header["DATE-OBS"] = f"2017-06-16T01:0{number}:00.000"
+    primary.header["EXPTIME"] = 600.0
+    data = np.asarray(data, np.float32)
+    units = []
+    for name in ("DATA", "STAT"):
+        hdu = fits.ImageHDU(data if name == "DATA" else np.ones_like(data), name=name)
+        header = hdu.header
+        header.update(
+            CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CTYPE3="AWAV", CUNIT1="deg", CUNIT2="deg",
+            CUNIT3="Angstrom", CRVAL1=10.0, CRVAL2=-30.0, CRVAL3=5000.0, CRPIX1=crpix[0],
+            CRPIX2=crpix[1], CRPIX3=1.0, CD1_1=-5.5e-5, CD1_2=0.0, CD2_1=0.0, CD2_2=5.5e-5,
+            CD3_3=1.25, CD1_3=0.0, CD2_3=0.0, CD3_1=0.0, CD3_2=0.0,
+            BUNIT="10**(-20)*erg/s/cm**2/Angstrom",
+        )  # fmt: skip
+        header.update(cards)
+        units.append(hdu)
+    path = folder / f"cube{number}.fits"
+    fits.HDUList([primary, *units]).writeto(path)
+    return path
+
+
+def three(folder: Path) -> list[Path]:
+    """Three noisy cubes of 100, one of them with a cosmic ray and a spaxel without data."""
+    rng = np.random.default_rng(1)
+    cubes = rng.normal(100, 1, (3, *SHAPE))
+    cubes[1, 2, 3, 4] = 1e5
+    cubes[:, :, 0, 0] = np.nan
+    return [cube(folder, n, data) for n, data in enumerate(cubes)]
+
+
+@pytest.mark.parametrize("method", ["median", "pymedian", "sigclip", "pysigclip"])
+def test_cubes_are_combined_without_their_cosmic_rays(here: Path, method: Any) -> None:
+    made = mpdaf_combine(three(here), method=method, nclip=30.0, mad=True)
+    with fits.open("DATACUBE_FINAL.fits") as hdus:
+        data = hdus["DATA"].data
+        assert hdus["DATA"].header["CRVAL3"] == 5000.0
+        assert hdus["DATA"].header["BUNIT"] == "10**(-20)*erg/s/cm**2/Angstrom"
+        assert ("STAT" in hdus) == ("sigclip" in method)
+        if "sigclip" in method:
+            assert np.nanmedian(hdus["STAT"].data) == pytest.approx(1 / 3)
+    assert abs(data[2, 3, 4] - 100) < 3
+    assert np.isnan(data[:, 0, 0]).all()
+    count = fits.getdata("EXPMAP_CUBE.fits", "DATA")
+    assert (count[:, 0, 0] == 0).all()
+    assert count[2, 3, 4] == (2 if "sigclip" in method else 3)
+    assert (count[0, 1:, 1:] == 3).mean() > 0.9
+    table = Table.read("STATPIX.fits")
+    assert list(table["NPIX_NAN"]) == [SHAPE[0]] * 3
+    assert table["EXPOSURE"][0] == "2017-06-16T01:00:00.000"
+    white = fits.getdata(made["IMAGE_FOV"][0], "DATA")  # type: ignore[index]
+    assert white.shape == SHAPE[1:]
+    assert np.nanmean(white) == pytest.approx(100, abs=0.2)
+
+
+def test_equal_weights_are_no_weights(here: Path) -> None:
+    files = three(here)
+    mpdaf_combine(files, method="pysigclip", nclip=3.0)
+    plain = fits.getdata("DATACUBE_FINAL.fits", "DATA")
+    for path in Path.cwd().glob("*.fits"):
+        path.unlink()
+    dates = [fits.getval(path, "DATE-OBS") for path in files]
+    mpdaf_combine(files, weights=dict.fromkeys(dates, 2.0), nclip=3.0)
+    np.testing.assert_allclose(fits.getdata("DATACUBE_FINAL.fits", "DATA"), plain, rtol=1e-5)
+
+
+def test_weights_and_scales_are_those_of_the_exposures(here: Path) -> None:
+    files = [cube(here, n, np.full(SHAPE, 10.0 * (n + 1))) for n in range(2)]
+    first, second = (fits.getval(path, "DATE-OBS") for path in files)
+    mpdaf_combine(files, weights={first: 3.0})
+    assert fits.getdata("DATACUBE_FINAL.fits", "DATA")[0, 0, 0] == pytest.approx(12.5)
+    assert fits.getdata("DATACUBE_FINAL.fits", "STAT")[0, 0, 0] == pytest.approx(10 / 16)
+    for path in Path.cwd().glob("*.fits"):
+        path.unlink()
+    mpdaf_combine(files, scales={second: 2.0}, flux_offsets={second: -15.0})
+    assert fits.getdata("DATACUBE_FINAL.fits", "DATA")[0, 0, 0] == pytest.approx(10)
+    assert list(Table.read("STATPIX.fits")["SCALE"]) == [1.0, 2.0]
+
+
+def test_a_mosaic_puts_cubes_beside_each_other(here: Path) -> None:
+    output = cube(here, 9, np.zeros((6, 8, 20)))
+    left = cube(here, 0, np.full(SHAPE, 1.0))
+    right = cube(here, 1, np.full(SHAPE, 2.0), crpix=(-9, 1))
+    mpdaf_combine([left, right], output, method="pysigclip", mosaic=True)
+    data = fits.getdata("DATACUBE_FINAL.fits", "DATA")
+    assert data.shape == (6, 8, 20)
+    assert (data[0, 0, :10] == 1).all()
+    assert (data[0, 0, 10:] == 2).all()
+
+
+def test_the_fsf_of_the_sum_lies_between_those_of_the_exposures(here: Path) -> None:
+    from mpdaf.MUSE import FSFModel, MoffatModel2
+
+    tables = []
+    for number, fwhm in enumerate((0.6, 0.8)):
+        header = MoffatModel2([-0.1, fwhm], [2.5], [5000, 9000], 0.2).to_header()
+        path = here / f"FSF{number}.fits"
+        fits.PrimaryHDU(header=header).writeto(path)
+        tables.append(path)
+    mpdaf_combine(three(here)[:2], None, None, tables)
+    model = FSFModel.read(fits.getheader("DATACUBE_FSF.fits"), pixstep=0.2)
+    assert 0.6 < model.get_fwhm(7000) < 0.8
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        ("one", "nothing to combine"),
+        ("shape", "different grids"),
+        ("shift", "different grids"),
+        ("wave", "CRVAL3"),
+        ("nan", "holds no value"),
+        ("apart", "do not overlap"),
+        ("outside", "does not lie within"),
+        ("no grid", "needs the grid"),
+        ("mosaic", "no mosaic with the method"),
+        ("weights", "knows no weights"),
+        ("stranger", "which is not combined"),
+        ("band", "curve of the band"),
+    ],
+)
+def test_what_cannot_be_combined_is_told(here: Path, case: str, told: str) -> None:
+    good = cube(here, 0, np.ones(SHAPE))
+    halves = [np.full(SHAPE, np.nan) for _ in range(2)]
+    halves[0][:, :4], halves[1][:, 4:] = 1, 1
+    output = cube(here, 9, np.zeros(SHAPE))
+    cases: dict[str, Any] = {
+        "one": ([good], {}),
+        "shape": ([good, cube(here, 1, np.ones((6, 8, 11)))], {}),
+        "shift": ([good, cube(here, 2, np.ones(SHAPE), crpix=(2, 1))], {}),
+        "wave": ([good, cube(here, 3, np.ones(SHAPE), CRVAL3=5001.0)], {}),
+        "nan": ([good, cube(here, 4, np.full(SHAPE, np.nan))], {}),
+        "apart": ([cube(here, 5, halves[0]), cube(here, 6, halves[1])], {}),
+        "outside": (
+            [good, cube(here, 7, np.ones(SHAPE), crpix=(50, 1))],
+            {"output_wcs": output, "mosaic": True, "method": "pysigclip"},
+        ),
+        "no grid": ([good, good], {"mosaic": True, "method": "pysigclip"}),
+        "mosaic": ([good, good], {"mosaic": True, "output_wcs": output}),
+        "weights": ([good, good], {"method": "median", "weights": {"x": 1.0}}),
+        "stranger": ([good, good], {"weights": {"2001-01-01": 1.0}}),
+        "band": ([good, good], {"filter": "Johnson_V"}),
+    }
+    files, more = cases[case]
+    with pytest.raises(RecipeError) as caught:
+        mpdaf_combine(files, **more)
+    assert told in str(caught.value)
+    assert caught.value.remedy
+
+
+def curve(folder: Path, name: str, column: str, error: str, level: float) -> Path:
+    """Write a curve of a standard star."""
+    wave = np.arange(4650.0, 9300.0, 10)
+    table = Table({"lambda": wave, column: np.full(len(wave), level), error: wave * 0 + 0.1})
+    path = folder / name
+    hdus = [fits.PrimaryHDU(), fits.table_to_hdu(table)]
+    fits.HDUList(hdus).writeto(path)
+    return path
+
+
+def test_standards_of_a_run_are_combined_by_their_median(here: Path) -> None:
+    responses = [curve(here, f"r{n}.fits", "response", "resperr", n) for n in (1, 2, 9)]
+    tellurics = [curve(here, f"t{n}.fits", "ftelluric", "ftellerr", 0.9) for n in (1, 2, 9)]
+    muse_std_combine(responses, tellurics)
+    response = Table.read("STD_RESPONSE.fits")
+    assert len(response) == len(wavelengths()) == 3700
+    assert (response["lambda"][0], response["lambda"][-1]) == (4500.0, 9500.0)
+    assert (response["response"] == 2).all()
+    np.testing.assert_allclose(response["resperr"], 0.1)
+    telluric = Table.read("STD_TELLURIC.fits")
+    assert telluric["ftelluric"][0] == 1.0
+    assert telluric["ftelluric"][1800] == pytest.approx(0.9)
+
+
+def test_a_standard_without_a_curve_is_told(here: Path) -> None:
+    good = curve(here, "r.fits", "response", "resperr", 1)
+    with pytest.raises(RecipeError, match="holds no curve"):
+        muse_std_combine([good], [good])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,8 @@ def mpdaf_combine(
     """
     from mpdaf.obj import CubeList, CubeMosaic
 
+    # The pipeline's own unit, of which nobody needs to hear.
+    warnings.filterwarnings("ignore", message=".*contains multiple slashes.*")
     files = list(datacube_final)
     _check_choice(files, method, mosaic=mosaic, output_wcs=output_wcs, weights=weights)
     dates = [str(fits.getval(path, "DATE-OBS")) for path in files]
@@ -320,8 +323,6 @@ def _clipped(
     *,
     mad: bool,
 ) -> NDArray[np.bool_]:
-    import warnings
-
     good = valid.copy()
     for _ in range(nmax):
         kept = np.where(good, data, np.nan)

@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,7 +41,20 @@ from musebuild.plan.names import closure
 from tests.support.header_only import write_headers
 
 ROUNDS = 3
-MUSEBUILD = [sys.executable, "-c", "from musebuild.cli.main import console; console()"]
+MOST_RESTORED = 20_000
+"""Invocations that are restored; more take too long to be worth it."""
+_CALL = """
+import atexit, os
+def peak():
+    (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+    open(os.environ["SCALE_PEAK"], "w").write(line.split()[1])
+atexit.register(peak)
+from musebuild.cli.main import console
+console()
+"""
+MUSEBUILD = [sys.executable, "-c", _CALL]
+"""The command; its peak memory is read at its end, since what `wait4` tells of a child begins
+with the memory of its parent."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +65,21 @@ class Cost:
     user: float
     system: float
     memory: int
-    """Bytes."""
+    """Peak, in bytes; 0: not measured."""
 
 
 def cost(command: Sequence[str], folder: Path) -> Cost:
     """Run a command that must succeed."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    peak = folder / "peak.txt"
+    peak.write_text("0", encoding="utf-8")
+    environment = {**os.environ, "SCALE_PEAK": str(peak)}
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
     if status:
         raise SystemExit(f"{command} failed: {status}")
-    return Cost(wall, usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024)
+    return Cost(wall, usage.ru_utime, usage.ru_stime, 1024 * int(peak.read_text()))
 
 
 def best(command: Sequence[str], folder: Path) -> Cost:
@@ -201,7 +218,11 @@ def first_start(folder: Path) -> float:
     change = "recipes.muse_exp_combine.params.lambdamin=4800.0"
     began = time.perf_counter()
     process = subprocess.Popen(
-        [*MUSEBUILD, "run", "--set", change], cwd=folder, stdout=subprocess.PIPE, text=True
+        [*MUSEBUILD, "run", "--set", change],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SCALE_PEAK": os.devnull},
     )
     assert process.stdout is not None
     waited = 0.0
@@ -252,6 +273,12 @@ def measure(nights: int, exposures: int, place: Path) -> dict[str, Any]:
     found["costs"] = {name: asdict(value) for name, value in costs.items()}
     found["first start"] = first_start(folder)
     print(f"one parameter changed: the first recipe starts after {found['first start']:.2f} s")
+    if invocations <= MOST_RESTORED:
+        shutil.rmtree(folder / "reduced")
+        back = cost([*MUSEBUILD, "run", "-q"], folder)
+        found["restored"] = asdict(back)
+        each = 1000 * back.wall / invocations
+        print(f"all restored after rm -r reduced: {back.wall:.1f} s, {each:.1f} ms an invocation")
     return found
 
 

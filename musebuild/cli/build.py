@@ -11,7 +11,6 @@ from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile,
 
 from musebuild.check.whole import refuse_mistakes
 from musebuild.cli.base import ProjectCommand
-from musebuild.cli.reporting import REPORTERS, Reporting, end_build_log
 from musebuild.engine.build import Build, BuildOptions, selection
 from musebuild.engine.lock import LOCK_NAME, read_lock, refuse_departures
 from musebuild.engine.project import Project
@@ -24,6 +23,9 @@ from musebuild.plan.names import closure
 from musebuild.report.drill import dry_run_text, write_sofs
 from musebuild.report.lines import summary_text
 from musebuild.report.spans import count
+
+REPORTER_NAMES = ("console", "live", "quiet", "json", "zero", "executed-only", "error-only")
+"""Keys of `musebuild.cli.reporting.REPORTERS`, which an empty build does not load."""
 
 
 def build(
@@ -64,6 +66,7 @@ def build(
     # Here, since an empty build needs none of it.
     from doit.control import TaskControl
 
+    from musebuild.cli.reporting import Reporting, end_build_log
     from musebuild.engine.executor import LocalExecutor
     from musebuild.engine.run import BuildRunner
 
@@ -148,7 +151,7 @@ class RunCommand(ProjectCommand):
             "long": "reporter",
             "type": str,
             "default": "console",
-            "choices": tuple((name, "") for name in REPORTERS),
+            "choices": tuple((name, "") for name in REPORTER_NAMES),
             "help": "how the build is reported",
         },
         {
@@ -215,9 +218,9 @@ class RunCommand(ProjectCommand):
         quiet = params["quiet"] or params["verbosity"] <= 0
         verbose = params["verbose"] or params["verbosity"] >= 2
         reporter = "quiet" if quiet else params["reporter"]
-        if reporter not in REPORTERS:
+        if reporter not in REPORTER_NAMES:
             raise UsageError(
-                f"there is no reporter {reporter}", remedy=f"choose of {', '.join(REPORTERS)}"
+                f"there is no reporter {reporter}", remedy=f"choose of {', '.join(REPORTER_NAMES)}"
             )
         project = self.project(params)
         if params["dry_run"] or params["sof"]:

@@ -16,6 +16,9 @@ from musebuild.recipes.model import Need, ProductRule, Recipe
 from musebuild.settings.model import Block
 from musebuild.settings.sizes import parse_bytes, parse_seconds
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The parser written in C, where PyYAML has it: an empty build waits for the catalogue."""
+
 
 def _conditions(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(values) for name, values in data.items()}
@@ -65,7 +68,7 @@ def read_catalogue(text: str, origin: str) -> dict[str, Recipe]:
     RecipeError
         It does not agree with `schemas/catalogue.schema.json`.
     """
-    data = yaml.safe_load(text)
+    data = yaml.load(text, Loader=LOADER)
     schema = json.loads(
         resources.files("musebuild").joinpath("schemas", "catalogue.schema.json").read_text()
     )

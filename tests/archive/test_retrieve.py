@@ -33,6 +33,8 @@ def test_a_target_comes_with_calibrations_and_night_logs(
     assert "14 calibrations" in said.out
     assert "16 new frames" in said.out
     assert "still misses" not in said.out
+    weather = "SELECT night, conditions FROM weather_conditions"
+    assert rows(empty, weather) == [("2017-06-15", "Clear")]
     for name, frame in archive.frames.items():
         ending = ".txt" if name.endswith(".NL") else ".fits"
         assert (empty.folder / "raw" / f"{name}{ending}").read_bytes() == frame.content

@@ -19,6 +19,7 @@ from musebuild.errors import UsageError
 from musebuild.index.database import open_database, own_path
 from musebuild.index.digests import DigestMemory
 from musebuild.index.files import collect_files
+from musebuild.index.flags import recover_flags
 from musebuild.index.frames import raw_frames
 from musebuild.index.migrations import INDEX_MIGRATIONS
 from musebuild.index.model import FileIndex, RawFrame
@@ -124,7 +125,9 @@ class Project:
         """The project's database, with its tables up to date."""
         path = own_path(self.settings.db)
         make_folder(path.parent, "folder of the database")
-        return open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS, *ARCHIVE_MIGRATIONS))
+        db = open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS, *ARCHIVE_MIGRATIONS))
+        recover_flags(db)
+        return db
 
     @cached_property
     def catalogue(self) -> dict[str, Recipe]:

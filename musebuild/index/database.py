@@ -102,7 +102,7 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
             where=str(path),
             why=str(error),
             remedy=f"move it away (mv {path} {path}.old) and run `doit` again: "
-            "all but the flags of exposures is made anew from the raw frames and the store",
+            "it is made anew from the raw frames and the store",
         ) from error
     return database
 

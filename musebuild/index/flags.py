@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import datetime as dt
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from pathlib import Path
 
 from sqlite_utils import Database
 
 from musebuild.errors import UsageError
 from musebuild.index.database import transaction
-from musebuild.index.meta import GROW
+from musebuild.index.meta import GROW, meta
 from musebuild.settings.nearest import did_you_mean
 
 PREDEFINED: dict[str, str] = {
@@ -27,6 +31,9 @@ PREDEFINED: dict[str, str] = {
     "SLICE_GRADIENT": "a gradient along the slices",
 }
 """Flags that every project knows, and what they mean."""
+
+
+FIELDS = ("exposure", "flag", "author", "date", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,7 @@ def add_flag(
         changed = connection.total_changes - before
         if changed:
             connection.execute(GROW)
+            _copy(db)
     return changed
 
 
@@ -125,14 +133,67 @@ def remove_flags(db: Database, exposures: Iterable[str], flags: Iterable[str]) -
         changed = connection.total_changes - before
         if changed:
             connection.execute(GROW)
+            _copy(db)
     return changed
+
+
+def copy_path(db: Database) -> Path | None:
+    """The file beside the database that holds a copy of the flags (`musebuild.flags.csv`).
+
+    Everything else in the database can be made anew; what people said cannot.
+    """
+    file = db.conn.execute("PRAGMA database_list").fetchone()[2]
+    return Path(file).with_suffix(".flags.csv") if file else None
+
+
+def _copy(db: Database) -> None:
+    """Write the copy, all or nothing; within the transaction, so that no two do at once."""
+    path = copy_path(db)
+    if path is None:
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    # The flags themselves are set: a folder that cannot be written costs the copy only.
+    with contextlib.suppress(OSError):
+        with beside.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(FIELDS)
+            writer.writerows(astuple(flag) for flag in all_flags(db))
+        os.replace(beside, path)
+
+
+def recover_flags(db: Database) -> int:
+    """Take flags from the copy into a database that was made anew; how many there were.
+
+    Parameters
+    ----------
+    db : Database
+        Opened with `INDEX_MIGRATIONS`. One that had its chance is left as it is.
+    """
+    if meta(db, "flags"):
+        return 0
+    path = copy_path(db)
+    rows: list[tuple[str, ...]] = []
+    if path is not None:
+        with (
+            contextlib.suppress(OSError, csv.Error, UnicodeDecodeError),
+            path.open(encoding="utf-8", newline="") as file,
+        ):
+            rows = [
+                tuple(row[name] or "" for name in FIELDS)
+                for row in csv.DictReader(file)
+                if row.get("exposure") and row.get("flag") and FIELDS[-1] in row
+            ]
+    with transaction(db) as connection:
+        connection.executemany("INSERT OR IGNORE INTO flags VALUES (?,?,?,?,?)", rows)
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('flags', 'known')")
+        if rows:
+            connection.execute(GROW)
+    return len(rows)
 
 
 def all_flags(db: Database) -> list[Flag]:
     """Every flag, by exposure and name."""
-    rows = db.execute(
-        "SELECT exposure, flag, author, date, reason FROM flags ORDER BY exposure, flag"
-    )
+    rows = db.conn.execute(f"SELECT {', '.join(FIELDS)} FROM flags ORDER BY exposure, flag")
     return [Flag(*row) for row in rows]
 
 

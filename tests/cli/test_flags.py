@@ -65,6 +65,31 @@ def test_flags_come_with_the_frames_and_are_a_change_of_the_index(project: MockP
     again.close()
 
 
+@pytest.mark.parametrize("how", ["deleted", "damaged"])
+def test_flags_outlive_the_database(project: MockProject, how: str) -> None:
+    project.ask("flag", "add", "BAD_SLICE", FIRST, "--author", "Ada", "-m", 'a "wide", faint one')
+    before = project.ask("flag", "find", "--format", "json").out
+    for path in project.folder.glob("musebuild.db*"):
+        path.unlink()
+    if how == "damaged":
+        (project.folder / "musebuild.db").write_bytes(b"")
+    assert project.ask("flag", "find", "--format", "json").out == before
+    # What was taken away does not come back.
+    project.ask("flag", "remove", "BAD_SLICE", FIRST)
+    assert project.ask("flag", "find").out == "No exposure has it.\n"
+    for path in project.folder.glob("musebuild.db*"):
+        path.unlink()
+    assert project.ask("flag", "find").out == "No exposure has it.\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "exposure\n1\n", "\0\0", "a,b\n1,2,3\n", "exposure,flag\nx,y"]
+)
+def test_a_copy_that_cannot_be_read_stops_nothing(project: MockProject, text: str) -> None:
+    (project.folder / "musebuild.flags.csv").write_text(text, encoding="utf-8")
+    assert project.ask("flag", "find").out == "No exposure has it.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -55,7 +55,8 @@ def test_it_plans_the_whole_reduction(plan: Plan) -> None:
     assert counts["muse_scibasic", True] == 24 * (6 + 1)
     for block in ("muse_scipost_rec", "muse_scipost", "muse_scipost_make_cube"):
         assert counts[block, False] == 6, block
-    for block in ("muse_exp_align", "muse_exp_combine", "muse_twilight", "muse_standard"):
+    once = ("muse_exp_align", "muse_exp_combine", "mpdaf_combine")
+    for block in (*once, "muse_twilight", "muse_standard"):
         assert counts[block, False] == 1, block
     assert counts["muse_bias", True] and counts["muse_bias", True] % 24 == 0
 
@@ -78,6 +79,10 @@ def test_frames_are_chosen_as_the_file_says(plan: Plan) -> None:
     assert tags["OFFSET_LIST"] == 1
     (offsets,) = [one for one in combined.inputs if one.tag == "OFFSET_LIST"]
     assert offsets.invocation == "muse_exp_align:IC4406_drs"
+    cubes = [n for n in plan.invocations if n.startswith("muse_scipost_make_cube:")]
+    for name in cubes:
+        (grid,) = [one for one in plan.invocations[name].inputs if one.tag == "OUTPUT_WCS"]
+        assert grid.invocation == "muse_exp_combine:IC4406_drs"
 
 
 def keys_of(part: dict[str, Any]) -> set[str]:

@@ -116,7 +116,7 @@ class ReducedTree:
         try:
             _make_folder(target)
             sweep_parts(target)
-            before = {placed.path: placed for placed in self.ledger.placed_by(task)}
+            before = {placed.path: placed for placed in self._placed_by(task)}
             wanted = {str(target / product.name): product for product in manifest.products}
             known = self.ledger.placed(wanted)
             note = target / sidecar_name
@@ -175,13 +175,18 @@ class ReducedTree:
         """Whether the store has these bytes, under their own name and unharmed."""
         return self.store.holds(hash_file(path), path.stat().st_size)
 
+    def _placed_by(self, task: str) -> list[Placed]:
+        """Files of a task in this tree: those of another version are none of our business."""
+        placed = self.ledger.placed_by(task)
+        return [one for one in placed if Path(one.path).is_relative_to(self.root)]
+
     def remove(self, task: str) -> list[str]:
         """Take a task's files out of the tree; never an object. What was removed.
 
         Files that were edited since stay, and are forgotten as ours.
         """
         removed = []
-        files = self.ledger.placed_by(task)
+        files = self._placed_by(task)
         for placed in files:
             if is_as_placed(placed.path, placed):
                 with contextlib.suppress(OSError):

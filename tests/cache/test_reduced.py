@@ -113,6 +113,18 @@ def test_going_back_gives_the_old_products_again(how: str, project: Project) -> 
     assert products(project.tree) == expected()
 
 
+def test_the_tree_of_another_version_stays_as_it_is(project: Project, tmp_path: Path) -> None:
+    manifest = run(project.store)
+    place_in(project.tree, manifest)
+    before = files(project.tree)
+    other = ReducedTree(tmp_path / "version 0.2", project.store, project.ledger)
+    place_in(other, manifest)
+    assert files(project.tree) == before
+    other.remove(TASK)
+    assert files(project.tree) == before
+    assert not files(other)
+
+
 def test_moving_to_another_folder_leaves_none_behind(project: Project) -> None:
     manifest = run(project.store)
     place_in(project.tree, manifest)

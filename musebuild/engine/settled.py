@@ -183,7 +183,7 @@ def recall(project: Project, names: Sequence[str]) -> Settled | None:
     return Settled(
         data["tasks"],
         data["saved_seconds"],
-        tuple(LeftOut(**left) for left in data["left_out"]),
+        tuple(LeftOut.from_dict(left) for left in data["left_out"]),
         tuple(data["problems"]),
         tuple(data["file_problems"]),
         tuple((name, doc, members) for name, doc, members in data["lines"]),

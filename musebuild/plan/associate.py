@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from musebuild.index.model import FileFrame, RawFrame
-from musebuild.plan.made import Made, Setup
-from musebuild.plan.model import Quality
-from musebuild.settings.model import DateRange
+from musebuild.index.model import RawFrame
+from musebuild.plan.made import Candidates, Made, Setup, day_of
+from musebuild.plan.model import Quality, Refused
 
 ILLUM_HOURS = 2.0
 """Illumination flats within this time are chosen by temperature, others by time."""
@@ -17,36 +16,41 @@ ILLUM_KELVIN = 1.0
 """An illumination flat at a temperature that differs by more is worse than none."""
 
 
+REFUSED_SHOWN = 3
+"""Nearest candidates that a report names."""
+WORDS = {"ins_mode": "INS MODE", "read_mode": "read-out mode", "binning": "binning"}
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A chosen candidate, or why each was refused."""
+    """A chosen candidate; None: there is none."""
 
     made: Made | None = None
     quality: Quality | None = None
-    refused: tuple[str, ...] = ()
 
 
-def nights_between(first: str, second: str) -> int:
-    """Nights from the first to the second; negative: the second is earlier."""
-    return (dt.date.fromisoformat(second) - dt.date.fromisoformat(first)).days
+def _fits(made: Made, setup: Setup, match: tuple[str, ...], ifus: Sequence[int | None]) -> bool:
+    if made.setup.agrees(setup, match):
+        return False
+    held = made.by_ifu
+    return None in held or all(ifu in held for ifu in ifus)
 
 
-def choose_made(
-    candidates: Iterable[Made],
+def fitting(
+    candidates: Candidates,
     setup: Setup,
     *,
     match: tuple[str, ...],
     offset: int,
     ifus: Sequence[int | None] = (None,),
-) -> Choice:
-    """The product of the same night, else of the nearest within `offset` nights.
+) -> tuple[int, tuple[Made, ...]]:
+    """Candidates among which only time decides: of the nearest night that has some.
 
-    At equal distance a later night goes before an earlier one; in one night the same INS MODE
-    goes before another, then the nearest in time, then the name.
+    Of those the ones of the same INS MODE, where there are any.
 
     Parameters
     ----------
-    candidates : iterable of Made
+    candidates : Candidates
         Tasks that make the category.
     setup : Setup
         Of the frame that needs it.
@@ -59,47 +63,131 @@ def choose_made(
 
     Returns
     -------
-    Choice
-        `refused` names the rejected candidates, nearest first, with the reason.
+    nights : int
+        From the frame's night; positive: later.
+    made : tuple of Made
+        Empty where there is none.
     """
-    fitting: list[tuple[tuple[object, ...], Made]] = []
-    refused: list[tuple[int, str]] = []
-    for made in candidates:
-        nights = nights_between(setup.night, made.setup.night)
-        away = abs(nights)
-        missing = [ifu for ifu in ifus if ifu not in made.by_ifu and None not in made.by_ifu]
-        if away > offset:
-            refused.append((away, f"{made.task} is {away} night{'s' * (away != 1)} away"))
-        elif differs := setup.agrees(made.setup, match):
-            theirs, ours = getattr(made.setup, differs), getattr(setup, differs)
-            refused.append(
-                (away, f"{made.task} has {_WORDS[differs]} {theirs or '(none)'}, not {ours}")
-            )
-        elif missing:
-            refused.append((away, f"{made.task} lacks IFU {', '.join(map(str, missing))}"))
-        else:
-            other_mode = made.setup.ins_mode != setup.ins_mode
-            apart = abs(made.setup.mjd - setup.mjd)
-            fitting.append(((away, nights < 0, other_mode, apart, made.label), made))
-    told = tuple(text for _, text in sorted(refused))
-    if not fitting:
-        return Choice(refused=told)
-    _, best = min(fitting, key=lambda item: item[0])
-    nights = nights_between(setup.night, best.setup.night)
-    rivals = sum(1 for _, made in fitting if made.setup.night == best.setup.night) - 1
+    for nights, tasks in candidates.nights(day_of(setup.night), offset):
+        found = [made for made in tasks if _fits(made, setup, match, ifus)]
+        if found:
+            same = [made for made in found if made.setup.ins_mode == setup.ins_mode]
+            return nights, tuple(same or found)
+    return 0, ()
+
+
+def nearest_in_time(nights: int, found: Sequence[Made], setup: Setup) -> Choice:
+    """Of the candidates of one night the nearest in time; ties go by name.
+
+    Parameters
+    ----------
+    nights : int
+        From the frame's night to theirs; positive: later.
+    found : sequence of Made
+        At least one.
+    setup : Setup
+        Of the frame that needs it.
+    """
+    mjd = setup.mjd
+    best = found[0]
+    if len(found) > 1:
+        best = min(found, key=lambda made: (abs(made.setup.mjd - mjd), made.label))
+    there = best.setup
+    notes = []
+    if there.ins_mode != setup.ins_mode:
+        notes.append(f"INS MODE {there.ins_mode or '(none)'}, not {setup.ins_mode or '(none)'}")
+    if len(found) > 1:
+        notes.append(f"nearest of {len(found)} of that night")
+    kelvin = None
+    if there.temp is not None and setup.temp is not None:
+        kelvin = round(there.temp - setup.temp, 3)
     return Choice(
         best,
         Quality(
-            "same night" if nights == 0 else "other night",
-            nights=nights,
-            hours=round((best.setup.mjd - setup.mjd) * 24, 3),
-            note=f"nearest of {rivals + 1} of that night" if rivals else "",
+            "other night" if nights else "same night",
+            nights,
+            round((there.mjd - mjd) * 24, 3),
+            kelvin,
+            ", ".join(notes),
         ),
-        told,
     )
 
 
-_WORDS = {"ins_mode": "INS MODE", "read_mode": "read-out mode", "binning": "binning"}
+def choose_made(
+    candidates: Candidates,
+    setup: Setup,
+    *,
+    match: tuple[str, ...],
+    offset: int,
+    ifus: Sequence[int | None] = (None,),
+) -> Choice:
+    """The product of the same night, else of the nearest within `offset` nights.
+
+    At equal distance a later night goes before an earlier one; in one night the same INS MODE
+    goes before another, then the nearest in time, then the name. Parameters are those of
+    `fitting`.
+
+    Returns
+    -------
+    Choice
+        Without a candidate where there is none: `refused_for` says why.
+    """
+    nights, found = fitting(candidates, setup, match=match, offset=offset, ifus=ifus)
+    return nearest_in_time(nights, found, setup) if found else Choice()
+
+
+def refused_for(
+    candidates: Candidates,
+    setup: Setup,
+    *,
+    match: tuple[str, ...],
+    offset: int,
+    ifus: Sequence[int | None] = (None,),
+    block: str = "",
+    category: str = "",
+    most: int = REFUSED_SHOWN,
+) -> list[tuple[int, float, Refused]]:
+    """Why the nearest candidates were refused, and the setting that would accept each.
+
+    Parameters
+    ----------
+    block, category : str
+        What needs it, for the settings.
+    most : int
+        Candidates to name. Other parameters are those of `fitting`.
+
+    Returns
+    -------
+    list of (int, float, Refused)
+        Nights and days away, by which they can be sorted among others.
+    """
+    told: list[tuple[int, float, Refused]] = []
+    frames = f"recipes.{block}.frames"
+    for nights, tasks in candidates.all_nights(day_of(setup.night)):
+        away = abs(nights)
+        for made in sorted(tasks, key=lambda m: (abs(m.setup.mjd - setup.mjd), m.label)):
+            reasons = []
+            setting = ""
+            if away > offset:
+                side = "later" if nights > 0 else "earlier"
+                reasons.append(f"is {away} night{'s' * (away != 1)} {side}")
+                setting = f"{frames}.offsets: {{{category}: {away}}}"
+            if differs := made.setup.agrees(setup, match):
+                theirs, ours = getattr(made.setup, differs), getattr(setup, differs)
+                reasons.append(f"has {WORDS[differs]} {theirs or '(none)'}, not {ours or '(none)'}")
+                # A path that is a product of the plan is taken whatever its set-up.
+                place = f"{{reduced_path}}/{made.folder}"
+                setting = f"{frames}: {{{category}: '{place}'}}" if made.folder else ""
+            elif None not in made.by_ifu and not all(ifu in made.by_ifu for ifu in ifus):
+                lacking = [str(ifu) for ifu in ifus if ifu not in made.by_ifu]
+                reasons.append(f"lacks IFU {', '.join(lacking)}")
+                held = ", ".join(str(ifu) for ifu in sorted(i for i in made.by_ifu if i))
+                setting = f"ifus: [{held}]"
+            refused = Refused(made.task, " and ".join(reasons), setting)
+            told.append((away, abs(made.setup.mjd - setup.mjd), refused))
+            if len(told) == most:
+                return told
+    return told
 
 
 def choose_illum(
@@ -125,7 +213,7 @@ def choose_illum(
         and c.ins_mode[:3] == frame.ins_mode[:3]
     ]
     if not same:
-        return None, None, "no illumination flat in that night"
+        return None, None, f"no illumination flat of that set-up in the night {frame.night}"
 
     def hours(c: RawFrame) -> float:
         return (c.mjd_obs - frame.mjd_obs) * 24
@@ -135,9 +223,14 @@ def choose_illum(
             return None
         return c.temp7 - frame.temp7
 
+    def degrees(c: RawFrame) -> float:
+        # A flat without a temperature is not taken before one whose temperature is known.
+        difference = kelvin(c)
+        return math.inf if difference is None else abs(difference)
+
     near = [c for c in same if abs(hours(c)) <= ILLUM_HOURS]
     if near:
-        best = min(near, key=lambda c: (abs(kelvin(c) or 0.0), abs(hours(c)), c.name))
+        best = min(near, key=lambda c: (degrees(c), abs(hours(c)), c.name))
     else:
         best = min(same, key=lambda c: (abs(hours(c)), c.name))
     difference = kelvin(best)
@@ -148,80 +241,13 @@ def choose_illum(
             f"the illumination flat {best.name} differs by {abs(difference):.1f} °C, "
             f"more than {ILLUM_KELVIN:.0f} °C",
         )
-    return best, Quality("same night", hours=round(hours(best), 3), kelvin=difference), ""
-
-
-def _field_mode(ins_mode: str) -> str:
-    """`WFM` or `NFM`, which never mix; empty where the file does not tell."""
-    return ins_mode[:3] if ins_mode[:3] in ("WFM", "NFM") else ""
-
-
-def choose_static(
-    category: str,
-    setup: Setup,
-    *,
-    ranges: Sequence[tuple[str, DateRange]],
-    folder: Sequence[FileFrame],
-    delivered: Sequence[RawFrame],
-) -> tuple[str, Quality | None, str]:
-    """The static calibration of a category for a night.
-
-    Parameters
-    ----------
-    category : str
-        For messages.
-    setup : Setup
-        Of the frame that needs it.
-    ranges : sequence
-        File names with their nights, from `static_calib`; the first that fits wins.
-    folder : sequence of FileFrame
-        Files of the category in `muse_calib_path`.
-    delivered : sequence of RawFrame
-        Those that the archive delivers among the raw frames, valid from their MJD-OBS on.
-
-    Returns
-    -------
-    path : str
-        Empty where there is none.
-    quality : Quality or None
-    note : str
-        Why there is none, or that there were several.
-    """
-    night = dt.date.fromisoformat(setup.night) if setup.night else dt.date.min
-    mode = _field_mode(setup.ins_mode)
-    listed = {name for name, _ in ranges}
-    for name, span in ranges:
-        if night not in span:
-            continue
-        for file in folder:
-            if file.path.endswith("/" + name):
-                return file.path, Quality("as set"), ""
-        return "", None, f"static_calib names {name} for {category}, which is not there"
-    fitting = [
-        file
-        for file in folder
-        if file.path.rpartition("/")[2] not in listed
-        and (not mode or _field_mode(file.ins_mode) in ("", mode))
-    ]
-    if fitting:
-        best = _valid_from(fitting, setup.mjd)
-        others = len(fitting) - 1
-        note = f"{category}: {best.path} chosen of {others + 1} in the folder" if others else ""
-        return best.path, Quality("static", note=note), note
-    offered = [
-        frame for frame in delivered if not mode or _field_mode(frame.ins_mode) in ("", mode)
-    ]
-    valid = [frame for frame in offered if frame.mjd_obs <= setup.mjd]
-    if valid:
-        latest = max(valid, key=lambda f: (f.mjd_obs, f.name))
-        return latest.path, Quality("static"), ""
-    return "", None, ""
-
-
-def _valid_from(files: Sequence[FileFrame], mjd: float) -> FileFrame:
-    """The newest file that is not younger than the exposure; without dates the first by name."""
-    ordered = sorted(files, key=lambda file: file.path)
-    dated = [file for file in ordered if file.mjd_obs is not None and file.mjd_obs <= mjd]
-    if dated:
-        return max(dated, key=lambda file: file.mjd_obs or 0.0)
-    return ordered[0]
+    notes = []
+    if len(same) > 1:
+        why = "in temperature" if near and difference is not None else "in time"
+        notes.append(f"nearest {why} of {len(near or same)}")
+    if not near:
+        notes.append(f"none within {ILLUM_HOURS:.0f} hours")
+    if difference is None:
+        notes.append("temperatures unknown")
+    kept = None if difference is None else round(difference, 3)
+    return best, Quality("same night", 0, round(hours(best), 3), kept, ", ".join(notes)), ""

@@ -8,6 +8,7 @@ from typing import Any
 
 from musebuild.errors import PlanError
 from musebuild.plan.model import LeftOut
+from musebuild.plan.places import path_makers
 from musebuild.recipes.catalogue import recipe_name
 from musebuild.recipes.functions import fit
 from musebuild.recipes.model import ProductRule, Recipe
@@ -240,7 +241,9 @@ def named_results(text: str, category: str) -> str:
     return text.removeprefix(f"{category}_").removeprefix(f"{serving(category)}_")
 
 
-def providers(planned: PlannedBlock, blocks: Mapping[str, PlannedBlock]) -> set[str]:
+def providers(
+    planned: PlannedBlock, blocks: Mapping[str, PlannedBlock], settings: Settings
+) -> set[str]:
     """Names of the blocks whose products a block may take."""
     found = {planned.source} - {""}
     sources = planned.block.frames.sources
@@ -250,8 +253,8 @@ def providers(planned: PlannedBlock, blocks: Mapping[str, PlannedBlock]) -> set[
     for category, texts in sources.items():
         for text, _ in texts:
             if is_path(text):
-                continue
-            if text in blocks:
+                found |= path_makers(text, category, settings, blocks)
+            elif text in blocks:
                 found.add(text)
             else:
                 name = named_results(text, category)
@@ -273,7 +276,9 @@ def result_name(planned: PlannedBlock) -> str:
 
 def _ordered(planned: Iterable[PlannedBlock], settings: Settings) -> list[PlannedBlock]:
     blocks = {item.name: item for item in planned}
-    needs = {name: providers(item, blocks) & blocks.keys() for name, item in blocks.items()}
+    needs = {
+        name: providers(item, blocks, settings) & blocks.keys() for name, item in blocks.items()
+    }
     done: list[PlannedBlock] = []
     state: dict[str, bool] = {}
 
@@ -288,7 +293,9 @@ def _ordered(planned: Iterable[PlannedBlock], settings: Settings) -> list[Planne
                 "recipes",
                 name,
                 why=circle,
-                remedy="change from_recipe or frames of one of them",
+                remedy="change from_recipe or frames of one of them; a file of an earlier "
+                "reduction that a path below reduced_path means: copy it to a folder elsewhere, "
+                "and name the copy",
             )
         for other in sorted(needs[name], key=list(blocks).index):
             visit(other, (*path, name))

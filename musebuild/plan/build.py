@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from musebuild.errors import PlanError
 from musebuild.index.model import FileIndex, RawFrame
 from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks, result_name
+from musebuild.plan.checks import check_datasets, check_source
 from musebuild.plan.made import Made, Setup
-from musebuild.plan.model import Input, Invocation, LeftOut, Plan, Wanted
+from musebuild.plan.model import Input, Invocation, LeftOut, Missing, Plan, Wanted
 from musebuild.plan.names import closure, select
-from musebuild.plan.needs import Finder, Missing, Subject
+from musebuild.plan.needs import Finder, Known, Subject
+from musebuild.plan.places import top_folder
 from musebuild.plan.sequences import Group, exposures, sequences, too_small
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
@@ -36,21 +38,28 @@ class _Planner:
         self.blocks = {planned.name: planned for planned in ordered}
         self.raw: dict[str, list[RawFrame]] = defaultdict(list)
         delivered: dict[str, list[RawFrame]] = defaultdict(list)
+        excluded: dict[str, list[RawFrame]] = defaultdict(list)
         for frame in raw:
-            if not frame.excluded:
+            if frame.excluded:
+                excluded[frame.category].append(frame)
+            else:
                 (self.raw if frame.is_raw else delivered)[frame.category].append(frame)
         self.invocations: dict[str, Invocation] = {}
         self.made: dict[str, list[Made]] = defaultdict(list)
         self.why: dict[str, LeftOut] = {}
         self.left_datasets: dict[str, str] = {}
-        self.finder = Finder(settings, self.blocks, self.raw, delivered, files, self.made, self.why)
+        self.lost: dict[str, list[tuple[Setup, LeftOut]]] = defaultdict(list)
+        self.finder = Finder(
+            Known(settings, self.blocks, self.raw, excluded, delivered, files, self.made, self.lost)
+        )
         self.datasets = set(settings.datasets) or {f.dataset for f in self.raw["OBJECT"]}
 
     def plan(self) -> Plan:
         """All blocks in order."""
-        self._check_datasets()
+        counts = Counter(frame.dataset for frame in self.raw["OBJECT"])
+        self.left_out += check_datasets(self.settings, self.datasets, counts)
         for planned in self.blocks.values():
-            self._check_source(planned)
+            check_source(planned, self.blocks, self.settings)
             unknown = [key for key in LATER if planned.block.extra.get(key)]
             if unknown:
                 self.left_out.append(
@@ -75,66 +84,6 @@ class _Planner:
         self._check_places()
         return self._finish()
 
-    def _check_datasets(self) -> None:
-        counts: dict[str, int] = defaultdict(int)
-        for frame in self.raw["OBJECT"]:
-            counts[frame.dataset] += 1
-        for dataset in self.settings.datasets.values():
-            if not counts.get(dataset.name):
-                seen = sorted(counts)
-                self.left_out.append(
-                    LeftOut(
-                        dataset.name,
-                        f"no exposure has OBJECT {' or '.join(dataset.objects)}"
-                        + (f"; there is {', '.join(seen[:5])}" if seen else ""),
-                        f"add its raw frames to {self.settings.raw_path}, "
-                        f"or correct datasets.{dataset.name}.OBJECT",
-                        error=True,
-                    )
-                )
-        for name in sorted(set(counts) - self.datasets):
-            self.left_out.append(
-                LeftOut(
-                    name,
-                    f"{counts[name]} exposure{'s' * (counts[name] != 1)} of this OBJECT "
-                    "belong to no dataset",
-                    f"to reduce them: datasets: {{{name}: {{}}}}",
-                )
-            )
-
-    def _check_source(self, planned: PlannedBlock) -> None:
-        """The block that products come from must make them with its parameters."""
-        if not planned.source:
-            return
-        source = self.blocks[planned.source]
-        raws = source.recipe.raw or ("",)
-        makes = {
-            rule.category for raw in raws for rule in made_by(source.recipe, source.params, raw)
-        }
-        for category in planned.recipe.takes.values():
-            if category in makes:
-                continue
-            rule = next((r for r in source.recipe.products if r.category == category), None)
-            remedy = f"name another block with recipes.{planned.name}.from_recipe"
-            if rule is not None:
-                wanted = ", ".join(f"{k}: {' or '.join(v)}" for k, v in rule.when.items())
-                remedy = f"{category} is made with {wanted}: set recipes.{source.name}.params so"
-            raise PlanError(
-                f"{planned.name} takes {category} from {source.name}, which makes none "
-                "with its parameters",
-                where=str(self.settings.where("recipes", source.name, "params")),
-                why=", ".join(f"{k}: {v}" for k, v in source.params.items()),
-                remedy=remedy,
-            )
-        filters = str(source.params.get("filter", "")).split(",")
-        if "IMAGE_FOV" in planned.recipe.takes.values() and planned.block.filt not in filters:
-            raise PlanError(
-                f"{planned.name} takes images in the filter {planned.block.filt}, "
-                f"and {source.name} makes them in {', '.join(filters)}",
-                where=str(self.settings.where("recipes", planned.name, "filt")),
-                remedy=f"add it to recipes.{source.name}.params.filter, or choose another `filt`",
-            )
-
     # calibration sequences and raw exposures
 
     def _sequences(self, planned: PlannedBlock) -> None:
@@ -148,7 +97,7 @@ class _Planner:
             if category == "OBJECT":
                 frames = [f for f in frames if f.dataset in self.datasets]
             for group in exposures(frames):
-                folder = f"{self._output_dir(planned)}/{group.label}"
+                folder = f"{top_folder(planned)}/{group.label}"
                 self._from_raw(planned, group, folder)
 
     def _from_raw(self, planned: PlannedBlock, group: Group, folder: str) -> None:
@@ -167,6 +116,7 @@ class _Planner:
                 f"{first.filename}: {have}{asked}",
                 "correct `ifus` in the settings, or take the frame out of raw_path",
                 dataset,
+                setup=group.setup,
             )
             return
         if recipe.needs_ifu is not None and recipe.needs_ifu not in ifus:
@@ -177,6 +127,7 @@ class _Planner:
                 f"add IFU {recipe.needs_ifu} to `ifus`, or go without: exclude what it makes "
                 "from the frames of the blocks that take it",
                 dataset,
+                setup=group.setup,
             )
             return
         made = Made(
@@ -190,8 +141,10 @@ class _Planner:
             exposure=first.name if recipe.group_by == "exposure" else "",
             date=first.date_obs,
         )
+        made.tpl_start, made.folder = first.tpl_start, folder
         failures: dict[str, list[int]] = defaultdict(list)
         remedies: dict[str, str] = {}
+        absent: dict[str, Sequence[Missing]] = {}
         lacking: dict[str, list[Wanted]] = defaultdict(list)
         for ifu in ifus if recipe.split_by_ifu else (None,):
             frames = group.frames if ifu is None else group.with_channel(ifu)
@@ -212,7 +165,7 @@ class _Planner:
                 reason, remedy = _told(found.missing)
                 failures[reason].append(ifu or 0)
                 remedies[reason] = remedy
-                lacking[reason] += _wanted(found.missing)
+                absent[reason] = found.missing
                 continue
             if ifu is None:
                 split = [Input(f.category, "raw", path=f.path, order=f.date_obs) for f in frames]
@@ -223,7 +176,15 @@ class _Planner:
             self._add(planned, made, folder, [*split, *found.inputs], found.notes, ifu)
         for reason, bad in failures.items():
             part = f"IFU {_ifu_list(bad)}: " if any(bad) and len(bad) < len(ifus) else ""
-            self._leave(task, part + reason, remedies[reason], dataset, wanted=lacking[reason])
+            self._leave(
+                task,
+                part + reason,
+                remedies[reason],
+                dataset,
+                missing=absent.get(reason, ()),
+                wanted=lacking[reason],
+                setup=group.setup,
+            )
         if made.by_ifu:
             self.made[planned.name].append(made)
 
@@ -243,12 +204,16 @@ class _Planner:
             found = self.finder.find(subject)
             if found.missing:
                 self._leave(
-                    task, *_told(found.missing), source.dataset, wanted=_wanted(found.missing)
+                    task,
+                    *_told(found.missing),
+                    source.dataset,
+                    missing=found.missing,
+                    setup=source.setup,
                 )
                 continue
             made = self._made_from(planned, source, source.label)
             inputs = _products([source], planned)
-            folder = f"{self._output_dir(planned)}/{source.label}"
+            made.folder = folder = f"{top_folder(planned)}/{source.label}"
             self._add(planned, made, folder, [*inputs, *found.inputs], found.notes, None)
             self.made[planned.name].append(made)
         for task, left in list(self.why.items()):
@@ -259,7 +224,11 @@ class _Planner:
                 if not dataset:
                     continue
                 self._leave(
-                    f"{planned.name}:{label}", f"{left.name} is left out", left.remedy, dataset
+                    f"{planned.name}:{label}",
+                    f"{left.name} is left out",
+                    left.remedy,
+                    dataset,
+                    because=left.name,
                 )
 
     def _has(self, block: str, label: str) -> bool:
@@ -307,12 +276,12 @@ class _Planner:
             subject = Subject(planned, task, latest.setup, None, ifus, dataset)
             found = self.finder.find(subject)
             if found.missing:
-                self._leave(task, *_told(found.missing), dataset, wanted=_wanted(found.missing))
+                self._leave(task, *_told(found.missing), dataset, missing=found.missing)
                 continue
             made = self._made_from(planned, latest, label)
             made.exposure, made.result = "", result
             inputs = _products(sources, planned)
-            folder = f"{self._output_dir(planned)}/{label}"
+            made.folder = folder = f"{top_folder(planned)}/{label}"
             self._add(planned, made, folder, [*inputs, *found.inputs], found.notes, None)
             self.made[planned.name].append(made)
 
@@ -369,13 +338,21 @@ class _Planner:
             run=source.run,
             exposure=source.exposure,
             date=source.date,
+            tpl_start=source.tpl_start,
         )
 
     def _source_left_out(self, task: str, source: Made) -> bool:
         left = self.why.get(source.task)
         if left is None:
             return False
-        self._leave(task, f"a part of {left.name} is left out", left.remedy, source.dataset)
+        self._leave(
+            task,
+            f"a part of {left.name} is left out",
+            left.remedy,
+            source.dataset,
+            because=left.name,
+            setup=source.setup,
+        )
         return True
 
     # invocations and what is left out
@@ -388,10 +365,23 @@ class _Planner:
         dataset: str,
         *,
         error: bool = True,
+        missing: Sequence[Missing] = (),
         wanted: Iterable[Wanted] = (),
+        because: str = "",
+        setup: Setup | None = None,
     ) -> None:
         # A calibration that nobody can use is no error: what needs it says so.
-        left = LeftOut(task, reason, remedy, error and bool(dataset), tuple(dict.fromkeys(wanted)))
+        left = LeftOut(
+            task,
+            reason,
+            remedy,
+            error=error and bool(dataset),
+            wanted=tuple(dict.fromkeys([*wanted, *_wanted(missing)])),
+            missing=tuple(missing),
+            because=because,
+        )
+        if setup is not None:
+            self.lost[task.partition(":")[0]].append((setup, left))
         self.why.setdefault(task, left)
         self.left_datasets.setdefault(task, dataset)
         self.left_out.append(left)
@@ -429,17 +419,11 @@ class _Planner:
 
     # places
 
-    def _output_dir(self, planned: PlannedBlock) -> str:
-        own = planned.name != planned.recipe.name
-        default = planned.name if own else planned.recipe.output_dir
-        return (planned.block.output_dir or default).strip("/")
-
-    def _sequence_folder(self, planned: PlannedBlock, group: Group) -> str:
-        own = planned.name != planned.recipe.name
-        top = planned.block.output_dir or (planned.name if own else planned.recipe.folder)
+    @staticmethod
+    def _sequence_folder(planned: PlannedBlock, group: Group) -> str:
         mode = _plain_mode(group.setup)
         last = group.label if not mode or group.label.endswith(mode) else f"{group.label}.{mode}"
-        return f"{top.strip('/')}/{last}"
+        return f"{top_folder(planned)}/{last}"
 
     def _check_places(self) -> None:
         taken: dict[tuple[str, int | None], Invocation] = {}

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from musebuild.index.model import RawFrame
+
+
+@cache
+def day_of(night: str) -> int:
+    """Number of a night's day, so that nights can be counted; 0 where there is none."""
+    return dt.date.fromisoformat(night).toordinal() if night else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +25,8 @@ class Setup:
     ins_mode: str = ""
     read_mode: str = ""
     binning: str = ""
+    temp: float | None = None
+    """INS TEMP7 VAL [°C]."""
 
     def agrees(self, other: Setup, criteria: tuple[str, ...]) -> str:
         """The first criterion in which two set-ups differ; empty where they agree."""
@@ -44,11 +55,72 @@ class Made:
     """DATE-OBS of its first frame."""
     result: str = ""
     """Name of a result that others use by name: `drs` of `OFFSET_LIST_drs`."""
+    tpl_start: str = ""
+    """TPL START of its first frame."""
+    folder: str = ""
+    """Where its products go, below `reduced_path`."""
 
     @property
     def task(self) -> str:
         """Name of the task."""
         return f"{self.block}:{self.label}"
+
+    @property
+    def row(self) -> dict[str, str]:
+        """Columns by which the settings may exclude it."""
+        return {
+            "name": self.exposure or self.label,
+            "label": self.label,
+            "TPL_START": self.tpl_start,
+            "night": self.setup.night,
+            "run": self.run,
+            "OBJECT": self.dataset,
+            "dataset": self.dataset,
+            "INS_MODE": self.setup.ins_mode,
+            "DET_READ_CURNAME": self.setup.read_mode,
+            "recipe": self.block,
+        }
+
+
+class Candidates:
+    """Tasks that make one category, by night, so that the nearest need not be looked for."""
+
+    def __init__(self) -> None:
+        self._by_day: dict[int, list[Made]] = {}
+
+    def add(self, made: Made) -> None:
+        """Take a task in."""
+        self._by_day.setdefault(day_of(made.setup.night), []).append(made)
+
+    def nights(self, day: int, offset: int) -> Iterator[tuple[int, list[Made]]]:
+        """Nights within an offset that have some, the nearest first, of two as near the later.
+
+        Yields
+        ------
+        nights : int
+            From the given one; positive: later.
+        made : list of Made
+        """
+        by_day = self._by_day
+        if 2 * offset < len(by_day):
+            for away in range(offset + 1):
+                for nights in (away, -away) if away else (0,):
+                    if found := by_day.get(day + nights):
+                        yield nights, found
+            return
+        near = [other - day for other in by_day if abs(other - day) <= offset]
+        for nights in sorted(near, key=lambda n: (abs(n), n < 0)):
+            yield nights, by_day[day + nights]
+
+    def all_nights(self, day: int) -> Iterator[tuple[int, list[Made]]]:
+        """All nights, the nearest first; for reports."""
+        furthest = max((abs(other - day) for other in self._by_day), default=0)
+        return self.nights(day, furthest)
+
+
+@cache
+def _binning(x: int, y: int) -> str:
+    return f"{x}x{y}"
 
 
 def setup_of(frame: RawFrame) -> Setup:
@@ -58,5 +130,6 @@ def setup_of(frame: RawFrame) -> Setup:
         frame.mjd_obs,
         frame.ins_mode,
         frame.read_mode,
-        f"{frame.binx}x{frame.biny}",
+        _binning(frame.binx, frame.biny),
+        frame.temp7,
     )

@@ -11,12 +11,17 @@ from typing import Any, Literal
 class Quality:
     """How well an associated frame fits."""
 
-    grade: Literal["same night", "other night", "as set", "static"]
+    grade: Literal["same night", "other night", "other than asked", "as set", "static"]
+    """`other than asked`: taken though something differs, which the note names; `as set`: the
+    settings name it; `static`: valid for that night."""
     nights: int = 0
     """Nights away; positive: later."""
     hours: float | None = None
+    """Time from the frame that needs it to the middle of this one [h]; positive: later."""
     kelvin: float | None = None
+    """Difference in INS TEMP7 VAL [°C]; positive: warmer."""
     note: str = ""
+    """What differs, and that it was chosen among several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,17 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A candidate that was not taken."""
+
+    task: str
+    """Task, file or frame."""
+    reason: str
+    setting: str = ""
+    """The setting that would accept it; empty where none would."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """Raw frames that would mend what is left out: what `musebuild retrieve --missing` seeks."""
 
@@ -83,6 +99,19 @@ class Wanted:
     """How many nights away they may be."""
     ins_mode: str = ""
     """Empty: of any mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A frame that a task needs and that cannot be found."""
+
+    category: str
+    reason: str
+    remedy: str = ""
+    refused: tuple[Refused, ...] = ()
+    """The nearest candidates."""
+    wanted: Wanted | None = None
+    """Raw frames that would mend it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +126,30 @@ class LeftOut:
     """True: asked for and impossible (a required frame is missing); False: by rule."""
     wanted: tuple[Wanted, ...] = ()
     """Raw frames that would mend it; none where its cause is told of by another."""
+    missing: tuple[Missing, ...] = ()
+    """Frames that it needs and that cannot be found."""
+    because: str = ""
+    """The task that it needs and that is left out itself."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LeftOut:
+        """What `dataclasses.asdict` made of one, perhaps by way of JSON."""
+        missing = [
+            Missing(
+                item["category"],
+                item["reason"],
+                item["remedy"],
+                tuple(Refused(**refused) for refused in item["refused"]),
+                _wanted_from(item["wanted"]) if item["wanted"] else None,
+            )
+            for item in data["missing"]
+        ]
+        wanted = tuple(_wanted_from(item) for item in data["wanted"])
+        return cls(**{**data, "missing": tuple(missing), "wanted": wanted})
+
+
+def _wanted_from(data: Mapping[str, Any]) -> Wanted:
+    return Wanted(**{**data, "categories": tuple(data["categories"])})
 
 
 @dataclass(frozen=True, slots=True)

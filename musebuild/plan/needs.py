@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from musebuild.index.frames import matches
 from musebuild.index.model import FileFrame, FileIndex, RawFrame
 from musebuild.plan.associate import (
+    REFUSED_SHOWN,
     choose_illum,
-    choose_made,
-    choose_static,
-    nights_between,
+    fitting,
+    nearest_in_time,
+    refused_for,
 )
-from musebuild.plan.blocks import PlannedBlock, holds, made_by, named_results, serving
-from musebuild.plan.made import Made, Setup, setup_of
-from musebuild.plan.model import Input, LeftOut, Quality, Wanted
+from musebuild.plan.blocks import PlannedBlock, holds
+from musebuild.plan.made import Candidates, Made, Setup, day_of, setup_of
+from musebuild.plan.model import Input, LeftOut, Missing, Quality, Refused, Wanted
+from musebuild.plan.named import Named
+from musebuild.plan.statics import Static, choose_static
 from musebuild.recipes.model import Need
 from musebuild.settings.model import Settings
-from musebuild.settings.sources import is_path
-
-REFUSED_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,10 @@ class Subject:
     """Its first raw frame, for the illumination flat."""
     run: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A frame that cannot be found."""
-
-    category: str
-    reason: str
-    remedy: str = ""
-    wanted: Wanted | None = None
-    """Raw frames that would mend it."""
+    @property
+    def wanted(self) -> tuple[int | None, ...]:
+        """IFUs that a calibration must hold, where its task is split."""
+        return (self.ifus if self.ifu is None else (self.ifu,)) or (None,)
 
 
 @dataclass(slots=True)
@@ -60,8 +54,9 @@ class Found:
     missing: list[Missing] = field(default_factory=list)
 
 
-class Finder:
-    """Finds frames for needs among what is planned already.
+@dataclass(slots=True)
+class Known:
+    """What is planned so far, and what there is to choose from.
 
     Parameters
     ----------
@@ -70,221 +65,353 @@ class Finder:
         Planned blocks by name.
     raw : mapping
         Category → usable raw frames.
+    excluded : mapping
+        Category → raw frames that the settings exclude.
     delivered : mapping
         Category → calibrations delivered among the raw frames.
     files : FileIndex
     made : mapping
         Block → tasks planned so far; grows.
-    why : mapping
-        Task → why it, or a part of it, is left out; grows.
+    lost : mapping
+        Block → set-up of each task that is left out, and why; grows.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        blocks: Mapping[str, PlannedBlock],
-        raw: Mapping[str, Sequence[RawFrame]],
-        delivered: Mapping[str, Sequence[RawFrame]],
-        files: FileIndex,
-        made: Mapping[str, Sequence[Made]],
-        why: Mapping[str, LeftOut],
-    ) -> None:
-        self.settings = settings
-        self.blocks = blocks
-        self.raw = raw
-        self.delivered = delivered
-        self.files = files
-        self.made = made
-        self.why = why
+    settings: Settings
+    blocks: Mapping[str, PlannedBlock]
+    raw: Mapping[str, Sequence[RawFrame]]
+    excluded: Mapping[str, Sequence[RawFrame]]
+    delivered: Mapping[str, Sequence[RawFrame]]
+    files: FileIndex
+    made: Mapping[str, Sequence[Made]]
+    lost: Mapping[str, Sequence[tuple[Setup, LeftOut]]]
+
+
+class Shelf:
+    """Tasks by the category that they make, less those that the settings exclude.
+
+    A block is complete before the first that takes its products is planned, so that what is
+    found of it once holds.
+    """
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+        self._candidates: dict[tuple[str, str], Candidates] = {}
+        self._excluded: dict[tuple[str, str], list[Made]] = {}
+
+    def candidates(self, block: str, category: str) -> Candidates:
+        """Tasks of a block that make a category."""
+        key = block, category
+        if key not in self._candidates:
+            rules = self.known.settings.frames_exclude.get(category, ())
+            found = self._candidates[key] = Candidates()
+            self._excluded[key] = []
+            for made in self.known.made.get(block, ()):
+                if category not in made.categories:
+                    continue
+                if rules and _excluded(made, rules):
+                    self._excluded[key].append(made)
+                else:
+                    found.add(made)
+        return self._candidates[key]
+
+    def excluded(self, block: str, category: str) -> list[Made]:
+        """Tasks that the settings exclude by `frames.exclude`."""
+        self.candidates(block, category)
+        return self._excluded[block, category]
+
+
+def _excluded(made: Made, rules: Sequence[object]) -> bool:
+    row = {**made.row, "filename": made.label}
+    return any(matches(row, rule) for rule in rules)
+
+
+def _unnamed(need: Need, subject: Subject) -> Missing:
+    planned = subject.planned
+    return Missing(
+        need.category,
+        f"{planned.recipe.name} needs a {need.category}, and the settings name none",
+        f"name one with recipes.{planned.name}.frames.{need.category}",
+    )
+
+
+class Finder:
+    """Finds frames for needs among what is planned already.
+
+    Parameters
+    ----------
+    known : Known
+        What is planned, and what there is to choose from.
+    """
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+        self.shelf = Shelf(known)
+        self.named = Named(self)
+        rules = known.settings.frames_exclude
         self._static: dict[str, list[FileFrame]] = {}
-        for file in files.static:
-            self._static.setdefault(file.category, []).append(file)
+        for file in known.files.static:
+            name = file.path.rpartition("/")[2]
+            if name not in map(str, rules.get(file.category, ())):
+                self._static.setdefault(file.category, []).append(file)
+        self._illums: dict[str, dict[str, list[RawFrame]]] = {}
+        self._needs: dict[str, list[tuple[Need, bool]]] = {}
+        self._fitting: dict[tuple[object, ...], tuple[int, tuple[Made, ...]]] = {}
+        self._missing: dict[tuple[object, ...], Missing] = {}
+        self._statics: dict[tuple[object, ...], tuple[Static, Input | None]] = {}
+        self._places: dict[tuple[str, int | None], Input] = {}
+
+    def needs_of(self, planned: PlannedBlock) -> list[tuple[Need, bool]]:
+        """Needs that a block has with its settings, and whether the settings name the frame."""
+        known = self._needs.get(planned.name)
+        if known is not None:
+            return known
+        frames, recipe = planned.block.frames, planned.recipe
+        listed = {need.category for need in recipe.needs} | set(recipe.takes)
+        needs = list(recipe.needs)
+        needs += [Need(category, "named") for category in frames.sources if category not in listed]
+        found = []
+        for need in needs:
+            if need.category in frames.exclude:
+                continue
+            if need.category in frames.sources:
+                found.append((need, True))
+            elif (need.default or need.category in frames.include) and holds(
+                planned.params, need.when
+            ):
+                found.append((need, False))
+        self._needs[planned.name] = found
+        return found
 
     def find(self, subject: Subject) -> Found:
         """Frames for all needs of an invocation."""
         found = Found()
-        planned = subject.planned
-        frames = planned.block.frames
-        needs = list(planned.recipe.needs)
-        listed = {need.category for need in needs} | set(planned.recipe.takes)
-        needs += [Need(category, "named") for category in frames.sources if category not in listed]
-        for need in needs:
+        mode = subject.setup.ins_mode
+        taken: set[str] = set()
+        for need, explicit in self.needs_of(subject.planned):
             category = need.category
-            if category in frames.exclude:
-                continue
-            if category in frames.sources:
-                self._explicit(need, subject, found)
-                continue
-            if need.source == "named":
+            if explicit:
+                if category not in taken:
+                    self.named.explicit(need, subject, found)
+            elif need.source == "named":
                 if need.required:
-                    found.missing.append(
-                        Missing(
-                            category,
-                            f"{planned.recipe.name} needs a {category}, and the settings name none",
-                            f"name one with recipes.{planned.name}.frames.{category}",
-                        )
-                    )
+                    found.missing.append(_unnamed(need, subject))
+            elif (
+                category in taken
+                or (need.beside and need.beside not in taken)
+                or (need.modes and not any(part in mode for part in need.modes))
+            ):
                 continue
-            if not need.default and category not in frames.include:
-                continue
-            if not holds(planned.params, need.when):
-                continue
-            taken = {wanted.tag for wanted in found.inputs}
-            if category in taken or (need.beside and need.beside not in taken):
-                continue
-            if need.modes and not any(part in subject.setup.ins_mode for part in need.modes):
-                continue
-            if need.source == "product":
-                self._product(need, need.recipe, subject, found)
-            elif need.source == "static":
-                self._statics(need, subject, found)
+            elif need.source == "product" and category not in self.known.settings.static_calib:
+                self.product(need, need.recipe, subject, found)
+            elif need.source in ("product", "static"):
+                self._static_file(need, subject, found)
             elif need.source == "raw":
                 self._illum(need, subject, found)
+            if found.inputs and found.inputs[-1].tag == category:
+                taken.add(category)
         return found
 
     # calibrations that other blocks make
 
-    def _candidates(self, block: str, category: str) -> list[Made]:
-        excluded = {
-            str(name)
-            for name in self.settings.frames_exclude.get(category, ())
-            if not isinstance(name, Mapping)
-        }
-        return [
-            made
-            for made in self.made.get(block, ())
-            if category in made.categories and made.label not in excluded
-        ]
-
-    def _product(self, need: Need, block: str, subject: Subject, found: Found) -> None:
-        category = need.category
-        frames = subject.planned.block.frames
-        offset = int(frames.offsets.get(category, need.offset))
-        candidates = self._candidates(block, category)
-        wanted: tuple[int | None, ...] = (
-            subject.ifus if subject.ifu is None else (subject.ifu,)
-        ) or (None,)
-        choice = choose_made(
-            candidates, subject.setup, match=need.match, offset=offset, ifus=wanted
-        )
-        if choice.made is None:
-            self._not_made(need, block, subject, found, offset, choice.refused)
-            return
-        self._take(category, choice.made, choice.quality, subject, found)
-
-    def _take(
-        self, category: str, made: Made, quality: Quality | None, subject: Subject, found: Found
-    ) -> None:
-        if None in made.by_ifu:
-            chosen = [made.by_ifu[None]]
-        elif subject.ifu is not None:
-            chosen = [made.by_ifu[subject.ifu]]
-        else:
-            chosen = [made.by_ifu[ifu] for ifu in subject.ifus if ifu in made.by_ifu]
-        found.inputs.extend(
-            Input(
-                category,
-                "product",
-                invocation=name,
-                category=category if category in made.categories else serving(category),
-                order=made.date,
-                quality=quality,
+    def product(self, need: Need, block: str, subject: Subject, found: Found) -> None:
+        """Find the product of a block that fits best."""
+        category, setup = need.category, subject.setup
+        offset = int(subject.planned.block.frames.offsets.get(category, need.offset))
+        wanted = subject.wanted
+        key = (subject.planned.name, category, block, offset, wanted, setup.night,
+               setup.ins_mode, setup.read_mode, setup.binning)  # fmt: skip
+        fits = self._fitting.get(key)
+        if fits is None:
+            candidates = self.shelf.candidates(block, category)
+            fits = self._fitting[key] = fitting(
+                candidates, setup, match=need.match, offset=offset, ifus=wanted
             )
+        nights, made = fits
+        if made:
+            choice = nearest_in_time(nights, made, setup)
+            assert choice.made is not None, "there is at least one"
+            self.take(category, choice.made, category, choice.quality, subject, found)
+            return
+        if key not in self._missing:
+            self._missing[key] = self._not_made(need, block, subject, offset)
+        missing = self._missing[key]
+        if need.required or need.expected:
+            found.missing.append(missing)
+        else:
+            found.notes.append(f"{missing.reason}: reduced without it")
+
+    @staticmethod
+    def take(
+        tag: str,
+        made: Made,
+        category: str,
+        quality: Quality | None,
+        subject: Subject,
+        found: Found,
+        filt: str = "",
+    ) -> None:
+        """Take the products of a task, of the IFUs that the subject holds where it is split."""
+        by_ifu = made.by_ifu
+        if None in by_ifu:
+            chosen = [by_ifu[None]]
+        elif subject.ifu is not None:
+            chosen = [by_ifu[subject.ifu]] if subject.ifu in by_ifu else []
+        else:
+            chosen = [by_ifu[ifu] for ifu in subject.ifus if ifu in by_ifu]
+        found.inputs.extend(
+            Input(tag, "product", "", name, category, filt, None, made.date, quality)
             for name in chosen
         )
 
-    def _not_made(
-        self,
-        need: Need,
-        block: str,
-        subject: Subject,
-        found: Found,
-        offset: int,
-        refused: tuple[str, ...],
-    ) -> None:
-        category, night = need.category, subject.setup.night
+    def _not_made(self, need: Need, block: str, subject: Subject, offset: int) -> Missing:
+        category, setup = need.category, subject.setup
         name = subject.planned.name
-        told = list(refused[:REFUSED_SHOWN])
-        told += [
-            f"{left.name} is left out: {left.reason}"
-            for task, left in self.why.items()
-            if task.partition(":")[0] == block
-        ][:REFUSED_SHOWN]
-        reason = f"no {category} within {offset} night{'s' * (offset != 1)} of {night}"
-        if told:
-            reason += " (" + "; ".join(told) + ")"
-        elif block not in self.blocks:
+        refused = self._refused(need, block, subject, offset)
+        reason = f"no {category} within {offset} night{'s' * (offset != 1)} of {setup.night}"
+        if refused:
+            reason += " (" + "; ".join(f"{r.task} {r.reason}" for r in refused) + ")"
+        elif block not in self.known.blocks:
             reason += f" (the block {block} is not planned)"
-        if not need.required and not need.expected:
-            found.notes.append(f"{reason}: reduced without it")
-            return
-        raw = self._raw_of(block)
+        raw = self.raw_categories(block, category)
         frames = f"raw {' or '.join(raw)} frames" if raw else "what it is made from"
-        wanted = self._wanted(need, raw, subject.setup, offset)
         remedy = f"add {frames} of that night to raw_path"
-        if any("away" in text for text in refused):
-            remedy += f", or accept others with recipes.{name}.frames.offsets: {{{category}: N}}"
+        accepting = next((r.setting for r in refused if r.setting), "")
+        if accepting:
+            remedy += f", or accept another with {accepting}"
         if not need.required:
             remedy += f", or go without with recipes.{name}.frames.exclude: {category}"
-        found.missing.append(Missing(category, reason, remedy, wanted))
-
-    def _raw_of(self, block: str) -> tuple[str, ...]:
-        """Raw categories that a block's products come from."""
-        if block not in self.blocks:
-            return ()
-        planned = self.blocks[block]
-        if planned.recipe.raw or planned.source not in self.blocks:
-            return tuple(planned.recipe.raw)
-        source, taken = self.blocks[planned.source], set(planned.recipe.takes.values())
-        return tuple(
-            raw
-            for raw in source.recipe.raw
-            if any(r.category in taken for r in made_by(source.recipe, source.params, raw))
-        )
+        return Missing(category, reason, remedy, refused, self._wanted(need, raw, setup, offset))
 
     def _wanted(
         self, need: Need, categories: tuple[str, ...], setup: Setup, offset: int
     ) -> Wanted | None:
         """Raw frames to look for; None where they are here, and what takes them is left out."""
+        day = day_of(setup.night)
         here = (
             frame
             for category in categories
-            for frame in self.raw.get(category, ())
-            if abs(nights_between(setup.night, frame.night)) <= offset
+            for frame in self.known.raw.get(category, ())
+            if abs(day_of(frame.night) - day) <= offset
         )
         if not categories or any(not setup_of(f).agrees(setup, need.match) for f in here):
             return None
         mode = setup.ins_mode if "ins_mode" in need.match else ""
         return Wanted(categories, setup.night, offset, mode)
 
+    def raw_categories(self, block: str, category: str) -> tuple[str, ...]:
+        """Raw categories that a block makes a category from, in the end."""
+        planned = self.known.blocks.get(block)
+        while planned is not None and not planned.recipe.raw:
+            category = next(iter(planned.recipe.takes.values()), "")
+            planned = self.known.blocks.get(planned.source)
+        if planned is None:
+            return ()
+        rules = [rule for rule in planned.recipe.products if rule.category == category]
+        allowed = {raw for rule in rules for raw in rule.when.get("raw", planned.recipe.raw)}
+        return tuple(raw for raw in planned.recipe.raw if raw in allowed)
+
+    def _refused(
+        self, need: Need, block: str, subject: Subject, offset: int
+    ) -> tuple[Refused, ...]:
+        """The nearest candidates, whatever kept them from being taken."""
+        category, setup = need.category, subject.setup
+        frames = f"recipes.{subject.planned.name}.frames"
+        told = refused_for(
+            self.shelf.candidates(block, category),
+            setup,
+            match=need.match,
+            offset=offset,
+            ifus=subject.wanted,
+            block=subject.planned.name,
+            category=category,
+        )
+
+        def tell(other: Setup, refused: Refused) -> None:
+            away = abs(day_of(other.night) - day_of(setup.night))
+            told.append((away, abs(other.mjd - setup.mjd), refused))
+
+        for made in self.shelf.excluded(block, category):
+            reason = f"is excluded by frames.exclude.{category} in the settings"
+            tell(
+                made.setup, Refused(made.task, reason, f"take it out of frames.exclude.{category}")
+            )
+        for other, left in self.known.lost.get(block, ()):
+            tell(other, Refused(left.name, f"is left out: {left.reason}"))
+        for sequence, frame in self._excluded_frames(block, category).items():
+            setting = frame.excluded.partition(" by ")[2].removesuffix(" in the settings")
+            refused = Refused(
+                f"{block}:{sequence}", f"is {frame.excluded}", f"take it out of {setting}"
+            )
+            tell(Setup(frame.night, frame.mjd_obs), refused)
+        for frame in self.known.delivered.get(category, ()):
+            if frame.ins_mode == setup.ins_mode:
+                tell(
+                    Setup(frame.night, frame.mjd_obs),
+                    Refused(
+                        frame.filename,
+                        "was delivered by the archive, and is taken only on request",
+                        f"{frames}: {{{category}: '{frame.path}'}}",
+                    ),
+                )
+        told.sort(key=lambda item: (item[0], item[1], item[2].task))
+        return tuple(refused for _, _, refused in told[:REFUSED_SHOWN])
+
+    def _excluded_frames(self, block: str, category: str) -> dict[str, RawFrame]:
+        """TPL START or exposure → its first frame, of those that the settings exclude."""
+        found: dict[str, RawFrame] = {}
+        raw = self.raw_categories(block, category)
+        planned = self.known.blocks.get(block)
+        by_exposure = planned is not None and planned.recipe.group_by == "exposure"
+        for frame in (f for name in raw for f in self.known.excluded.get(name, ())):
+            if "frames.exclude" in frame.excluded:
+                label = frame.name if by_exposure else frame.tpl_start or frame.night
+                found.setdefault(label, frame)
+        return found
+
     # static calibrations
 
-    def _statics(self, need: Need, subject: Subject, found: Found) -> None:
-        category = need.category
-        path, quality, note = choose_static(
-            category,
-            subject.setup,
-            ranges=self.settings.static_calib.get(category, ()),
-            folder=self._static.get(category, ()),
-            delivered=self.delivered.get(category, ()),
-        )
-        if path:
-            found.inputs.append(
-                Input(category, "file", path=path, ifu=subject.ifu, quality=quality)
+    def _static_file(self, need: Need, subject: Subject, found: Found) -> None:
+        category, setup = need.category, subject.setup
+        key = (category, setup.night, setup.ins_mode, subject.ifu)
+        kept = self._statics.get(key)
+        if kept is None:
+            static = choose_static(
+                category,
+                setup,
+                ranges=self.known.settings.static_calib.get(category, ()),
+                folder=self._static.get(category, ()),
+                delivered=self.known.delivered.get(category, ()),
+                exact="ins_mode" in need.match,
             )
-            if note:
-                found.notes.append(note)
+            wanted = None
+            if static.path:
+                wanted = Input(
+                    category, "file", path=static.path, ifu=subject.ifu, quality=static.quality
+                )
+            kept = static, wanted
+            if not static.dated:
+                self._statics[key] = kept
+        static, wanted = kept
+        if wanted is not None:
+            found.inputs.append(wanted)
+            if static.note:
+                found.notes.append(static.note)
             return
-        folder = self.files.folder
+        folder = self.known.files.folder
+        note = static.note
         if not note:
             note = f"no {category}"
             if not folder:
                 note += ": the settings give no muse_calib_path"
-            elif not self.files.folder_exists:
+            elif not self.known.files.folder_exists:
                 note += f": muse_calib_path {folder} does not exist"
             else:
                 note += f" in {folder}"
-        if not need.required:
+            others = [file.path for file in self._static.get(category, ())]
+            if others:
+                name = others[0].rpartition("/")[2]
+                note += f" for {setup.ins_mode or 'frames without INS MODE'} ({name} is not)"
+        if not (need.required or need.expected):
             found.notes.append(f"{note}: reduced without it")
             return
         place = folder or "the folder that muse_calib_path names"
@@ -302,9 +429,15 @@ class Finder:
     def _illum(self, need: Need, subject: Subject, found: Found) -> None:
         if subject.frame is None:
             return
+        category = need.category
+        nights = self._illums.get(category)
+        if nights is None:
+            nights = self._illums[category] = {}
+            for frame in self.known.raw.get(category, ()):
+                nights.setdefault(frame.night, []).append(frame)
         held = [
             frame
-            for frame in self.raw.get(need.category, ())
+            for frame in nights.get(subject.frame.night, ())
             if subject.ifu is None or subject.ifu in frame.channels
         ]
         best, quality, note = choose_illum(held, subject.frame)
@@ -312,143 +445,5 @@ class Finder:
             found.notes.append(f"{note}: reduced without it")
             return
         found.inputs.append(
-            Input(
-                need.category,
-                "raw",
-                path=best.path,
-                ifu=subject.ifu,
-                order=best.date_obs,
-                quality=quality,
-            )
-        )
-
-    # what the settings name
-
-    def _explicit(self, need: Need, subject: Subject, found: Found) -> None:
-        category = need.category
-        name = subject.planned.name
-        night = dt.date.fromisoformat(subject.setup.night)
-        fitting = [
-            text for text, span in subject.planned.block.frames.sources[category] if night in span
-        ]
-        if not fitting:
-            self._unnamed(
-                need, found, f"the settings name no {category} for the night {subject.setup.night}"
-            )
-            return
-        text = fitting[0]
-        if is_path(text):
-            self._files(need, text, subject, found)
-        elif text in self.blocks:
-            makes = {rule.category for rule in self.blocks[text].recipe.products}
-            group = self.blocks[text].recipe.group_by
-            if serving(category) not in makes:
-                found.missing.append(
-                    Missing(
-                        category,
-                        f"the block {text} makes no {category}",
-                        f"name another under recipes.{name}.frames.{category}",
-                    )
-                )
-            elif group == "run":
-                self._of_run(need, text, subject, found)
-            elif group == "dataset":
-                self._result(need, text, "", subject, found)
-            else:
-                self._product(need, text, subject, found)
-        else:
-            self._result(need, "", named_results(text, category), subject, found)
-
-    def _of_run(self, need: Need, block: str, subject: Subject, found: Found) -> None:
-        """What a block made of the run of an exposure, in its instrument mode."""
-        category = need.category
-        of_run = [made for made in self.made.get(block, ()) if made.run == subject.run]
-        fitting = [made for made in of_run if made.setup.ins_mode == subject.setup.ins_mode]
-        if fitting:
-            self._take(category, fitting[0], Quality("as set"), subject, found)
-            return
-        mode = f" in the mode {subject.setup.ins_mode}" if of_run else ""
-        run = f"the run {subject.run}" if subject.run else "a night that belongs to no run"
-        found.missing.append(
-            Missing(
-                category,
-                f"{block} makes no {category} for {run}{mode}",
-                f"add a standard star of that run, or correct `runs`, or take {category} out of "
-                f"recipes.{subject.planned.name}.frames",
-            )
-        )
-
-    def _result(self, need: Need, block: str, result: str, subject: Subject, found: Found) -> None:
-        category = need.category
-        fitting = [
-            made
-            for tasks in self.made.values()
-            for made in tasks
-            if serving(category) in made.categories
-            and made.dataset == subject.dataset
-            and (made.block == block if block else made.result == result)
-        ]
-        name = subject.planned.name
-        wanted = block or f"{category}_{result}"
-        if len(fitting) == 1:
-            self._take(category, fitting[0], Quality("as set"), subject, found)
-        elif fitting:
-            tasks = " and ".join(made.task for made in fitting)
-            found.missing.append(
-                Missing(
-                    category,
-                    f"{wanted} means several results: {tasks}",
-                    "give each block a `name:` of its own",
-                )
-            )
-        else:
-            known = sorted(
-                {
-                    f"{category}_{made.result}"
-                    for tasks in self.made.values()
-                    for made in tasks
-                    if category in made.categories and made.result
-                }
-            )
-            reasons = [
-                f"{left.name} is left out: {left.reason}"
-                for task, left in self.why.items()
-                if task.partition(":")[0] in self.blocks
-                and any(
-                    rule.category == category
-                    for rule in self.blocks[task.partition(":")[0]].recipe.products
-                )
-            ]
-            detail = "; ".join(reasons) or (
-                f"there is {', '.join(known)}" if known else f"no block makes an {category}"
-            )
-            found.missing.append(
-                Missing(
-                    category,
-                    f"there is no {wanted} for the dataset {subject.dataset} ({detail})",
-                    f"correct recipes.{name}.frames.{category}, or declare a block that makes it",
-                )
-            )
-
-    def _files(self, need: Need, text: str, subject: Subject, found: Found) -> None:
-        files = self.files.named.get((need.category, text), ())
-        if subject.ifu is not None and len(files) > 1:
-            mark = f"-{subject.ifu:02d}."
-            files = tuple(
-                file
-                for file in files
-                if subject.ifu in file.channels or (not file.channels and mark in file.path)
-            )
-        if not files:
-            self._unnamed(need, found, f"{need.category}: {text} does not exist or holds no frame")
-            return
-        found.inputs.extend(
-            Input(need.category, "file", path=file.path, ifu=subject.ifu, quality=Quality("as set"))
-            for file in files
-        )
-
-    @staticmethod
-    def _unnamed(need: Need, found: Found, reason: str) -> None:
-        found.missing.append(
-            Missing(need.category, reason, "correct the path in the settings, or put a file there")
+            Input(category, "raw", best.path, ifu=subject.ifu, order=best.date_obs, quality=quality)
         )

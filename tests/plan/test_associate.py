@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 import pytest
 
-from musebuild.index.model import FileFrame
-from musebuild.plan.associate import choose_illum, choose_made, choose_static
-from musebuild.plan.made import Made, Setup
+from musebuild.index.model import FileFrame, RawFrame
+from musebuild.plan.associate import Choice, choose_illum, choose_made, refused_for
+from musebuild.plan.made import Candidates, Made, Setup
+from musebuild.plan.statics import Static, choose_static
 from musebuild.settings.model import DateRange
 from tests.plan.making import frame
 
@@ -21,8 +23,26 @@ def made(night: str, mjd: float = 57920.4, label: str = "", **more: str) -> Made
     return Made("muse_x", label or night, setup, ("X",), {1: "one", 2: "two"})
 
 
-def choose(*candidates: Made, offset: int = 3, match: tuple[str, ...] = (), ifus=(1,)):  # type: ignore[no-untyped-def]
-    return choose_made(candidates, HERE, match=match, offset=offset, ifus=ifus)
+def shelf(*tasks: Made) -> Candidates:
+    candidates = Candidates()
+    for task in tasks:
+        candidates.add(task)
+    return candidates
+
+
+def choose(
+    *tasks: Made, offset: int = 3, match: tuple[str, ...] = (), ifus: tuple[int, ...] = (1,)
+) -> Choice:
+    return choose_made(shelf(*tasks), HERE, match=match, offset=offset, ifus=ifus)
+
+
+def refused(
+    *tasks: Made, offset: int = 3, match: tuple[str, ...] = (), ifus: tuple[int, ...] = (1,)
+) -> list[tuple[str, str]]:
+    found = refused_for(
+        shelf(*tasks), HERE, match=match, offset=offset, ifus=ifus, block="muse_b", category="X"
+    )
+    return [(told.reason, told.setting) for _, _, told in found]
 
 
 def test_the_same_night_goes_before_a_nearer_time() -> None:
@@ -62,33 +82,52 @@ def test_of_one_night_the_nearest_in_time_then_the_name() -> None:
      ({"binning": "2x2"}, "binning")],
 )  # fmt: skip
 def test_criteria_refuse_with_a_reason(more: dict[str, str], word: str) -> None:
-    choice = choose(made("2017-06-15", **more), match=("ins_mode", "read_mode", "binning"))
-    assert choice.made is None
-    assert word in choice.refused[0]
+    criteria = ("ins_mode", "read_mode", "binning")
+    assert choose(made("2017-06-15", **more), match=criteria).made is None
+    ((reason, _),) = refused(made("2017-06-15", **more), match=criteria)
+    assert word in reason
     assert choose(made("2017-06-15", **more)).made is not None
 
 
-def test_what_is_too_far_is_refused_with_its_distance() -> None:
-    choice = choose(made("2017-06-19"))
-    assert choice.made is None
-    assert choice.refused == ("muse_x:2017-06-19 is 4 nights away",)
+def test_what_is_too_far_is_refused_with_the_setting_that_accepts_it() -> None:
+    assert choose(made("2017-06-19")).made is None
+    assert refused(made("2017-06-10"), made("2017-06-19")) == [
+        ("is 4 nights later", "recipes.muse_b.frames.offsets: {X: 4}"),
+        ("is 5 nights earlier", "recipes.muse_b.frames.offsets: {X: 5}"),
+    ]
 
 
 def test_a_missing_ifu_refuses() -> None:
-    choice = choose(made("2017-06-15"), ifus=(1, 2, 3))
-    assert choice.made is None
-    assert "lacks IFU 3" in choice.refused[0]
+    assert choose(made("2017-06-15"), ifus=(1, 2, 3)).made is None
+    assert refused(made("2017-06-15"), ifus=(1, 2, 3)) == [("lacks IFU 3", "ifus: [1, 2]")]
 
 
 EXPOSURE = frame("OBJECT", "2017-06-16T03:00:00", temp7=10.0)
 
 
-def illum(time: str, temp: float | None) -> object:
+def test_a_flat_without_a_temperature_only_where_no_other_is_near() -> None:
+    best, _, _ = choose_illum([illum("02:59", None), illum("01:30", 10.9)], EXPOSURE)
+    assert best is not None
+    assert best.name.endswith("01:30:00")
+    best, quality, _ = choose_illum([illum("02:50", None)], EXPOSURE)
+    assert best is not None
+    assert quality is not None
+    assert quality.kelvin is None
+    assert "temperatures unknown" in quality.note
+
+
+def test_where_one_is_within_two_hours_those_beyond_are_not_considered() -> None:
+    best, _, note = choose_illum([illum("02:50", 11.2), illum("06:30", 10.0)], EXPOSURE)
+    assert best is None  # of those within two hours none fits: the one in the morning is no help
+    assert "1.2 °C" in note
+
+
+def illum(time: str, temp: float | None) -> RawFrame:
     return frame("ILLUM", f"2017-06-16T{time}:00", temp7=temp)
 
 
 def test_within_two_hours_the_nearest_in_temperature() -> None:
-    best, quality, _ = choose_illum([illum("02:50", 10.9), illum("01:30", 10.1)], EXPOSURE)  # type: ignore[list-item]
+    best, quality, _ = choose_illum([illum("02:50", 10.9), illum("01:30", 10.1)], EXPOSURE)
     assert best is not None
     assert best.name.endswith("01:30:00")
     assert quality is not None
@@ -96,13 +135,13 @@ def test_within_two_hours_the_nearest_in_temperature() -> None:
 
 
 def test_beyond_two_hours_the_nearest_in_time() -> None:
-    best, _, _ = choose_illum([illum("00:10", 10.0), illum("05:30", 10.9)], EXPOSURE)  # type: ignore[list-item]
+    best, _, _ = choose_illum([illum("00:10", 10.0), illum("05:30", 10.9)], EXPOSURE)
     assert best is not None
     assert best.name.endswith("05:30:00")
 
 
 def test_no_illumination_flat_at_another_temperature() -> None:
-    best, _, note = choose_illum([illum("02:50", 11.2)], EXPOSURE)  # type: ignore[list-item]
+    best, _, note = choose_illum([illum("02:50", 11.2)], EXPOSURE)
     assert best is None
     assert "1.2 °C" in note
 
@@ -110,6 +149,16 @@ def test_no_illumination_flat_at_another_temperature() -> None:
 def test_no_illumination_flat_of_another_night() -> None:
     other = frame("ILLUM", "2017-06-17T03:00:00", temp7=10.0)
     assert choose_illum([other], EXPOSURE)[0] is None
+
+
+def statics(
+    ranges: Sequence[tuple[str, DateRange]] = (),
+    folder: Sequence[FileFrame] = (),
+    delivered: Sequence[RawFrame] = (),
+    *,
+    exact: bool = False,
+) -> Static:
+    return choose_static("X", HERE, ranges=ranges, folder=folder, delivered=delivered, exact=exact)
 
 
 def static(path: str, mjd: float | None = None, mode: str = "") -> FileFrame:
@@ -121,37 +170,70 @@ def test_the_first_range_that_fits_wins() -> None:
         ("old.fits", DateRange(None, dt.date(2016, 1, 1))),
         ("new.fits", DateRange(dt.date(2016, 1, 2))),
     ]
-    path, _, _ = choose_static(
-        "X", HERE, ranges=ranges, folder=[static("old.fits"), static("new.fits")], delivered=[]
-    )
-    assert path == "/calib/new.fits"
+    folder = [static("old.fits"), static("new.fits")]
+    chosen = statics(ranges=ranges, folder=folder)
+    assert chosen.path == "/calib/new.fits"
+    assert chosen.quality is not None
+    assert chosen.quality.grade == "as set"
 
 
 def test_a_listed_file_that_is_not_there_is_told() -> None:
-    path, _, note = choose_static(
-        "X", HERE, ranges=[("new.fits", DateRange())], folder=[static("other.fits")], delivered=[]
-    )
-    assert not path
-    assert "new.fits" in note
+    chosen = statics(ranges=[("new.fits", DateRange())], folder=[static("other.fits")])
+    assert not chosen.path
+    assert "new.fits" in chosen.note
 
 
 def test_wide_and_narrow_field_never_mix() -> None:
-    folder = [static("nfm.fits", mode="NFM"), static("wfm.fits", mode="WFM")]
-    assert choose_static("X", HERE, ranges=(), folder=folder, delivered=())[0] == "/calib/wfm.fits"
-    assert not choose_static("X", HERE, ranges=(), folder=folder[:1], delivered=())[0]
+    folder = [static("a.fits", mode="NFM"), static("b.fits", mode="WFM")]
+    assert statics(folder=folder).path == "/calib/b.fits"
+    assert not statics(folder=folder[:1]).path
+
+
+def test_the_name_of_a_file_tells_the_field_where_its_header_does_not() -> None:
+    folder = [static("a_nfm.fits"), static("b_wfm_gto17.fits")]
+    assert statics(folder=folder).path == "/calib/b_wfm_gto17.fits"
+    assert not statics(folder=folder[:1]).path
+    ranges = [("a_nfm.fits", DateRange()), ("b_wfm_gto17.fits", DateRange())]
+    assert statics(ranges=ranges, folder=folder).path == "/calib/b_wfm_gto17.fits"
 
 
 def test_of_several_the_newest_that_is_not_younger() -> None:
     folder = [static("a.fits", 57000), static("b.fits", 57900), static("c.fits", 58000)]
-    path, _, note = choose_static("X", HERE, ranges=(), folder=folder, delivered=())
-    assert path == "/calib/b.fits"
-    assert "of 3" in note
+    chosen = statics(folder=folder)
+    assert chosen.path == "/calib/b.fits"
+    assert "of 3" in chosen.note
 
 
-def test_what_the_archive_delivers_is_valid_from_its_date() -> None:
-    delivered = [
-        frame("GEOMETRY_TABLE", f"{year}-01-01T00:00:00", is_raw=False, ins_mode="WFM")
-        for year in (2015, 2017, 2018)
-    ]
-    path, _, _ = choose_static("X", HERE, ranges=(), folder=(), delivered=delivered)
-    assert "2017-01-01" in path
+def test_a_file_that_is_younger_is_taken_only_without_another_and_told() -> None:
+    chosen = statics(folder=[static("b.fits", 58000), static("a.fits", 59000)])
+    assert chosen.path == "/calib/b.fits"
+    assert chosen.quality is not None
+    assert chosen.quality.grade == "other than asked"
+    assert "younger than the frame" in chosen.note
+    assert statics(folder=[static("b.fits", 58000), static("c.fits")]).path == "/calib/c.fits"
+
+
+def delivered(year: int, mode: str = "WFM-NOAO-N") -> RawFrame:
+    return frame("GEOMETRY_TABLE", f"{year}-01-01T00:00:00", is_raw=False, ins_mode=mode)
+
+
+def test_what_the_archive_delivers_is_valid_from_its_date_until_the_next() -> None:
+    files = [delivered(2018), delivered(2015), delivered(2017)]
+    assert "2017-01-01" in statics(delivered=files).path
+    assert "2015-01-01" in statics(delivered=files[:2]).path
+
+
+def test_what_the_archive_delivers_of_another_field_does_not_end_a_validity() -> None:
+    assert "2015" in statics(delivered=[delivered(2015), delivered(2017, "NFM-AO-N")]).path
+
+
+def test_where_ins_mode_must_match_the_field_alone_is_not_enough() -> None:
+    files = [delivered(2015), delivered(2017, "WFM-AO-N")]
+    assert "2017" in statics(delivered=files).path
+    assert "2015" in statics(delivered=files, exact=True).path
+
+
+def test_the_folder_goes_before_what_the_archive_delivers_and_both_are_told() -> None:
+    chosen = statics(folder=[static("a.fits")], delivered=[delivered(2015)])
+    assert chosen.path == "/calib/a.fits"
+    assert "the archive delivered one, too" in chosen.note

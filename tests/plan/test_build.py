@@ -127,7 +127,7 @@ def test_an_optional_frame_that_is_missing_is_a_note() -> None:
 def test_offsets_accept_another_night() -> None:
     far = [f for f in night("2017-06-18", 0) if f.category == "BIAS"]
     raw = [f for f in night() if f.category != "BIAS"] + far
-    assert "3 nights away" in reasons(plan(raw=raw))
+    assert "is 3 nights later" in reasons(plan(raw=raw))
     blocks = ("muse_flat", "muse_wavecal", "muse_lsf", "muse_twilight", "muse_scibasic")
     text = TWO_PASSES + "".join(
         f"  {block}: {{frames: {{offsets: {{MASTER_BIAS: 3}}}}}}\n" for block in blocks

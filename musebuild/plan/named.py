@@ -1,0 +1,265 @@
+"""Frames that the settings name under `frames:`: a block, a result, a path, folder or glob."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from musebuild.index.model import FileFrame
+from musebuild.plan.associate import choose_made
+from musebuild.plan.blocks import named_results, serving
+from musebuild.plan.made import Candidates, Made, Setup
+from musebuild.plan.model import Input, Missing, Quality
+from musebuild.plan.places import PlannedPath, planned_path
+from musebuild.recipes.model import Need
+from musebuild.settings.nearest import nearest
+from musebuild.settings.sources import is_path
+
+if TYPE_CHECKING:
+    from musebuild.plan.needs import Finder, Found, Subject
+
+EVER = 10**6
+"""Nights: what the settings name is taken whatever its distance."""
+
+
+class Named:
+    """Finds what the settings name.
+
+    Parameters
+    ----------
+    finder : Finder
+        Which knows what is planned.
+    """
+
+    def __init__(self, finder: Finder) -> None:
+        self.finder = finder
+        self.known = finder.known
+        self._paths: dict[tuple[str, str], list[tuple[Made, PlannedPath]]] = {}
+
+    def explicit(self, need: Need, subject: Subject, found: Found) -> None:
+        """Find the frame that the settings name for a category and a night."""
+        category = need.category
+        name = subject.planned.name
+        night = dt.date.fromisoformat(subject.setup.night)
+        sources = subject.planned.block.frames.sources[category]
+        text = next((text for text, span in sources if night in span), "")
+        if not text:
+            self._unnamed(
+                need,
+                found,
+                f"the settings name no {category} for the night {subject.setup.night}",
+                f"add a range that holds it under recipes.{name}.frames.{category}",
+            )
+        elif is_path(text):
+            self._path(need, text, subject, found)
+        elif text in self.known.blocks:
+            recipe = self.known.blocks[text].recipe
+            if serving(category) not in {rule.category for rule in recipe.products}:
+                found.missing.append(
+                    Missing(
+                        category,
+                        f"the block {text} makes no {category}",
+                        f"name another under recipes.{name}.frames.{category}",
+                    )
+                )
+            elif recipe.group_by == "run":
+                self._of_run(need, text, subject, found)
+            elif recipe.group_by == "dataset":
+                self._result(need, text, "", subject, found)
+            else:
+                self.finder.product(need, text, subject, found)
+        else:
+            self._result(need, "", named_results(text, category), subject, found)
+
+    def _of_run(self, need: Need, block: str, subject: Subject, found: Found) -> None:
+        """What a block made of the run of an exposure, in its instrument mode."""
+        category, mode = need.category, subject.setup.ins_mode
+        of_run = [made for made in self.known.made.get(block, ()) if made.run == subject.run]
+        fitting = [made for made in of_run if made.setup.ins_mode == mode]
+        if fitting:
+            self.finder.take(category, fitting[0], category, Quality("as set"), subject, found)
+            return
+        run = f"the run {subject.run}" if subject.run else "a night that belongs to no run"
+        self._unnamed(
+            need,
+            found,
+            f"{block} makes no {category} for {run}" + (f" in the mode {mode}" if of_run else ""),
+            f"add a standard star of that run, or correct `runs`, or take {category} out of "
+            f"recipes.{subject.planned.name}.frames",
+        )
+
+    def _result(self, need: Need, block: str, result: str, subject: Subject, found: Found) -> None:
+        """A result of the same dataset, by the name of its block or its own."""
+        category = need.category
+        made_category = serving(category)
+        makers = [
+            made
+            for tasks in self.known.made.values()
+            if tasks and (not block or tasks[0].block == block)
+            for made in tasks
+            if made.result or block
+            if made_category in made.categories
+        ]
+        fitting = [
+            made
+            for made in makers
+            if made.dataset == subject.dataset and (block or made.result == result)
+        ]
+        name = subject.planned.name
+        wanted = block or f"{category}_{result}"
+        if len(fitting) == 1:
+            self.finder.take(
+                category, fitting[0], made_category, Quality("as set"), subject, found
+            )
+            return
+        if fitting:
+            tasks = " and ".join(made.task for made in fitting)
+            found.missing.append(
+                Missing(
+                    category,
+                    f"{wanted} means several results: {tasks}",
+                    "give each block a `name:` of its own",
+                )
+            )
+            return
+        there = sorted({f"{category}_{made.result}" for made in makers if made.result})
+        reasons = [
+            f"{left.name} is left out: {left.reason}"
+            for maker, lost in self.known.lost.items()
+            if maker in self.known.blocks
+            and any(r.category == made_category for r in self.known.blocks[maker].recipe.products)
+            for _, left in lost
+        ]
+        detail = "; ".join(reasons) or (
+            f"there is {', '.join(there)}" if there else f"no block makes an {category}"
+        )
+        found.missing.append(
+            Missing(
+                category,
+                f"there is no {wanted} for the dataset {subject.dataset} ({detail})",
+                f"correct recipes.{name}.frames.{category}, or declare a block that makes it",
+            )
+        )
+
+    # paths
+
+    def _planned(self, text: str, category: str) -> list[tuple[Made, PlannedPath]]:
+        """Tasks whose products a path means."""
+        key = text, category
+        if key not in self._paths:
+            path = planned_path(text, category, self.known.settings)
+            self._paths[key] = [
+                (made, path)
+                for tasks in self.known.made.values()
+                for made in tasks
+                if path is not None and path.means(made.folder) and path.category(made.categories)
+            ]
+        return self._paths[key]
+
+    def _path(self, need: Need, text: str, subject: Subject, found: Found) -> None:
+        planned = self._planned(text, need.category)
+        if not planned:
+            self._files(need, text, subject, found)
+            return
+        tasks = [made for made, _ in planned]
+        best, note = self._best_of(need, tasks, subject.setup)
+        path = planned[0][1]
+        category = path.category(best.categories)
+        images = str(self.known.blocks[best.block].params.get("filter", "")).split(",")
+        filt = images[path.number - 1] if category == "IMAGE_FOV" and path.number else ""
+        hours = round((best.setup.mjd - subject.setup.mjd) * 24, 3)
+        quality = Quality("as set", hours=hours, note=note)
+        before = len(found.inputs)
+        self.finder.take(need.category, best, category, quality, subject, found, filt)
+        if len(found.inputs) == before:
+            self._unnamed(
+                need,
+                found,
+                f"{need.category}: {text} is {best.task}, which lacks IFU {subject.ifu}",
+                f"name another with recipes.{subject.planned.name}.frames.{need.category}",
+            )
+
+    @staticmethod
+    def _best_of(need: Need, tasks: Sequence[Made], setup: Setup) -> tuple[Made, str]:
+        """Of several tasks that a glob means the nearest that agrees, else the nearest."""
+        if len(tasks) == 1:
+            return tasks[0], ""
+        candidates = Candidates()
+        for made in tasks:
+            candidates.add(made)
+        choice = choose_made(candidates, setup, match=need.match, offset=EVER)
+        if choice.made is None:
+            choice = choose_made(candidates, setup, match=(), offset=EVER)
+        assert choice.made is not None, "there are several"
+        return choice.made, f"nearest of {len(tasks)} that the path means"
+
+    def _files(self, need: Need, text: str, subject: Subject, found: Found) -> None:
+        files = self.known.files.named.get((need.category, text), ())
+        if subject.ifu is not None and len(files) > 1:
+            files = tuple(file for file in files if subject.ifu in _ifus(file, (subject.ifu,)))
+        if not files:
+            reason = f"{need.category}: {text} does not exist or holds no frame"
+            remedy = "correct the path in the settings, or put a file there"
+            places = self._places(need.category)
+            if planned_path(text, need.category, self.known.settings) and places:
+                near = nearest(text.rpartition("/reduced/")[2] or text, places) or places[:2]
+                remedy += f"; products of the plan are {' and '.join(near)} below reduced_path"
+            self._unnamed(need, found, reason, remedy)
+            return
+        chosen, note = _nearest_files(files, subject.setup)
+        found.inputs.extend(
+            Input(
+                need.category,
+                "file",
+                path=file.path,
+                ifu=subject.ifu,
+                quality=Quality("as set", note=note),
+            )
+            for file in chosen
+        )
+        if note:
+            found.notes.append(f"{need.category}: {note}")
+
+    def _places(self, category: str) -> list[str]:
+        """Products of the plan that could be meant, as paths below `reduced_path`."""
+        similar = serving(category)
+        return [
+            f"{made.folder}/{similar}.fits"
+            for tasks in self.known.made.values()
+            for made in tasks
+            if similar in made.categories
+        ]
+
+    @staticmethod
+    def _unnamed(need: Need, found: Found, reason: str, remedy: str) -> None:
+        found.missing.append(Missing(need.category, reason, remedy))
+
+
+def _ifus(file: FileFrame, asked: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """IFUs of a file: its extensions, else the number at the end of its name."""
+    if file.channels:
+        return file.channels
+    stem = file.path.rpartition("/")[2].partition(".")[0]
+    number = stem.rpartition("-")[2]
+    if "-" in stem and len(number) == 2 and number.isdigit():
+        return (int(number),)
+    return asked
+
+
+def _nearest_files(files: Sequence[FileFrame], setup: Setup) -> tuple[list[FileFrame], str]:
+    """One file for each set of IFUs: the nearest in time, then by name; of this INS MODE first."""
+    groups: dict[tuple[int, ...], list[FileFrame]] = {}
+    for file in files:
+        groups.setdefault(_ifus(file), []).append(file)
+
+    def rank(file: FileFrame) -> tuple[bool, float, str]:
+        apart = abs(file.mjd_obs - setup.mjd) if file.mjd_obs is not None else float("inf")
+        return bool(file.ins_mode) and file.ins_mode != setup.ins_mode, apart, file.path
+
+    chosen = [min(group, key=rank) for group in groups.values()]
+    most = max(len(group) for group in groups.values())
+    if most == 1:
+        return chosen, ""
+    name = chosen[0].path.rpartition("/")[2]
+    return chosen, f"{name} is the nearest of {most} that the path means"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-import os
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -70,8 +70,8 @@ def planned_path(text: str, category: str, settings: Settings) -> PlannedPath | 
     settings : Settings
         Where paths start from.
     """
-    place = os.path.normpath(settings.folder / Path(text).expanduser())
-    below = os.path.normpath(settings.reduced_path) + os.sep
+    place = posixpath.normpath(settings.folder / Path(text).expanduser())
+    below = posixpath.normpath(settings.reduced_path) + "/"
     if not place.startswith(below):
         return None
     rest = place.removeprefix(below)

@@ -86,9 +86,9 @@ def touched(
     for one in differences:
         found |= directly(one.keys, blocks)
     below = set(found)
-    for _settings, whole in wholes:
+    for its_settings, whole in wholes:
         for planned in whole.values():  # each follows those whose products it takes
-            if providers(planned, whole) & below:
+            if providers(planned, whole, its_settings) & below:
                 below.add(planned.name)
     order = [*blocks, *sorted(below - blocks.keys())]
     return {name: "itself" if name in found else "below" for name in order if name in below}

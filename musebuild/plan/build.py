@@ -318,11 +318,11 @@ class _Planner:
             first = min(sources, key=lambda made: (made.setup.mjd, made.label))
             found = self.finder.find(Subject(planned, task, first.setup, None, (), run=run))
             if found.missing:
-                self._leave(task, *_told(found.missing), "", wanted=_wanted(found.missing))
+                self._leave(task, *_told(found.missing), "", missing=found.missing)
                 continue
             made = self._made_from(planned, first, label)
             made.exposure = ""
-            folder = f"{self._output_dir(planned)}/{label}"
+            made.folder = folder = f"{top_folder(planned)}/{label}"
             inputs = [*_products(sources, planned), *found.inputs]
             self._add(planned, made, folder, inputs, found.notes, None)
             self.made[planned.name].append(made)

@@ -109,9 +109,7 @@ class Named:
         name = subject.planned.name
         wanted = block or f"{category}_{result}"
         if len(fitting) == 1:
-            self.finder.take(
-                category, fitting[0], made_category, Quality("as set"), subject, found
-            )
+            self.finder.take(category, fitting[0], made_category, Quality("as set"), subject, found)
             return
         if fitting:
             tasks = " and ".join(made.task for made in fitting)

@@ -19,6 +19,7 @@ from tests.archive.commands import raw_files, retrieve
 from tests.archive.conftest import Memory
 from tests.support.archive_server import ArchiveServer, Fault
 from tests.support.projects import MockProject
+from tests.support.waiting import PATIENCE
 
 Capsys = pytest.CaptureFixture[str]
 SCIENCE = "MUSE.2017-06-16T01:34:56.867"
@@ -250,7 +251,7 @@ def test_a_password_typed_at_a_terminal_is_not_shown(
     os.write(main, SECRET.encode() + b"\n")
     until(b"no such text: up to the end")
     os.close(main)
-    assert process.wait(timeout=30) == 0, shown.decode()
+    assert process.wait(PATIENCE) == 0, shown.decode()
     assert b"Logged in as ME." in shown
     assert SECRET.encode() not in shown
     assert f"{SCIENCE}.fits" in raw_files(empty)

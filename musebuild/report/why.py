@@ -150,13 +150,21 @@ def _restored(explanation: Explanation) -> str:
     for name, kind in explanation.missing:
         kinds.setdefault(kind, []).append(name)
     if "edited" in kinds:
-        parts.append(f"{', '.join(kinds['edited'][:MOST])} was edited or replaced in place")
+        parts.append(f"{_files(kinds['edited'], 'was', 'were')} edited or replaced in place")
     if "missing" in kinds:
-        parts.append(f"{', '.join(kinds['missing'][:MOST])} is missing from the reduced tree")
+        parts.append(f"{_files(kinds['missing'], 'is', 'are')} missing from the reduced tree")
     if not parts:
         parts.append("other products lie in its place")
     made = f" (made on {date_text(explanation.made)}, in {span(explanation.seconds)})"
     return f"comes back from the store, without a recipe: {'; '.join(parts)}{made}"
+
+
+def _files(names: list[str], one: str, many: str) -> str:
+    """Files with their verb, the first few by name."""
+    text = ", ".join(names[:MOST])
+    if len(names) > MOST:
+        text += f" and {len(names) - MOST} more"
+    return f"{text} {one if len(names) == 1 else many}"
 
 
 def date_text(iso: str) -> str:

@@ -26,6 +26,7 @@ COMMANDS = {
     "status": "status:StatusCommand",
     "why": "why:WhyCommand",
     "plan": "plan:PlanCommand",
+    "associations": "associations:AssociationsCommand",
     "provenance": "provenance:ProvenanceCommand",
     "info-raw": "info_raw:InfoRawCommand",
     "info-exp": "info_exp:InfoExpCommand",

@@ -1,0 +1,257 @@
+"""What is used for what, and how well it fits: a tree for people, JSON, Graphviz, Mermaid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+from musebuild.plan.model import Input, Invocation, LeftOut, Plan, Quality
+
+SHOWN = 6
+"""Raw frames of one kind that a tree names; more are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """One kind of frame that a task takes from one source; its IFUs folded."""
+
+    task: str
+    tag: str
+    kind: str
+    """raw, file or product."""
+    source: str
+    """Task, or path."""
+    category: str
+    quality: Quality | None
+    files: int = 1
+    """How many: IFUs of a task that is split, extensions of a raw frame."""
+
+
+def _source(wanted: Input, plan: Plan, ifus: bool) -> str:
+    if wanted.kind != "product":
+        return wanted.path
+    return wanted.invocation if ifus else plan.invocations[wanted.invocation].task
+
+
+def associations(
+    plan: Plan, names: Iterable[str], *, ifus: bool = False
+) -> dict[str, list[Association]]:
+    """What each task takes.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    names : iterable of str
+        Invocations.
+    ifus : bool
+        Keep the IFUs of a task apart.
+
+    Returns
+    -------
+    dict
+        Task → its associations, in the order in which its recipe gets them.
+    """
+    found: dict[str, dict[tuple[str, str, str], Association]] = {}
+    for name in names:
+        invocation = plan.invocations[name]
+        task = name if ifus else invocation.task
+        held = found.setdefault(task, {})
+        for wanted in invocation.inputs:
+            source = _source(wanted, plan, ifus)
+            key = wanted.tag, source, wanted.category
+            before = held.get(key)
+            held[key] = Association(
+                task,
+                wanted.tag,
+                wanted.kind,
+                source,
+                wanted.category,
+                before.quality if before else wanted.quality,
+                before.files + 1 if before else 1,
+            )
+    return {task: list(held.values()) for task, held in found.items()}
+
+
+def notes_of(plan: Plan, names: Iterable[str], *, ifus: bool = False) -> dict[str, list[str]]:
+    """Task → what a person should know of its association, each said once."""
+    found: dict[str, dict[str, None]] = {}
+    for name in names:
+        invocation = plan.invocations[name]
+        held = found.setdefault(name if ifus else invocation.task, {})
+        held.update(dict.fromkeys(invocation.notes))
+    return {task: list(held) for task, held in found.items() if held}
+
+
+def quality_text(quality: Quality | None) -> str:
+    """How well a frame fits, in an observer's words."""
+    if quality is None:
+        return ""
+    parts: list[str] = [quality.grade]
+    if quality.nights:
+        count = abs(quality.nights)
+        way = "later" if quality.nights > 0 else "earlier"
+        parts = [f"{count} night{'s' * (count != 1)} {way}"]
+        if quality.grade not in ("other night", "same night"):
+            parts.insert(0, quality.grade)
+    if quality.hours is not None:
+        parts.append(f"{quality.hours:+.1f} h")
+    if quality.kelvin is not None:
+        parts.append(f"{quality.kelvin:+.2f} °C")
+    if quality.note:
+        parts.append(quality.note)
+    return ", ".join(parts)
+
+
+def _named(one: Association) -> str:
+    return one.source if one.kind == "product" else one.source.rpartition("/")[2]
+
+
+def tree_text(
+    plan: Plan,
+    names: Sequence[str],
+    roots: Collection[str],
+    left_out: Collection[LeftOut],
+    *,
+    ifus: bool = False,
+) -> str:
+    """The tree of what is used for what; a task is opened where it comes first.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    names : sequence of str
+        Invocations that were asked for and all that they need.
+    roots : collection of str
+        Those that were asked for.
+    left_out : collection of LeftOut
+        What cannot be planned, with the candidates that were refused.
+    ifus : bool
+        Keep IFUs apart.
+    """
+    held = associations(plan, names, ifus=ifus)
+    notes = notes_of(plan, names, ifus=ifus)
+    tops = dict.fromkeys(_task(plan.invocations[name], ifus) for name in names if name in roots)
+    below = {one.source for name in tops for one in held[name]} if len(tops) > 1 else set()
+    lines: list[str] = []
+    opened: set[str] = set()
+
+    def write(task: str, indent: str) -> None:
+        opened.add(task)
+        by_tag: dict[str, list[Association]] = {}
+        for one in held[task]:
+            by_tag.setdefault(one.tag, []).append(one)
+        for tag, group in by_tag.items():
+            raw = [one for one in group if one.kind == "raw" and one.quality is None]
+            if len(raw) > SHOWN:
+                first, last = _named(raw[0]), _named(raw[-1])
+                lines.append(f"{indent}{tag}: {len(raw)} raw frames, {first} to {last}")
+                group = [one for one in group if one not in raw]
+            for one in group:
+                text = quality_text(one.quality)
+                count = f" ({one.files} IFUs)" if one.kind == "product" and one.files > 1 else ""
+                seen = one.kind == "product" and one.source in opened
+                lines.append(
+                    f"{indent}{tag}: {_named(one)}{count}"
+                    + (f"  [{text}]" if text else "")
+                    + ("  (opened above)" if seen else "")
+                )
+                if one.kind == "product" and not seen and one.source in held:
+                    write(one.source, indent + "    ")
+        lines.extend(f"{indent}note: {note}" for note in notes.get(task, ()))
+
+    for task in [*(t for t in tops if t not in below), *tops]:
+        if task not in opened:
+            lines.append(task)
+            write(task, "    ")
+    for left in left_out:
+        if left.missing:
+            lines.append(f"{left.name}  cannot be planned")
+            lines.extend(_missing_lines(left))
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _missing_lines(left: LeftOut) -> list[str]:
+    lines = []
+    for missing in left.missing:
+        lines.append(f"    {missing.category}: missing: {missing.reason}")
+        lines += [
+            f"        {refused.task} {refused.reason}"
+            + (f"; to accept it: {refused.setting}" if refused.setting else "")
+            for refused in missing.refused
+        ]
+        if missing.remedy:
+            lines.append(f"        to mend it: {missing.remedy}")
+    return lines
+
+
+def _task(invocation: Invocation, ifus: bool) -> str:
+    return invocation.name if ifus else invocation.task
+
+
+def as_json(
+    plan: Plan, names: Sequence[str], left_out: Collection[LeftOut], *, ifus: bool = False
+) -> str:
+    """Every association with its quality, and what is missing, as JSON."""
+    notes = notes_of(plan, names, ifus=ifus)
+    document = {
+        "tasks": [
+            {
+                "task": task,
+                "inputs": [
+                    {key: value for key, value in asdict(one).items() if key != "task"}
+                    for one in held
+                ],
+                "notes": notes.get(task, []),
+            }
+            for task, held in associations(plan, names, ifus=ifus).items()
+        ],
+        "missing": [asdict(left) for left in left_out if left.missing],
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _edges(plan: Plan, names: Sequence[str], ifus: bool) -> dict[tuple[str, str], dict[str, str]]:
+    """(source, task) → tag → quality; raw frames are counted by tag."""
+    edges: dict[tuple[str, str], dict[str, str]] = {}
+    for task, held in associations(plan, names, ifus=ifus).items():
+        counts: dict[str, int] = {}
+        for one in held:
+            if one.kind == "raw" and one.quality is None:
+                counts[one.tag] = counts.get(one.tag, 0) + 1
+                continue
+            edges.setdefault((_named(one), task), {})[one.tag] = quality_text(one.quality)
+        for tag, count in counts.items():
+            edges.setdefault((f"{count} {tag}", task), {})[tag] = ""
+    return edges
+
+
+def _labels(tags: dict[str, str], line: str) -> str:
+    return line.join(f"{tag} ({text})" if text else tag for tag, text in tags.items())
+
+
+def as_dot(plan: Plan, names: Sequence[str], *, ifus: bool = False) -> str:
+    """The associations for Graphviz."""
+    lines = ["digraph associations {", "  rankdir=LR;", "  node [shape=box];"]
+    for (source, task), tags in _edges(plan, names, ifus).items():
+        lines.append(f'  "{source}" -> "{task}" [label="{_labels(tags, chr(92) + "n")}"];')
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def as_mermaid(plan: Plan, names: Sequence[str], *, ifus: bool = False) -> str:
+    """The associations for Mermaid, as many wikis and forges draw it."""
+    numbers: dict[str, int] = {}
+    lines = ["graph LR"]
+
+    def node(name: str) -> str:
+        if name not in numbers:
+            numbers[name] = len(numbers)
+            lines.append(f'  n{numbers[name]}["{name}"]')
+        return f"n{numbers[name]}"
+
+    for (source, task), tags in _edges(plan, names, ifus).items():
+        first, second = node(source), node(task)
+        lines.append(f'  {first} -->|"{_labels(tags, "<br>")}"| {second}')
+    return "\n".join(lines) + "\n"

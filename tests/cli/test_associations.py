@@ -1,0 +1,64 @@
+"""`musebuild associations`: what is used for what, and how well it fits."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.projects import MockProject
+
+SCIPOST = "muse_scipost"
+
+
+def test_the_tree_goes_down_to_the_raw_frames(project: MockProject) -> None:
+    ran = project.run("associations", SCIPOST)
+    assert ran.status == 0, ran.text
+    lines = ran.out.splitlines()
+    assert lines[0].startswith("muse_scipost:")
+    taken = {line.split(":")[0].strip() for line in lines[1:]}
+    assert {"PIXTABLE_OBJECT", "STD_RESPONSE", "MASTER_BIAS", "BIAS", "OFFSET_LIST"} <= taken
+    bias = next(line for line in lines if line.strip().startswith("MASTER_BIAS:"))
+    assert "(2 IFUs)" in bias or ".ifu" not in bias
+    assert "[same night," in bias
+    opened = [line for line in lines if line.strip().startswith("BIAS:")]
+    assert len(opened) == len(set(opened)), "a task is opened once"
+
+
+def test_json_has_every_field_and_ifus_stay_apart_on_request(project: MockProject) -> None:
+    data = json.loads(project.run("associations", "--format", "json", "--ifus", "muse_flat").out)
+    tasks = {task["task"]: task["inputs"] for task in data["tasks"]}
+    flats = [name for name in tasks if name.startswith("muse_flat:")]
+    assert len(flats) == 2
+    assert all(name.endswith((".ifu01", ".ifu02")) for name in flats)
+    for name in flats:
+        bias = next(one for one in tasks[name] if one["tag"] == "MASTER_BIAS")
+        assert bias["source"].rpartition(".")[2] == name.rpartition(".")[2]
+        assert bias["quality"]["grade"] == "same night"
+
+
+def test_graphs_hold_each_task_that_is_used(project: MockProject) -> None:
+    dot = project.run("associations", "--format", "dot", "muse_flat").out
+    assert '"muse_bias:' in dot
+    assert "MASTER_BIAS (same night" in dot
+    mermaid = project.run("associations", "--format", "mermaid", "muse_flat").out
+    assert mermaid.startswith("graph LR\n")
+    assert "MASTER_BIAS (same night" in mermaid
+
+
+def test_what_is_missing_is_shown_with_what_would_mend_it(project: MockProject) -> None:
+    for path in (project.folder / "raw").iterdir():
+        # Without standard star there is no response.
+        if b"'STD " in path.read_bytes()[:28800] or b"'STD'" in path.read_bytes()[:28800]:
+            path.unlink()
+    out = project.run("associations", SCIPOST).out
+    assert "cannot be planned" in out
+    assert "STD_RESPONSE: missing: no STD_RESPONSE within 5 nights" in out
+    assert "to mend it: add raw STD frames of that night to raw_path" in out
+
+
+def test_names_and_formats_that_do_not_exist_are_refused(project: MockProject) -> None:
+    ran = project.run("associations", "muse_scipots")
+    assert ran.status == 2
+    assert "muse_scipost" in ran.err
+    ran = project.run("associations", "--format", "jsn")
+    assert ran.status == 2
+    assert "did you mean json" in ran.err

@@ -71,6 +71,8 @@ def verify_frame(path: Path) -> Verdict:
     """
     hdus, checked, start = 0, 0, 0
     faults: list[str] = []
+    with_sum: list[str] = []
+    without: list[str] = []
     try:
         with open_frame(path) as file:
             for unit in units(file, path):
@@ -85,6 +87,7 @@ def verify_frame(path: Path) -> Verdict:
                     name = f"HDU {unit.index}"
                     if header.get("EXTNAME"):
                         name += f" ({header['EXTNAME']})"
+                    (with_sum if check_sum else without).append(name)
                     if data_sum and data_sum != str(data):
                         faults.append(f"{name}: its data are not those that were written")
                     elif check_sum.strip("0"):
@@ -93,9 +96,26 @@ def verify_frame(path: Path) -> Verdict:
                         if whole not in (0, ALL_ONES):
                             faults.append(f"{name}: its header is not the one that was written")
                 start = unit.data_start + length
+            rest = _rest(file, start)
+            if rest:
+                # The standard allows it, but a damaged XTENSION card looks just so.
+                faults.append(f"{rest:,} bytes after HDU {hdus - 1} are no HDU")
     except UNREADABLE as error:
         raise unreadable(path, error) from error
+    if with_sum:
+        # Who writes CHECKSUM writes it in each HDU: where it is missing, the card is damaged.
+        faults += [f"{name}: its CHECKSUM cannot be read" for name in without]
     return Verdict(hdus, checked, tuple(faults))
+
+
+def _rest(file: BufferedIOBase, start: int) -> int:
+    """Bytes from a place to the end of a file; 0 where they are but zeros."""
+    file.seek(start)
+    size, empty = 0, True
+    while data := file.read(PIECE):
+        size += len(data)
+        empty = empty and not data.strip(b"\0")
+    return 0 if empty else size
 
 
 def judge(path: Path) -> Verdict:

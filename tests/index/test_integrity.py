@@ -52,6 +52,22 @@ def test_any_changed_bit_is_seen(
     assert judge(path).status == "damaged"
 
 
+@pytest.mark.parametrize("card", [b"XTENSION= 'IMAGE   '", b"CHECKSUM= '", b"DATASUM = '"])
+@pytest.mark.parametrize("place", range(9))
+def test_a_damaged_card_hides_nothing(tmp_path: Path, card: bytes, place: int) -> None:
+    path = write(tmp_path / "a.fits")
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(card, 2880) + place] ^= 2
+    path.write_bytes(bytes(whole))
+    assert judge(path).status == "damaged"
+
+
+def test_zeros_after_the_last_hdu_are_no_damage(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.fits")
+    path.write_bytes(path.read_bytes() + b"\0" * 2880)
+    assert judge(path).status == "good"
+
+
 def test_it_tells_data_from_header(tmp_path: Path) -> None:
     path = write(tmp_path / "a.fits")
     with fits.open(path) as hdus:

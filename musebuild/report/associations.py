@@ -84,7 +84,7 @@ def notes_of(plan: Plan, names: Iterable[str], *, ifus: bool = False) -> dict[st
     return {task: list(held) for task, held in found.items() if held}
 
 
-def quality_text(quality: Quality | None) -> str:
+def fit_text(quality: Quality | None) -> str:
     """How well a frame fits, in an observer's words."""
     if quality is None:
         return ""
@@ -150,7 +150,7 @@ def tree_text(
                 lines.append(f"{indent}{tag}: {len(raw)} raw frames, {first} to {last}")
                 group = [one for one in group if one not in raw]
             for one in group:
-                text = quality_text(one.quality)
+                text = fit_text(one.quality)
                 count = f" ({one.files} IFUs)" if one.kind == "product" and one.files > 1 else ""
                 seen = one.kind == "product" and one.source in opened
                 lines.append(
@@ -222,7 +222,7 @@ def _edges(plan: Plan, names: Sequence[str], ifus: bool) -> dict[tuple[str, str]
             if one.kind == "raw" and one.quality is None:
                 counts[one.tag] = counts.get(one.tag, 0) + 1
                 continue
-            edges.setdefault((_named(one), task), {})[one.tag] = quality_text(one.quality)
+            edges.setdefault((_named(one), task), {})[one.tag] = fit_text(one.quality)
         for tag, count in counts.items():
             edges.setdefault((f"{count} {tag}", task), {})[tag] = ""
     return edges

@@ -9,25 +9,15 @@ from typing import Any
 from musebuild.cache.store import Store
 from musebuild.engine.resolve import Resolution
 from musebuild.plan.model import Input, Invocation, Plan
+from musebuild.report.associations import fit_text
 from musebuild.report.listing import WORDS, reason_of
 from musebuild.report.spans import span
 
 
 def quality_text(wanted: Input) -> str:
     """How well an associated frame fits, in brackets; empty where nothing was chosen."""
-    quality = wanted.quality
-    if quality is None:
-        return ""
-    parts: list[str] = [quality.grade]
-    if quality.nights:
-        parts.append(f"{abs(quality.nights)} nights {'later' if quality.nights > 0 else 'before'}")
-    if quality.hours is not None and abs(quality.hours) >= 0.05:
-        parts.append(f"{quality.hours:+.1f} h")
-    if quality.kelvin is not None:
-        parts.append(f"{quality.kelvin:+.1f} °C")
-    if quality.note:
-        parts.append(quality.note)
-    return f"  [{', '.join(parts)}]"
+    text = fit_text(wanted.quality)
+    return f"  [{text}]" if text else ""
 
 
 def _inputs(invocation: Invocation) -> list[str]:

@@ -35,6 +35,8 @@ from musebuild.settings.model import Settings
 
 SETTINGS_NAME = "settings.yml"
 SETTINGS_VARIABLE = "MUSEBUILD_SETTINGS"
+PROBLEMS_TOLD = 5
+"""Files that cannot be used, and are named where there is no other."""
 
 
 def find_settings(given: str | None, folder: Path, environment: Mapping[str, str]) -> Path:
@@ -165,11 +167,13 @@ class Project:
         report = self.scan_report
         frames = raw_frames(self.db, self.settings)
         if not frames:
-            broken = len(report.problems)
+            told = [str(problem) for problem in report.problems[:PROBLEMS_TOLD]]
+            if len(report.problems) > PROBLEMS_TOLD:
+                told.append(f"and {len(report.problems) - PROBLEMS_TOLD} more")
             raise UsageError(
                 f"there is no raw frame below {self.settings.raw_path}",
                 where=str(self.settings.where("raw_path")),
-                why=f"{broken} files there cannot be read as FITS frames" if broken else None,
+                why="\n".join(["what lies there cannot be used:", *told]) if told else None,
                 remedy="put MUSE raw frames there, correct raw_path, "
                 "or simulate a night with `musebuild simulate DIR`",
             )

@@ -192,3 +192,16 @@ def test_simulate_wants_a_folder(project: MockProject) -> None:
     check(project.run("simulate"), "wants a folder")
     check(project.run("simulate", "x", "--ifus", "99"), "There is no IFU 99")
     check(project.run("simulate", "x", "--ifus", "one"), "is no list of IFUs")
+
+
+def test_where_no_file_can_be_used_each_is_named_with_its_reason(project: MockProject) -> None:
+    for path in (project.folder / "raw").iterdir():
+        path.unlink()
+    (project.folder / "raw" / "login.fits").write_text("<html>Please log in</html>")
+    (project.folder / "raw" / "empty.fits").write_bytes(b"")
+    ran = project.run("list")
+    assert ran.status == 2
+    assert "there is no raw frame below" in ran.err
+    assert "login.fits: " in ran.err
+    assert "empty.fits: " in ran.err
+    assert "Traceback" not in ran.text

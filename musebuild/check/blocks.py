@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from musebuild.plan.blocks import BlockError, PlannedBlock, made_by, plan_blocks, result_name
+from musebuild.plan.blocks import BlockError, PlannedBlock, made_by, plan_blocks, result_names
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
 from musebuild.settings.problems import Problem, problem_at
@@ -107,7 +107,7 @@ def place_of(planned: PlannedBlock) -> str:
         own = planned.name if planned.name != recipe.name else recipe.folder
         return (block.output_dir or own).strip("/")
     own = recipe.output_dir if planned.name == recipe.name else planned.name
-    return f"{(block.output_dir or own).strip('/')}/{result_name(planned)}"
+    return f"{(block.output_dir or own).strip('/')}/{'+'.join(result_names(planned))}"
 
 
 def kinds(planned: PlannedBlock, blocks: Mapping[str, PlannedBlock]) -> set[str]:

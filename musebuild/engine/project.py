@@ -24,6 +24,7 @@ from musebuild.index.frames import raw_frames
 from musebuild.index.migrations import INDEX_MIGRATIONS
 from musebuild.index.model import FileIndex, RawFrame
 from musebuild.index.scan import ScanReport, scan
+from musebuild.index.selection import select_exposures
 from musebuild.plan.build import make_plan
 from musebuild.plan.model import Plan
 from musebuild.recipes.catalogue import load_catalogue
@@ -187,7 +188,9 @@ class Project:
     @cached_property
     def plan(self) -> Plan:
         """Every invocation that the settings need."""
-        return make_plan(self.settings, self.raw, self.files, self.catalogue)
+        raw = self.raw
+        selections = select_exposures(self.db, self.settings)
+        return make_plan(self.settings, raw, self.files, self.catalogue, selections)
 
     @cached_property
     def digests(self) -> DigestMemory:

@@ -51,6 +51,17 @@ class RawFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class Selected:
+    """The exposures that a selection of the settings selects."""
+
+    exposures: frozenset[str] = frozenset()
+    """Their names."""
+    problem: str = ""
+    """Why the selection cannot be made; empty: it was."""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FileFrame:
     """A calibration file from outside of the raw frames: static, or named in the settings."""
 

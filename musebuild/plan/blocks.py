@@ -261,7 +261,7 @@ def providers(
                 found |= {
                     other.name
                     for other in blocks.values()
-                    if result_name(other) == name
+                    if name in result_names(other)
                     and any(rule.category == serving(category) for rule in other.recipe.products)
                 }
     return found - {planned.name}
@@ -272,6 +272,14 @@ def result_name(planned: PlannedBlock) -> str:
     if planned.recipe.group_by != "dataset":
         return ""
     return planned.block.label or planned.recipe.suffix
+
+
+def result_names(planned: PlannedBlock) -> tuple[str, ...]:
+    """Names of all that a block makes of a dataset: one for each of `names_with_selection`."""
+    named = planned.block.extra.get("names_with_selection")
+    if named and planned.recipe.group_by == "dataset":
+        return tuple(named)
+    return (result_name(planned),)
 
 
 def _ordered(planned: Iterable[PlannedBlock], settings: Settings) -> list[PlannedBlock]:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from musebuild.errors import PlanError
-from musebuild.index.model import FileIndex, RawFrame
-from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks, result_name
+from musebuild.index.model import FileIndex, RawFrame, Selected
+from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks
 from musebuild.plan.checks import check_datasets, check_source
 from musebuild.plan.made import Made, Setup
 from musebuild.plan.model import Input, Invocation, LeftOut, Missing, Plan, Wanted
 from musebuild.plan.names import closure, select
 from musebuild.plan.needs import Finder, Known, Subject
 from musebuild.plan.places import top_folder
+from musebuild.plan.selecting import Choice, choices, listed, refused_keys
 from musebuild.plan.sequences import Group, exposures, sequences, too_small
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
-
-LATER = ("select", "names_with_selection", "exclude_flags", "use_scale", "max_exps", "DPR_TYPE")
-"""Keys of blocks that would change what is combined, and that the plan does not know yet."""
 
 
 class _Planner:
@@ -31,18 +30,23 @@ class _Planner:
         raw: Iterable[RawFrame],
         files: FileIndex,
         catalogue: Mapping[str, Recipe],
+        selections: Mapping[str, Mapping[str, Selected]],
     ) -> None:
         self.settings = settings
+        self.selections = selections
         self.catalogue = catalogue
         ordered, self.left_out = plan_blocks(settings, catalogue)
         self.blocks = {planned.name: planned for planned in ordered}
         self.raw: dict[str, list[RawFrame]] = defaultdict(list)
         delivered: dict[str, list[RawFrame]] = defaultdict(list)
         excluded: dict[str, list[RawFrame]] = defaultdict(list)
+        self.flags: dict[str, tuple[str, ...]] = {}
         for frame in raw:
             if frame.excluded:
                 excluded[frame.category].append(frame)
             else:
+                if frame.flags:
+                    self.flags[frame.name] = frame.flags
                 (self.raw if frame.is_raw else delivered)[frame.category].append(frame)
         self.invocations: dict[str, Invocation] = {}
         self.made: dict[str, list[Made]] = defaultdict(list)
@@ -60,16 +64,9 @@ class _Planner:
         self.left_out += check_datasets(self.settings, self.datasets, counts)
         for planned in self.blocks.values():
             check_source(planned, self.blocks, self.settings)
-            unknown = [key for key in LATER if planned.block.extra.get(key)]
-            if unknown:
-                self.left_out.append(
-                    LeftOut(
-                        planned.name,
-                        f"musebuild does not know {', '.join(unknown)} yet",
-                        f"take it out of recipes.{planned.name} to reduce without a selection",
-                        error=True,
-                    )
-                )
+            refused = refused_keys(planned)
+            if refused is not None:
+                self.left_out.append(refused)
                 continue
             if planned.recipe.group_by == "sequence":
                 self._sequences(planned)
@@ -240,50 +237,69 @@ class _Planner:
         for source in self.made[planned.source]:
             if source.dataset and categories <= set(source.categories):
                 by_dataset[source.dataset].append(source)
-        for dataset in sorted(self.datasets):
-            sources = by_dataset.get(dataset, [])
-            result = result_name(planned)
-            label = f"{dataset}_{result}" if result else dataset
-            task = f"{planned.name}:{label}"
-            lost = [
-                name
-                for name in self.why
-                if name.partition(":")[0] == planned.source
-                and self.left_datasets.get(name) == dataset
-            ]
-            if lost:
+        for choice in choices(planned, self.selections.get(planned.name, {})):
+            for dataset in sorted(self.datasets):
+                self._dataset(planned, choice, dataset, by_dataset.get(dataset, []))
+
+    def _dataset(
+        self, planned: PlannedBlock, choice: Choice, dataset: str, sources: Sequence[Made]
+    ) -> None:
+        """What a block makes of the chosen exposures of one dataset."""
+        label = f"{dataset}_{choice.result}" if choice.result else dataset
+        task = f"{planned.name}:{label}"
+        if choice.problem:
+            self._leave(task, choice.problem, choice.remedy, dataset)
+            return
+        lost = [
+            name
+            for name in self.why
+            if name.partition(":")[0] == planned.source
+            and self.left_datasets.get(name) == dataset
+            and not choice.against(name.partition(":")[2], self.flags)
+        ]
+        chosen, notes = choice.choose(sources, self.flags)
+        if lost:
+            self._leave(
+                task,
+                f"{len(lost)} of its {len(lost) + len(chosen)} exposures cannot be reduced: "
+                f"{', '.join(lost[:3])}{' …' if len(lost) > 3 else ''}",
+                "mend those first, or exclude the exposures with frames.exclude.OBJECT",
+                dataset,
+            )
+            return
+        if len(chosen) < choice.least:
+            if choice.told and sources:
                 self._leave(
                     task,
-                    f"{len(lost)} of its {len(lost) + len(sources)} exposures cannot be reduced: "
-                    f"{', '.join(lost[:3])}{' …' if len(lost) > 3 else ''}",
-                    "mend those first, or exclude the exposures with frames.exclude.OBJECT",
+                    f"{choice.told} takes {len(chosen)} of {len(sources)} exposures, and "
+                    f"it needs at least {choice.least}: {listed(notes)}",
+                    f"change what recipes.{planned.name} selects, or the flags of the "
+                    "exposures (`musebuild flag`)",
                     dataset,
                 )
-                continue
-            if len(sources) < planned.recipe.least:
-                if sources:
-                    self._leave(
-                        task,
-                        f"{len(sources)} exposure, and {planned.recipe.name} needs at least "
-                        f"{planned.recipe.least}",
-                        f"take the block {planned.name} out, or add exposures",
-                        dataset,
-                        error=False,
-                    )
-                continue
-            latest = max(sources, key=lambda made: (made.setup.mjd, made.label))
-            ifus = tuple(sorted({i for made in sources for i in made.by_ifu if i is not None}))
-            subject = Subject(planned, task, latest.setup, None, ifus, dataset)
-            found = self.finder.find(subject)
-            if found.missing:
-                self._leave(task, *_told(found.missing), dataset, missing=found.missing)
-                continue
-            made = self._made_from(planned, latest, label)
-            made.exposure, made.result = "", result
-            inputs = _products(sources, planned)
-            made.folder = folder = f"{top_folder(planned)}/{label}"
-            self._add(planned, made, folder, [*inputs, *found.inputs], found.notes, None)
-            self.made[planned.name].append(made)
+            elif sources:
+                self._leave(
+                    task,
+                    f"{len(chosen)} exposure, and {planned.recipe.name} needs at least "
+                    f"{choice.least}",
+                    f"take the block {planned.name} out, or add exposures",
+                    dataset,
+                    error=False,
+                )
+            return
+        latest = max(chosen, key=lambda made: (made.setup.mjd, made.label))
+        ifus = tuple(sorted({i for made in chosen for i in made.by_ifu if i is not None}))
+        subject = Subject(planned, task, latest.setup, None, ifus, dataset)
+        found = self.finder.find(subject)
+        if found.missing:
+            self._leave(task, *_told(found.missing), dataset, missing=found.missing)
+            return
+        made = self._made_from(planned, latest, label)
+        made.exposure, made.result = "", choice.result
+        inputs = _products(chosen, planned)
+        made.folder = folder = f"{top_folder(planned)}/{label}"
+        self._add(planned, made, folder, [*inputs, *found.inputs], [*found.notes, *notes], None)
+        self.made[planned.name].append(made)
 
     def _runs(self, planned: PlannedBlock) -> None:
         """One task for each run and instrument mode."""
@@ -502,6 +518,7 @@ def make_plan(
     raw: Iterable[RawFrame],
     files: FileIndex,
     catalogue: Mapping[str, Recipe],
+    selections: Mapping[str, Mapping[str, Selected]] = MappingProxyType({}),
 ) -> Plan:
     """Every invocation that the settings need, each with its input frames.
 
@@ -515,6 +532,9 @@ def make_plan(
         Static calibrations, and files that the settings name.
     catalogue : mapping
         Recipes by name.
+    selections : mapping, optional
+        Block → name of a selection (empty: that of `select`) → the exposures that it selects. A
+        combination whose selection is not among them is left out.
 
     Returns
     -------
@@ -526,5 +546,5 @@ def make_plan(
     PlanError
         Blocks contradict each other.
     """
-    planner = _Planner(settings, raw, files, catalogue)
+    planner = _Planner(settings, raw, files, catalogue, selections)
     return planner.plan()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from musebuild.index.columns import MJD_ZERO, night_of
-from musebuild.index.model import FileFrame, FileIndex, RawFrame
+from musebuild.index.model import FileFrame, FileIndex, RawFrame, Selected
 from musebuild.plan.build import make_plan
 from musebuild.plan.model import Plan
 from musebuild.recipes.catalogue import load_catalogue
@@ -104,7 +105,10 @@ recipes:
 
 
 def plan(
-    text: str = TWO_PASSES, raw: list[RawFrame] | None = None, index: FileIndex | None = None
+    text: str = TWO_PASSES,
+    raw: list[RawFrame] | None = None,
+    index: FileIndex | None = None,
+    selections: Mapping[str, Mapping[str, Selected]] | None = None,
 ) -> Plan:
     """The plan of settings over frames."""
     return make_plan(
@@ -112,6 +116,7 @@ def plan(
         night() if raw is None else raw,
         files() if index is None else index,
         load_catalogue(),
+        selections or {},
     )
 
 

@@ -275,11 +275,10 @@ def test_blocks_that_cannot_run_are_left_out_with_what_depends_on_them() -> None
     assert "zap: " in told
 
 
-def test_a_selection_that_is_not_known_yet_is_never_ignored() -> None:
-    made = plan(
-        TWO_PASSES.replace("muse_exp_combine: {", "muse_exp_combine: {exclude_flags: true, ")
-    )
-    assert "muse_exp_combine: musebuild does not know exclude_flags yet" in reasons(made)
+@pytest.mark.parametrize("key", ["use_scale: {from: imphot}", "DPR_TYPE: OBJECT"])
+def test_what_is_not_known_yet_is_never_ignored(key: str) -> None:
+    made = plan(TWO_PASSES.replace("muse_exp_combine: {", f"muse_exp_combine: {{{key}, "))
+    assert f"muse_exp_combine: musebuild does not know {key.partition(':')[0]} yet" in reasons(made)
     assert not [n for n in made.invocations if n.startswith("muse_exp_combine")]
 
 

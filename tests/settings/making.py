@@ -70,6 +70,7 @@ BLOCKS = st.fixed_dictionaries(
         "use_scale": st.fixed_dictionaries({"from": NAMES}, optional={"bands": st.lists(NAMES)}),
         "DPR_TYPE": one_or_more(NAMES),
         "max_exps": st.integers(1, 100),
+        "min_exps": st.integers(2, 100),
         "filters": st.lists(NAMES, max_size=3),
         "mean_waves": st.lists(st.floats(4000, 10000), max_size=3),
     },

@@ -1,0 +1,79 @@
+"""Selections of exposures by conditions on tables of the index."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from sqlite_utils import Database
+
+from musebuild.index.model import Selected
+from musebuild.settings.conditions import ConditionError, guarded, make_condition
+from musebuild.settings.model import Settings
+
+NAMES: Mapping[str, str] = {"raw": "name", "flags": "exposure"}
+"""Table → its column with the name of the exposure."""
+
+
+def select_exposures(db: Database, settings: Settings) -> dict[str, dict[str, Selected]]:
+    """What each selection of the settings selects, as plain data for the plan.
+
+    Parameters
+    ----------
+    db : Database
+        After a scan.
+    settings : Settings
+        With `select` and `names_with_selection` of its blocks.
+
+    Returns
+    -------
+    dict
+        Block → name of the selection (empty: that of `select`) → exposures. A selection that
+        cannot be made says why; it selects none.
+    """
+    found: dict[str, dict[str, Selected]] = {}
+    for name, block in settings.blocks.items():
+        if not block.enabled:
+            continue
+        given = {"": block.extra.get("select"), **(block.extra.get("names_with_selection") or {})}
+        chosen = {key: _selected(db, tables) for key, tables in given.items() if tables}
+        if chosen:
+            found[name] = chosen
+    return found
+
+
+def _selected(db: Database, tables: Mapping[str, Any]) -> Selected:
+    """Exposures for which the condition on any of the tables holds."""
+    exposures: set[str] = set()
+    for table, given in tables.items():
+        column = NAMES.get(table)
+        if column is None:
+            return Selected(
+                problem=f"musebuild cannot select by the table {table} yet",
+                remedy=f"use a condition on {' or '.join(NAMES)}",
+            )
+        try:
+            known = [one.name for one in db.table(table).columns]
+            condition = make_condition(given, table, known)
+            with guarded(db.conn, [table]):
+                exposures.update(
+                    str(row[0])
+                    for row in db.conn.execute(
+                        f'SELECT DISTINCT "{column}" FROM "{table}" WHERE (\n{condition.sql}\n)',
+                        condition.parameters,
+                    ).fetchall()
+                    if row[0] is not None
+                )
+        except ConditionError as error:
+            near = f"; did you mean {' or '.join(error.near)}?" if error.near else ""
+            return Selected(
+                problem=f"{error.message}{near}",
+                remedy=f"correct the condition on {table}; `musebuild check` shows its place",
+            )
+        except sqlite3.Error as error:
+            return Selected(
+                problem=f"the condition on {table} fails: {error}",
+                remedy=f"correct the condition on {table}",
+            )
+    return Selected(frozenset(exposures))

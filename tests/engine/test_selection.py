@@ -1,0 +1,104 @@
+"""Selections of exposures, from the settings and flags to what runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from musebuild.engine.project import Project
+from musebuild.engine.settled import fingerprint
+from musebuild.index.selection import select_exposures
+from tests.support.frames import write_raw
+from tests.support.projects import MockProject
+
+FIRST, SECOND, THIRD = (f"2017-06-16T01:3{n}:56.867" for n in (4, 6, 8))
+
+
+@pytest.fixture
+def three(project: MockProject) -> MockProject:
+    """A project with three exposures, whose combination leaves flagged ones out."""
+    write_raw(project.folder / "raw", "OBJECT", THIRD, tpl="2017-06-16T01:34:08", target="FIELD")
+    project.settings["recipes"]["muse_exp_combine"]["exclude_flags"] = True
+    project.write()
+    return project
+
+
+def test_a_flag_reruns_the_combination_alone_and_its_end_restores_it(three: MockProject) -> None:
+    three.build()
+    cube = next(three.reduced.glob("exp_combine/FIELD_drs/DATACUBE_FINAL*"))
+    first = cube.read_bytes()
+    before = len(three.journal)
+    assert "up to date" in three.build().out
+    assert three.ask("flag", "add", "SATELLITE", SECOND).status == 0
+    three.build()
+    assert three.ran_since(before) == {"muse_exp_combine": 1}
+    assert cube.read_bytes() != first
+    shown = three.ask("info", "muse_exp_combine").out
+    assert f"{SECOND} is left out: flagged SATELLITE" in " ".join(shown.split())
+    assert three.ask("flag", "remove", "SATELLITE", SECOND).status == 0
+    after = len(three.journal)
+    three.build()
+    assert not three.ran_since(after), "it comes back from the store"
+    assert cube.read_bytes() == first
+
+
+def test_a_flag_changes_what_a_remembered_build_rests_on(three: MockProject) -> None:
+    def now() -> str:
+        own = Project(three.folder / "settings.yml")
+        assert own.raw
+        try:
+            return fingerprint(own, [])
+        finally:
+            own.close()
+
+    before = now()
+    assert now() == before
+    three.ask("flag", "add", "SATELLITE", FIRST)
+    flagged = now()
+    three.ask("flag", "remove", "SATELLITE", FIRST)
+    assert len({before, flagged, now()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "problem"),
+    [
+        ({"raw": f"name < '{THIRD}' AND category = 'OBJECT'"}, {FIRST, SECOND}, ""),
+        ({"raw": {"name": [FIRST, THIRD]}}, {FIRST, THIRD}, ""),
+        ({"flags": "flag = 'SATELLITE'"}, {SECOND}, ""),
+        ({"flags": {"flag": "SATELLITE"}, "raw": f"name = '{FIRST}'"}, {FIRST, SECOND}, ""),
+        ({"raw": "1 = 0"}, set(), ""),
+        ({"raw": "EXPTME > 1"}, set(), "no column EXPTME; did you mean EXPTIME"),
+        (
+            {"raw": "abs(DET_BINX * 0 - 9223372036854775807 - 1) > 0"},
+            set(),
+            "the condition on raw fails",
+        ),
+        ({"qa_raw": "SP_seeing < 1"}, set(), "cannot select by the table qa_raw yet"),
+    ],
+)
+def test_what_conditions_select(
+    three: MockProject, given: dict[str, object], expected: set[str], problem: str
+) -> None:
+    three.ask("flag", "add", "SATELLITE", SECOND)
+    three.settings["recipes"]["muse_exp_combine"]["names_with_selection"] = {"best": given}
+    three.write()
+    own = Project(three.folder / "settings.yml")
+    assert own.raw
+    selected = select_exposures(own.db, own.settings)["muse_exp_combine"]["best"]
+    assert selected.exposures == expected
+    assert problem in selected.problem
+    assert bool(problem) == bool(selected.problem)
+    own.close()
+
+
+def test_several_combinations_of_one_block(three: MockProject) -> None:
+    block = three.settings["recipes"]["muse_exp_combine"]
+    block["names_with_selection"] = {
+        "early": {"raw": f"name < '{THIRD}'"},
+        "one": {"raw": {"name": THIRD}},
+    }
+    three.write()
+    ran = three.run("run", "-c")
+    assert (three.reduced / "exp_combine" / "FIELD_early").is_dir()
+    assert not (three.reduced / "exp_combine" / "FIELD_one").exists()
+    told = " ".join(ran.text.split())
+    assert "the selection one with exclude_flags takes 1 of 3 exposures" in told

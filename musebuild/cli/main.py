@@ -81,6 +81,15 @@ class HelpCommand(Help):  # type: ignore[misc]
 
     name = "help"
 
+    def parse_execute(self, in_args: Sequence[str]) -> int:
+        """doit's own, but a reader that has seen enough is no error."""
+        try:
+            status = int(super().parse_execute(in_args) or 0)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return reader_has_left()
+        return status
+
     def print_usage(self, cmds: Any) -> None:
         """Print the commands."""
         print("musebuild: make for VLT/MUSE data reduction\n")

@@ -283,10 +283,11 @@ def test_help_names_every_command(project: MockProject) -> None:
         assert command in project.run("help", command).out
 
 
-def test_output_into_a_closed_pipe_is_no_error(built: MockProject) -> None:
+@pytest.mark.parametrize("command", ["info 'muse_*'", "help run"])
+def test_output_into_a_closed_pipe_is_no_error(command: str, built: MockProject) -> None:
     ran = subprocess.run(
         f"'{sys.executable}' -c 'import sys; from musebuild.cli.main import main; "
-        f"sys.exit(main(sys.argv[1:]))' info 'muse_*' | head -1",
+        f"sys.exit(main(sys.argv[1:]))' {command} | head -1",
         shell=True,
         cwd=built.folder,
         capture_output=True,

@@ -88,15 +88,64 @@ def test_cubes_are_combined_without_their_cosmic_rays(here: Path, method: Any) -
     assert np.nanmean(white) == pytest.approx(100, abs=0.2)
 
 
-def test_equal_weights_are_no_weights(here: Path) -> None:
-    files = three(here)
-    mpdaf_combine(files, method="pysigclip", nclip=3.0)
+@pytest.mark.parametrize("nclip", [5.0, 2.5, 2.0])
+@pytest.mark.parametrize("mad", [False, True])
+def test_equal_weights_are_no_weights(mad: bool, nclip: float, here: Path) -> None:
+    # Nine cubes with outliers: what is rejected depends on the centre of the clipping.
+    rng = np.random.default_rng(3)
+    files = []
+    for number in range(9):
+        data = rng.normal(100, 1, SHAPE)
+        data[rng.random(SHAPE) < 0.02] += 30
+        files.append(cube(here, number, data))
+    mpdaf_combine(files, method="pysigclip", nclip=nclip, mad=mad)
     plain = fits.getdata("DATACUBE_FINAL.fits", "DATA")
+    left = fits.getdata("EXPMAP_CUBE.fits", "DATA")
     for path in Path.cwd().glob("*.fits"):
         path.unlink()
     dates = [fits.getval(path, "DATE-OBS") for path in files]
-    mpdaf_combine(files, weights=dict.fromkeys(dates, 2.0), nclip=3.0)
+    mpdaf_combine(files, weights=dict.fromkeys(dates, 2.0), nclip=nclip, mad=mad)
+    np.testing.assert_array_equal(fits.getdata("EXPMAP_CUBE.fits", "DATA"), left)
     np.testing.assert_allclose(fits.getdata("DATACUBE_FINAL.fits", "DATA"), plain, rtol=1e-5)
+    assert nclip > 2 or left.min() < 9, "nothing was rejected, and so nothing is shown"
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"weights": -3.0}, "weights must be 0 or above"),
+        ({"weights": 0.0}, "weights must be 0 or above"),
+        ({"weights": float("nan")}, "weights must be 0 or above"),
+        ({"scales": 0.0}, "a flux scale must be above 0"),
+        ({"nclip": [1.0, 2.0, 3.0]}, "nclip has 3 numbers"),
+        ({"weights": 2.0, "var": "stat_mean"}, "has no effect"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(
+    params: dict[str, Any], message: str, here: Path
+) -> None:
+    files = three(here)
+    dates = [fits.getval(path, "DATE-OBS") for path in files]
+    given = {
+        name: dict.fromkeys(dates, value) if name in ("weights", "scales") else value
+        for name, value in params.items()
+    }
+    with pytest.raises(RecipeError, match=message):
+        mpdaf_combine(files, **given)
+    assert not list(Path.cwd().iterdir())
+
+
+@pytest.mark.parametrize("lacking", ["STAT", "DATE-OBS"])
+def test_a_cube_that_lacks_what_is_needed_is_named(lacking: str, here: Path) -> None:
+    files = three(here)
+    with fits.open(files[1], mode="update") as hdus:
+        if lacking == "STAT":
+            del hdus["STAT"]
+        else:
+            del hdus[0].header["DATE-OBS"]
+    with pytest.raises(RecipeError, match=f"{files[1].name} has no .*{lacking}"):
+        mpdaf_combine(files)
+    assert not list(Path.cwd().iterdir())
 
 
 def test_weights_and_scales_are_those_of_the_exposures(here: Path) -> None:

@@ -72,12 +72,14 @@ def mpdaf_combine(
     warnings.filterwarnings("ignore", message=".*contains multiple slashes.*")
     files = list(datacube_final)
     _check_choice(files, method, mosaic=mosaic, output_wcs=output_wcs, weights=weights)
-    dates = [str(fits.getval(path, "DATE-OBS")) for path in files]
+    dates = [_date(path) for path in files]
     _check_grids(files, output_wcs if mosaic else None)
     for path in files:
         _check_filled(path)
     named = [str(path) for path in files]
     factor = _by_exposure(scales, dates, "scales", 1.0)
+    share = _by_exposure(weights, dates, "weights", 1.0)
+    _check_numbers(factor, share, nclip, var if weights else "propagate")
     offset = _by_exposure(flux_offsets, dates, "flux_offsets", 0.0)
     if (scales or flux_offsets) and method.endswith("median"):
         raise RecipeError(
@@ -91,7 +93,6 @@ def mpdaf_combine(
         cubes = CubeList(named, **changed)
     clip = nclip if isinstance(nclip, float) else tuple(nclip)
     if weights:
-        share = _by_exposure(weights, dates, "weights", 1.0)
         place = _places(files, output_wcs) if mosaic else [(0, 0)] * len(files)
         data, variance, exposures, counts = weighted_mean(
             files, cubes.shape, place, factor, offset, share, nmax, clip, nstop, mad=mad
@@ -143,6 +144,54 @@ def _check_choice(
     if weights and method.endswith("median"):
         raise RecipeError(
             f"the method {method} knows no weights", remedy="set method: sigclip, or pysigclip"
+        )
+
+
+def _date(path: Path) -> str:
+    """DATE-OBS of a cube that has data and variances.
+
+    MPDAF's C code ends the process where there are none.
+    """
+    with fits.open(path, memmap=True) as hdus:
+        lacking = [name for name in ("DATA", "STAT") if name not in hdus]
+        if lacking:
+            raise RecipeError(
+                f"{path.name} has no extension {' and none '.join(lacking)}",
+                remedy="combine cubes as muse_scipost and muse_scipost_make_cube make them",
+            )
+        date = hdus[0].header.get("DATE-OBS")
+    if not date:
+        raise RecipeError(
+            f"{path.name} has no DATE-OBS, by which its exposure is known",
+            remedy="combine cubes as muse_scipost and muse_scipost_make_cube make them",
+        )
+    return str(date)
+
+
+def _check_numbers(
+    scales: Sequence[float],
+    weights: Sequence[float],
+    nclip: float | Sequence[float],
+    variance: str,
+) -> None:
+    if not all(np.isfinite(scale) and scale > 0 for scale in scales):
+        raise RecipeError(
+            "a flux scale must be above 0",
+            remedy="correct scales; to leave an exposure out, see exclude_flags and select",
+        )
+    if not all(np.isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
+        raise RecipeError(
+            "weights must be 0 or above, and one of them above 0", remedy="correct weights"
+        )
+    if not isinstance(nclip, float) and len(nclip) != 2:
+        raise RecipeError(
+            f"nclip has {len(nclip)} numbers",
+            remedy="give one, or two for values below and above: nclip: [3, 5]",
+        )
+    if variance != "propagate":
+        raise RecipeError(
+            f"with weights the variance is propagated, and var: {variance} has no effect",
+            remedy="leave out var, or weights",
         )
 
 
@@ -271,7 +320,7 @@ def weighted_mean(
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], list[list[int]]]:
     """Weighted mean of cubes after sigma clipping, plane by plane.
 
-    Values are clipped about their unweighted mean (`mad`: median) as long as more than `nstop`
+    Values are clipped about their unweighted median, as MPDAF does, as long as at least `nstop`
     remain; the variance is Σ w²σ² / (Σ w)².
 
     Returns
@@ -328,11 +377,12 @@ def _clipped(
         kept = np.where(good, data, np.nan)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # spaxels without any value
+            # MPDAF clips about the median, whatever the width is measured by.
+            centre = np.nanmedian(kept, axis=0)
             if mad:
-                centre = np.nanmedian(kept, axis=0)
                 sigma = 1.4826 * np.nanmedian(np.abs(kept - centre), axis=0)
             else:
-                centre, sigma = np.nanmean(kept, axis=0), np.nanstd(kept, axis=0)
+                sigma = np.nanstd(kept, axis=0)
         inside = good & (data >= centre - low * sigma) & (data <= centre + high * sigma)
         again = np.where(inside.sum(axis=0) >= nstop, inside, good)
         if (again == good).all():

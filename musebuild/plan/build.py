@@ -51,6 +51,7 @@ class _Planner:
         self.invocations: dict[str, Invocation] = {}
         self.made: dict[str, list[Made]] = defaultdict(list)
         self.why: dict[str, LeftOut] = {}
+        self._made_of: dict[tuple[str, str], tuple[str, ...]] = {}
         self.left_datasets: dict[str, str] = {}
         self.lost: dict[str, list[tuple[Setup, LeftOut]]] = defaultdict(list)
         self.finder = Finder(
@@ -131,7 +132,7 @@ class _Planner:
             planned.name,
             group.label,
             group.setup,
-            tuple(r.category for r in made_by(recipe, planned.params, first.category)),
+            self._categories(planned, first.category),
             raw=first.category,
             dataset=dataset,
             run=first.run,
@@ -213,10 +214,11 @@ class _Planner:
             made.folder = folder = f"{top_folder(planned)}/{source.label}"
             self._add(planned, made, folder, [*inputs, *found.inputs], found.notes, None)
             self.made[planned.name].append(made)
+        held = {made.label for made in self.made[planned.source]}
         for task, left in list(self.why.items()):
             # What was left out altogether has no record, and still must be told of below.
             block, _, label = task.partition(":")
-            if block == planned.source and not self._has(block, label):
+            if block == planned.source and label not in held:
                 dataset = self.left_datasets.get(task, "")
                 if not dataset:
                     continue
@@ -228,8 +230,13 @@ class _Planner:
                     because=left.name,
                 )
 
-    def _has(self, block: str, label: str) -> bool:
-        return any(made.label == label for made in self.made[block])
+    def _categories(self, planned: PlannedBlock, raw: str) -> tuple[str, ...]:
+        """What a block makes of a raw category; the same for all of its exposures."""
+        key = planned.name, raw
+        if key not in self._made_of:
+            rules = made_by(planned.recipe, planned.params, raw)
+            self._made_of[key] = tuple(rule.category for rule in rules)
+        return self._made_of[key]
 
     def _datasets(self, planned: PlannedBlock) -> None:
         categories = set(planned.recipe.takes.values())
@@ -348,7 +355,7 @@ class _Planner:
             planned.name,
             label,
             source.setup,
-            tuple(rule.category for rule in made_by(planned.recipe, planned.params, source.raw)),
+            self._categories(planned, source.raw),
             raw=source.raw,
             dataset=source.dataset,
             run=source.run,

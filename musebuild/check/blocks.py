@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 
 from musebuild.plan.blocks import BlockError, PlannedBlock, made_by, plan_blocks, result_names
+from musebuild.plan.places import path_makers, top_folder
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
 from musebuild.settings.problems import Problem, problem_at
+from musebuild.settings.sources import is_path
 
 
 def check_blocks(
@@ -102,12 +102,10 @@ def place_of(planned: PlannedBlock) -> str:
 
     Two blocks with the same place write the same folders wherever both apply.
     """
-    recipe, block = planned.recipe, planned.block
-    if recipe.group_by == "sequence":
-        own = planned.name if planned.name != recipe.name else recipe.folder
-        return (block.output_dir or own).strip("/")
-    own = recipe.output_dir if planned.name == recipe.name else planned.name
-    return f"{(block.output_dir or own).strip('/')}/{'+'.join(result_names(planned))}"
+    top = top_folder(planned)
+    if planned.recipe.group_by == "sequence":
+        return top
+    return f"{top}/{'+'.join(result_names(planned))}"
 
 
 def kinds(planned: PlannedBlock, blocks: Mapping[str, PlannedBlock]) -> set[str]:
@@ -152,14 +150,12 @@ def _places(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem]
 
 
 def products_of_paths(settings: Settings, blocks: Iterable[PlannedBlock]) -> set[str]:
-    """Paths of `frames` that lie where a block writes, so that they need not exist yet."""
-    tops = tuple(place_of(planned).rstrip("/") for planned in blocks)
-    found = set()
-    for block in settings.blocks.values():
-        for sources in block.frames.sources.values():
-            for text, _ in sources:
-                place = os.path.normpath(settings.folder / Path(text).expanduser())
-                below = f"{settings.reduced_path}{os.sep}"
-                if place.startswith(tuple(f"{below}{top.partition('/')[0]}/" for top in tops)):
-                    found.add(text)
-    return found
+    """Paths of `frames` that mean a product of the plan, so that they need not exist yet."""
+    named = {planned.name: planned for planned in blocks}
+    return {
+        text
+        for block in settings.blocks.values()
+        for category, sources in block.frames.sources.items()
+        for text, _ in sources
+        if is_path(text) and path_makers(text, category, settings, named)
+    }

@@ -117,6 +117,19 @@ def _strange(value: Any, parameter: Parameter) -> list[str]:
     return [part for part in given if part not in parameter.items] if parameter.items else []
 
 
+def _unknown(
+    settings: Settings, keys: tuple[str, ...], plugin: str, allowed: Iterable[str]
+) -> Problem:
+    return problem_at(
+        settings,
+        keys,
+        f"{plugin} has no parameter {keys[-1]}",
+        of_key=True,
+        nearest=tuple(nearest(keys[-1], allowed)),
+        allowed=", ".join(allowed) or "none",
+    )
+
+
 def check_python(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem]:
     """Every parameter that a Python recipe does not take, or wants and is not given.
 
@@ -136,16 +149,7 @@ def check_python(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Pro
         for name, value in planned.block.params.items():
             keys = ("recipes", planned.name, "params", name)
             if name not in allowed:
-                problems.append(
-                    problem_at(
-                        settings,
-                        keys,
-                        f"{recipe.plugin} has no parameter {name}",
-                        of_key=True,
-                        nearest=tuple(nearest(name, allowed)),
-                        allowed=", ".join(allowed) or "none",
-                    )
-                )
+                problems.append(_unknown(settings, keys, recipe.plugin, allowed))
                 continue
             try:
                 fit(value, allowed[name])
@@ -190,16 +194,7 @@ def check_parameters(
         for name in planned.block.params:
             keys = ("recipes", planned.name, "params", name)
             if name not in allowed:
-                problems.append(
-                    problem_at(
-                        settings,
-                        keys,
-                        f"{planned.recipe.plugin} has no parameter {name}",
-                        of_key=True,
-                        nearest=tuple(nearest(name, allowed)),
-                        allowed=", ".join(allowed),
-                    )
-                )
+                problems.append(_unknown(settings, keys, planned.recipe.plugin, allowed))
                 continue
             value, parameter = planned.params[name], allowed[name]
             wrong, choices = check_parameter(value, parameter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from musebuild.engine.project import Project
@@ -13,14 +14,53 @@ from musebuild.index.model import RawFrame
 from musebuild.report.tables import FORMATS, Rows, render
 from musebuild.settings.nearest import nearest
 
-FORMAT: dict[str, Any] = {
-    "name": "format",
-    "long": "format",
-    "type": str,
-    "default": "text",
-    "metavar": "FORMAT",
-    "help": "text, json, csv or ecsv",
-}
+
+def format_option(
+    text: str, *, default: str = "text", choices: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The option `--format` of a command."""
+    return {
+        "name": "format",
+        "long": "format",
+        "type": str,
+        "default": default,
+        "metavar": "|".join(choices) or "FORMAT",
+        "help": text,
+    }
+
+
+def output_option(text: str) -> dict[str, Any]:
+    """The option `-o` of a command that can write into a file."""
+    return {
+        "name": "output",
+        "short": "o",
+        "long": "output",
+        "type": str,
+        "default": "",
+        "metavar": "FILE",
+        "help": text,
+    }
+
+
+def write_file(path: str | Path, text: str, what: str) -> None:
+    """Write what a command was asked to write.
+
+    Raises
+    ------
+    UsageError
+        It cannot be written there.
+    """
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{what} cannot be written to {path}",
+            why=error.strerror,
+            remedy="name a file in a folder that you can write",
+        ) from None
+
+
+FORMAT = format_option("text, json, csv or ecsv")
 DATE: dict[str, Any] = {
     "name": "date",
     "long": "date",

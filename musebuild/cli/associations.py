@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from musebuild.cli.asking import one_of
+from musebuild.cli.asking import format_option, one_of
 from musebuild.cli.base import ProjectCommand
 from musebuild.errors import UsageError
 from musebuild.plan.names import closure, concerned, select
@@ -22,14 +22,7 @@ class AssociationsCommand(ProjectCommand):
     doc_usage = "[EXPOSURE|NIGHT|BLOCK|TASK ...]"
     doc_description = None
     cmd_options = (
-        {
-            "name": "format",
-            "long": "format",
-            "type": str,
-            "default": "text",
-            "metavar": "|".join(FORMATS),
-            "help": "a tree, or what programs read and draw",
-        },
+        format_option("a tree, or what programs read and draw", choices=FORMATS),
         {
             "name": "ifus",
             "long": "ifus",

@@ -11,6 +11,7 @@ from typing import Any
 
 from musebuild.cache.ledger import now
 from musebuild.cache.store import Store
+from musebuild.cli.asking import output_option, write_file
 from musebuild.cli.base import BaseCommand, ProjectCommand
 from musebuild.cli.build import build
 from musebuild.engine.build import BuildOptions
@@ -40,17 +41,7 @@ class LockCommand(ProjectCommand):
     doc_purpose = "write settings.lock: all that the products rest on, and their digests"
     doc_usage = "[TASK|GROUP|PATTERN ...]"
     doc_description = None
-    cmd_options = (
-        {
-            "name": "output",
-            "short": "o",
-            "long": "output",
-            "type": str,
-            "default": "",
-            "metavar": "FILE",
-            "help": "the lock file (default: settings.lock beside the settings)",
-        },
-    )
+    cmd_options = (output_option("the lock file (default: settings.lock beside the settings)"),)
 
     def run(self, params: Any, args: list[str]) -> int:
         """Lock what is made."""
@@ -153,7 +144,7 @@ class ReproduceCommand(BaseCommand):
                 shutil.rmtree(temporary, ignore_errors=True)
         for name, text in (("json", reproduction_json), ("junit", reproduction_junit)):
             if params[name]:
-                _write(Path(params[name]), text(found))
+                write_file(params[name], text(found), "the report")
         sys.stdout.write(reproduction_text(found))
         return 0 if found.agrees else 1
 
@@ -193,14 +184,3 @@ def _stores(lock: Lock, path: Path) -> list[Store]:
     texts = given if isinstance(given, list) else [given]
     base = path.parent / str(lock.settings.get("workdir") or ".")
     return [Store([base / str(text)]) for text in texts if (base / str(text) / "objects").is_dir()]
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"the report {path} cannot be written",
-            why=error.strerror,
-            remedy="name a file in a folder that you can write",
-        ) from None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
+from musebuild.cli.asking import format_option, one_of, output_option, write_file
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.world import ProjectWorld
-from musebuild.errors import UsageError
 from musebuild.plan.names import closure, concerned, select
 from musebuild.report.graph import graph_dot, graph_html, graph_json, graph_mermaid, nodes_of
 from musebuild.report.listing import with_failures
@@ -24,32 +23,13 @@ class PlanCommand(ProjectCommand):
     doc_usage = "[TASK|GROUP|PATTERN ...]"
     doc_description = None
     cmd_options = (
-        {
-            "name": "format",
-            "long": "format",
-            "type": str,
-            "default": "json",
-            "metavar": "|".join(FORMATS),
-            "help": "what to write",
-        },
-        {
-            "name": "output",
-            "short": "o",
-            "long": "output",
-            "type": str,
-            "default": "",
-            "metavar": "FILE",
-            "help": "write it into a file",
-        },
+        format_option("what to write", default="json", choices=FORMATS),
+        output_option("write it into a file"),
     )
 
     def run(self, params: Any, args: list[str]) -> int:
         """Write the graph of what names stand for and need; hashes nothing."""
-        if params["format"] not in FORMATS:
-            raise UsageError(
-                f"there is no format {params['format']}",
-                remedy=f"choose of {', '.join(FORMATS)}",
-            )
+        form = one_of(params["format"], FORMATS, "--format")
         project = self.project(params)
         try:
             plan = project.plan
@@ -57,25 +37,18 @@ class PlanCommand(ProjectCommand):
             found = ProjectWorld(project).resolve(names)
             resolutions = with_failures(found, project.ledger.tasks())
             left_out = concerned(plan.left_out, args, project.settings.datasets)
-            if params["format"] == "json":
+            if form == "json":
                 text = graph_json(plan, names, resolutions, left_out)
             else:
                 nodes = nodes_of(plan, names, resolutions)
-                if params["format"] == "html":
+                if form == "html":
                     text = graph_html(nodes, left_out, f"Plan of {project.settings.folder.name}")
                 else:
-                    text = (graph_dot if params["format"] == "dot" else graph_mermaid)(nodes)
+                    text = (graph_dot if form == "dot" else graph_mermaid)(nodes)
         finally:
             project.close()
-        if not params["output"]:
+        if params["output"]:
+            write_file(params["output"], text, "the plan")
+        else:
             sys.stdout.write(text)
-            return 0
-        try:
-            Path(params["output"]).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(
-                f"the plan cannot be written to {params['output']}",
-                why=error.strerror,
-                remedy="name a file in a folder that you can write",
-            ) from None
         return 0

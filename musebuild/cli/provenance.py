@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from musebuild.cli.asking import format_option, one_of, output_option
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.provenance import Frame, Historian
 from musebuild.errors import UsageError
@@ -21,23 +22,8 @@ class ProvenanceCommand(ProjectCommand):
     doc_usage = "FILE"
     doc_description = None
     cmd_options = (
-        {
-            "name": "format",
-            "long": "format",
-            "type": str,
-            "default": "text",
-            "metavar": "|".join(FORMATS),
-            "help": "a tree, W3C PROV as JSON or PROV-N, an RO-Crate",
-        },
-        {
-            "name": "output",
-            "short": "o",
-            "long": "output",
-            "type": str,
-            "default": "",
-            "metavar": "FILE",
-            "help": "write it there; of an RO-Crate the folder, or a name that ends in .zip",
-        },
+        format_option("a tree, W3C PROV as JSON or PROV-N, an RO-Crate", choices=FORMATS),
+        output_option("write it there; of an RO-Crate the folder, or a name that ends in .zip"),
     )
 
     def run(self, params: Any, args: list[str]) -> int:
@@ -47,12 +33,8 @@ class ProvenanceCommand(ProjectCommand):
                 "musebuild provenance wants one file",
                 remedy="musebuild provenance reduced/0.1/…/DATACUBE_FINAL.fits",
             )
-        if params["format"] not in FORMATS:
-            raise UsageError(
-                f"there is no format {params['format']}",
-                remedy=f"choose of {', '.join(FORMATS)}",
-            )
-        if params["format"] == "ro-crate" and not params["output"]:
+        form = one_of(params["format"], FORMATS, "--format")
+        if form == "ro-crate" and not params["output"]:
             raise UsageError(
                 "an RO-Crate is a folder or a zip file", remedy="name it with -o DIR or -o FILE.zip"
             )
@@ -63,7 +45,7 @@ class ProvenanceCommand(ProjectCommand):
         finally:
             project.close()
         try:
-            _write(frame, path, params["format"], params["output"])
+            _write(frame, path, form, params["output"])
         except OSError as error:
             raise UsageError(
                 f"the provenance cannot be written to {params['output']}",

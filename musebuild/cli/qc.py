@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from musebuild.cli.asking import DATE, FORMAT, format_of, one_of, show
+from musebuild.cli.asking import DATE, FORMAT, format_of, one_of, output_option, show
 from musebuild.cli.base import ProjectCommand
 from musebuild.errors import UsageError
 from musebuild.report import qc
@@ -57,16 +57,9 @@ class QcCommand(ProjectCommand):
             "metavar": "ifu|night",
             "help": "--plot: what has a panel of its own (default: ifu)",
         },
-        {
-            "name": "output",
-            "short": "o",
-            "long": "output",
-            "type": str,
-            "default": "",
-            "metavar": "FILE",
-            "help": "--plot: PNG, PDF or SVG file (default: on the screen; without one "
-            "qc_CATEGORY.png)",
-        },
+        output_option(
+            "--plot: PNG, PDF or SVG file (default: on the screen; without one qc_CATEGORY.png)"
+        ),
     )
 
     def run(self, params: Any, args: list[str]) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from musebuild.cli.asking import format_option, one_of
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.build import machine_of
 from musebuild.engine.forecast import forecast
 from musebuild.engine.world import ProjectWorld
-from musebuild.errors import UsageError
 from musebuild.plan.names import closure, concerned, select
 from musebuild.report.listing import fold, with_failures
 from musebuild.report.status import status_json, status_text
@@ -33,22 +33,12 @@ class StatusCommand(ProjectCommand):
             "default": 0,
             "help": "recipes side by side for the estimate (default: as many as cores)",
         },
-        {
-            "name": "format",
-            "long": "format",
-            "type": str,
-            "default": "text",
-            "metavar": "text|json",
-            "help": "text, or JSON with the state of each invocation",
-        },
+        format_option("text, or JSON with the state of each invocation", choices=FORMATS),
     )
 
     def run(self, params: Any, args: list[str]) -> int:
         """Print it; hashes nothing."""
-        if params["format"] not in FORMATS:
-            raise UsageError(
-                f"there is no format {params['format']}", remedy="choose of text, json"
-            )
+        form = one_of(params["format"], FORMATS, "--format")
         project = self.project(params)
         try:
             plan = project.plan
@@ -58,7 +48,7 @@ class StatusCommand(ProjectCommand):
             workers = params["num_process"] or machine_of(project).cores
             found = forecast(project, resolutions, world.known, workers)
             left_out = concerned(plan.left_out, args, project.settings.datasets)
-            if params["format"] == "json":
+            if form == "json":
                 sys.stdout.write(status_json(resolutions, left_out, found))
             else:
                 lines = fold(plan, names, resolutions)

@@ -13,9 +13,14 @@ from typing import Any
 
 from musebuild.errors import FrameError
 from musebuild.fits.headers import read_headers
+from musebuild.recipes.crash import backtrace, memory_images
 from musebuild.recipes.logs import MOST_ERRORS, MOST_WARNINGS, messages, read_log
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
 from musebuild.recipes.safe_path import safe_name
+
+
+INNERMOST = 6
+"""Functions told of after a crash, as many as a failure shows."""
 
 
 def set_of_frames(inputs: tuple[tuple[str, str], ...]) -> str:
@@ -79,30 +84,40 @@ class EsorexRunner:
         ]
         # Our own log directory and home: a person's esorex.rc must not change what is made.
         environment = {**os.environ, "HOME": str(base), "TMPDIR": str(base)}
-        done = subprocess.run(
-            command,
-            cwd=output,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        with memory_images(output):
+            done = subprocess.run(
+                command,
+                cwd=output,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
         lines = read_log(call.log)
         errors = messages(lines, "ERROR")
         warnings = tuple(messages(lines, "WARNING")[:MOST_WARNINGS])
         told = done.stdout.decode("utf-8", "replace").splitlines()
         if done.returncode < 0:
             name = signal.Signals(-done.returncode).name
-            crash = name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")
+            if name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL"):
+                where = backtrace(command[0], output)
+                with call.log.open("a", encoding="utf-8") as log:
+                    log.write("\n".join([f"crashed with {name}:", *where]) + "\n")
+                return RecipeOutcome(
+                    (),
+                    return_code=done.returncode,
+                    failure=f"the recipe crashed in the C library ({name})",
+                    # The innermost functions; all of them are in the log.
+                    errors=tuple(where[:INNERMOST]),
+                    kind="crash",
+                )
             return RecipeOutcome(
                 (),
                 return_code=done.returncode,
-                failure=f"the recipe crashed in the C library ({name})"
-                if crash
-                else f"the recipe was killed ({name})",
+                failure=f"the recipe was killed ({name})",
                 errors=tuple((errors or told)[-MOST_ERRORS:]),
-                kind="crash" if crash else "killed",
+                kind="killed",
             )
         if done.returncode:
             tail = errors or [line for line in told if line.strip()]

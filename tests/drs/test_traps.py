@@ -68,11 +68,17 @@ def test_a_failed_recipe_tells_its_last_errors_and_its_log(reduction: Reduction)
 
 
 @pytest.mark.parametrize(
-    ("number", "message"),
-    [(signal.SIGSEGV, "crashed in the C library"), (signal.SIGKILL, "killed")],
+    ("number", "message", "name"),
+    [
+        (signal.SIGSEGV, "crashed in the C library", "python-cpl"),
+        (signal.SIGSEGV, "crashed in the C library", "esorex"),
+        (signal.SIGKILL, "killed", "python-cpl"),
+    ],
 )
-def test_a_recipe_that_dies(reduction: Reduction, bench: Path, number: int, message: str) -> None:
-    folder = other_project(bench / "dying", reduction)
+def test_a_recipe_that_dies(
+    reduction: Reduction, bench: Path, number: int, message: str, name: str
+) -> None:
+    folder = other_project(bench / "dying", reduction, cpl={"runner": name})
     process = subprocess.Popen(
         [MUSEBUILD, "run", "muse_bias"], cwd=folder, stdout=subprocess.PIPE, text=True
     )

@@ -252,16 +252,12 @@ class Finder:
     ) -> None:
         """Take the products of a task, of the IFUs that the subject holds where it is split."""
         by_ifu = made.by_ifu
-        if None in by_ifu:
-            chosen = [by_ifu[None]]
-        elif subject.ifu is not None:
-            chosen = [by_ifu[subject.ifu]] if subject.ifu in by_ifu else []
-        else:
-            chosen = [by_ifu[ifu] for ifu in subject.ifus if ifu in by_ifu]
-        found.inputs.extend(
-            Input(tag, "product", "", name, category, filt, None, made.date, quality)
-            for name in chosen
-        )
+        ifus = (None,) if None in by_ifu else subject.wanted
+        for ifu in ifus:
+            if ifu in by_ifu:
+                found.inputs.append(
+                    Input(tag, "product", "", by_ifu[ifu], category, filt, None, made.date, quality)
+                )
 
     def _not_made(self, need: Need, block: str, subject: Subject, offset: int) -> Missing:
         category, setup = need.category, subject.setup

@@ -18,7 +18,6 @@ from musebuild.recipes.logs import MOST_ERRORS, MOST_WARNINGS, messages, read_lo
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
 from musebuild.recipes.safe_path import safe_name
 
-
 INNERMOST = 6
 """Functions told of after a crash, as many as a failure shows."""
 

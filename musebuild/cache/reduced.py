@@ -14,6 +14,7 @@ from musebuild.cache.model import Manifest
 from musebuild.cache.place import sweep_parts, write_atomically
 from musebuild.cache.steps import step
 from musebuild.cache.store import Store
+from musebuild.cache.trees import is_note
 from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
 
@@ -157,7 +158,7 @@ class ReducedTree:
             return
         if is_as_placed(str(path), known):
             return
-        if path.is_file() and (self._holds(path) or (known is None and _is_note(path))):
+        if path.is_file() and (self._holds(path) or (known is None and is_note(path))):
             # What the store has is ours: placed before the database was lost, or by a build
             # that died before it could tell.
             return
@@ -185,8 +186,16 @@ class ReducedTree:
 
         Files that were edited since stay, and are forgotten as ours.
         """
+        return self._take_out(self._placed_by(task))
+
+    def remove_all(self) -> list[str]:
+        """Take everything of ours out of the tree, as `remove` does; what was removed."""
+        placed = self.ledger.all_placed().values()
+        return self._take_out([one for one in placed if Path(one.path).is_relative_to(self.root)])
+
+    def _take_out(self, files: Iterable[Placed]) -> list[str]:
+        files = list(files)
         removed = []
-        files = self._placed_by(task)
         for placed in files:
             if is_as_placed(placed.path, placed):
                 with contextlib.suppress(OSError):
@@ -219,8 +228,9 @@ def _in_the_way(path: Path) -> StoreError:
     return StoreError(
         f"{path.name} is in the way, and musebuild did not make it",
         where=str(path),
-        remedy=f"move it away (mv {path} {path}.old), or choose another `version` or "
-        "`output_dir` in the settings; then run `doit` again",
+        remedy="move it aside with `musebuild adopt` (which can be undone) or by hand "
+        f"(mv {path} {path}.old), or choose another `version` or `output_dir` in the settings; "
+        "then run `doit` again",
     )
 
 
@@ -230,17 +240,6 @@ def _says(path: Path, text: str) -> bool:
         return path.is_file() and path.read_text(encoding="utf-8") == text
     except (OSError, ValueError):
         return False
-
-
-def _is_note(path: Path) -> bool:
-    """Whether a file is a note that `place` wrote."""
-    if path.suffix != ".json":
-        return False
-    try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(note, dict) and "musebuild" in note
 
 
 def _placed(path: str, task: str, name: str) -> Placed:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from musebuild.cache.trees import is_ours, own_name
 from musebuild.index.database import own_path
 from musebuild.index.files import named_paths
 from musebuild.settings.model import DateRange, Settings
@@ -45,7 +46,20 @@ def check_paths(settings: Settings, made: Collection[str] = ()) -> list[Problem]
                 f"{settings.db} is another tool's: it is left alone, and {used.name} beside it is "
                 "used",
                 severity="warning",
-                remedy=f"to be rid of this line: db: {used.name}",
+                remedy=f"`musebuild adopt` takes over the flags in it; "
+                f"to be rid of this line: db: {used.name}",
+            )
+        )
+    tree = settings.reduced_path
+    if not is_ours(tree):
+        problems.append(
+            problem_at(
+                settings,
+                ("reduced_path",),
+                f"{tree} holds what another tool made: it is left alone, and "
+                f"{own_name(tree).name} beside it is used",
+                severity="warning",
+                remedy="`musebuild adopt` takes its place, and moves aside what is in the way",
             )
         )
     for path in settings.observers_logs:

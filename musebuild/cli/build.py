@@ -11,6 +11,7 @@ from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile,
 
 from musebuild.check.whole import refuse_mistakes
 from musebuild.cli.base import ProjectCommand
+from musebuild.engine.adopting import refuse_foreign
 from musebuild.engine.build import Build, BuildOptions, selection
 from musebuild.engine.lock import LOCK_NAME, read_lock, refuse_departures
 from musebuild.engine.project import Project
@@ -77,6 +78,7 @@ def build(
             current.settle(names)
         if stale:
             refuse_mistakes(project, {current.plan.invocations[n].block for n in stale})
+            refuse_foreign(project, (current.plan.invocations[name] for name in stale))
             current.begin(stale)
         if stale or reporter not in ("console", "quiet"):
             single = current.selected if options.single else None
@@ -119,7 +121,7 @@ def settled_summary(project: Project, settled: Settled, seconds: float) -> Build
         saved_seconds=settled.saved_seconds,
         left_out=list(settled.left_out),
         problems=list(settled.problems),
-        results=str(project.settings.reduced_path),
+        results=str(project.reduced),
         seconds=seconds,
     )
 

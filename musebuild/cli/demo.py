@@ -70,7 +70,7 @@ class DemoCommand(BaseCommand):
         try:
             options = BuildOptions(workers=params["num_process"], command="musebuild demo")
             summary = build(project, [], options, sys.stdout)
-            reduced = project.settings.reduced_path
+            reduced = project.reduced
             version = project.drs.version
         finally:
             project.close()

@@ -123,7 +123,7 @@ class InfoCommand(ProjectCommand):
                 resolutions[name],
                 history.get(name, {}),
                 project.store,
-                project.settings.reduced_path,
+                project.reduced,
             )
             for name in shown
         ]
@@ -170,7 +170,7 @@ class InfoCommand(ProjectCommand):
         for name, value in (
             ("settings", settings.path),
             ("raw frames", settings.raw_path),
-            ("reduced", settings.reduced_path),
+            ("reduced", project.reduced),
             ("store", settings.cache[0]),
         ):
             sys.stdout.write(f"{name + ':':<12}{value}\n")

@@ -43,6 +43,7 @@ COMMANDS = {
     "qc": "qc:QcCommand",
     "ingest": "ingest:IngestCommand",
     "flag": "flag:FlagCommand",
+    "adopt": "adopt:AdoptCommand",
     "init": "init:InitCommand",
     "simulate": "simulate:SimulateCommand",
     "retrieve": "retrieve:RetrieveCommand",

@@ -29,7 +29,7 @@ REPORTERS = {
 
 def log_folder(project: Project) -> Path:
     """Where the logs of builds go: `cpl.log_dir`, else `logs` in the reduced tree."""
-    return project.settings.cpl.log_dir or project.settings.reduced_path / "logs"
+    return project.settings.cpl.log_dir or project.reduced / "logs"
 
 
 def build_log(project: Project, number: int) -> Path:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from musebuild.cache.trees import own_tree
 from musebuild.check.touched import meant, touched
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.project import Project
@@ -74,11 +75,16 @@ class SettingsCommand(ProjectCommand):
 
 
 def _as_used(value: Value, settings: Settings) -> Value:
-    """The database that is used, where the settings name one of another tool."""
-    used = own_path(settings.db)
-    if value.keys != ("db",) or used == settings.db:
+    """The database and the reduced tree that are used, where others made what is named."""
+    if value.keys == ("db",):
+        named, used = settings.db, own_path(settings.db)
+    elif value.keys == ("reduced_path",):
+        named, used = settings.reduced_path, own_tree(settings.reduced_path)
+    else:
         return value
-    origin = f"{value.origin} names {settings.db.name}, which is not musebuild's"
+    if used == named:
+        return value
+    origin = f"{value.origin} names {named.name}, which is not musebuild's"
     return replace(value, value=str(used), origin=origin)
 
 

@@ -92,7 +92,7 @@ class Build:
         self.software = self.world.software()
         self.machine = machine_of(project)
         self.workers = options.workers or self.machine.cores
-        self.summary = BuildSummary(results=str(project.settings.reduced_path))
+        self.summary = BuildSummary(results=str(project.reduced), beside=project.beside)
         self.summary.problems = [str(problem) for problem in project.scan_report.problems]
         self.summary.left_out = concerned(self.plan.left_out, names, project.settings.datasets)
         self.quality = QualityTables(project.db, project.store)
@@ -140,7 +140,7 @@ class Build:
         manifests: list[str] = []
         for name in self.names:
             manifest = self.manifests[name]
-            folder = f"{project.settings.reduced_path}/{self.plan.invocations[name].folder}"
+            folder = f"{project.reduced}/{self.plan.invocations[name].folder}"
             products += [
                 (f"{folder}/{product.name}", str(project.store.path(product.object)))
                 for product in manifest.products

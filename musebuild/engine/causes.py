@@ -170,7 +170,7 @@ class Explainer:
         if manifest is None:
             return ()
         invocation = self.project.plan.invocations[resolution.name]
-        folder = self.project.settings.reduced_path / invocation.folder
+        folder = self.project.reduced / invocation.folder
         found = []
         for product in manifest.products:
             path = str(folder / product.name)

@@ -15,6 +15,7 @@ from musebuild.cache.ledger import Ledger
 from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cache.reduced import ReducedTree
 from musebuild.cache.store import Store
+from musebuild.cache.trees import mark, own_tree
 from musebuild.errors import UsageError
 from musebuild.index.database import open_database, own_path
 from musebuild.index.digests import DigestMemory
@@ -210,9 +211,20 @@ class Project:
         return Ledger(self.db)
 
     @cached_property
+    def reduced(self) -> Path:
+        """Folder of the reduced tree; beside that of the settings, where another tool made it."""
+        return own_tree(self.settings.reduced_path)
+
+    @property
+    def beside(self) -> str:
+        """The reduced tree of the settings, where another tool made it; else empty."""
+        named = self.settings.reduced_path
+        return "" if self.reduced == named else str(named)
+
+    @cached_property
     def tree(self) -> ReducedTree:
         """The reduced tree."""
-        return ReducedTree(self.settings.reduced_path, self.store, self.ledger)
+        return ReducedTree(self.reduced, self.store, self.ledger)
 
     @cached_property
     def drs(self) -> Drs:
@@ -233,7 +245,16 @@ class Project:
         """Make the folders that a build writes to; raise UsageError where one cannot be."""
         make_folder(self.settings.workdir, "work folder")
         make_folder(self.settings.cache[0], "store")
-        make_folder(self.settings.reduced_path, "folder of the reduced data")
+        purpose = "folder of the reduced data"
+        make_folder(self.reduced, purpose)
+        try:
+            mark(self.reduced)
+        except OSError as error:
+            raise UsageError(
+                f"the {purpose} {self.reduced} cannot be written",
+                why=error.strerror,
+                remedy="free space there, or choose another reduced_path in the settings",
+            ) from None
 
     def close(self) -> None:
         """Close the database, if it was opened."""

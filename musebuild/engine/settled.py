@@ -142,7 +142,7 @@ def fingerprint(project: Project, names: Sequence[str]) -> str:
         "names": list(names),
         "settings": [str(project.settings.path), project.settings.tree],
         "places": [
-            str(project.settings.reduced_path),
+            str(project.reduced),
             [str(root) for root in project.settings.cache],
             str(project.settings.raw_path),
         ],

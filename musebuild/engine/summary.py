@@ -49,6 +49,8 @@ class BuildSummary:
     saved_seconds: float = 0.0
     """What the restored and up-to-date invocations had cost when they were made."""
     results: str = ""
+    beside: str = ""
+    """The reduced tree of the settings, where it is another tool's and ours lies beside it."""
     stopped: str = ""
     """Name of the signal that stopped the build."""
 

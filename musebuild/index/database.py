@@ -88,7 +88,8 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
             f"{path.name} is not a database of musebuild",
             where=str(path),
             why="it was made by another tool, and musebuild does not write what is not its own",
-            remedy="name another file with `db:` in the settings, such as db: musebuild.db",
+            remedy="name another file with `db:` in the settings, such as db: musebuild.db; "
+            "`musebuild adopt` takes over what people wrote into a database of MuseRed",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

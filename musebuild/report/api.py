@@ -183,7 +183,7 @@ class Project:
                 manifest = resolutions[name].manifest
                 for product in manifest.products if manifest is not None else ():
                     assert manifest is not None
-                    place = project.settings.reduced_path / invocation.folder / product.name
+                    place = project.reduced / invocation.folder / product.name
                     path = place if place.exists() else store.path(product.object)
                     rows.append(
                         (

@@ -74,7 +74,7 @@ def dry_run_text(names: list[str], resolutions: Mapping[str, Resolution], projec
         lines.append(f"     {project.catalogue[invocation.recipe].plugin} {params}".rstrip())
         lines += [
             f"     {frame.tag:<16} {frame.path or 'from ' + frame.source}"
-            for frame in frames_of(invocation, resolutions, plan, project.settings.reduced_path)
+            for frame in frames_of(invocation, resolutions, plan, project.reduced)
         ]
     return "\n".join(lines) + "\n" if lines else "Nothing would run.\n"
 
@@ -111,7 +111,7 @@ def write_sofs(
         for number, name in enumerate(names, 1):
             invocation = project.plan.invocations[name]
             stem = f"{number:03d}-{file_name(name)}"
-            frames = frames_of(invocation, resolutions, project.plan, project.settings.reduced_path)
+            frames = frames_of(invocation, resolutions, project.plan, project.reduced)
             sof = folder / f"{stem}.sof"
             sof.write_text(sof_text(frames), encoding="utf-8")
             script = folder / f"{stem}.sh"

@@ -241,4 +241,9 @@ def summary_text(summary: BuildSummary) -> str:
         )
     elif not summary.failed and (ran or restored):
         lines.append(f"Results: {summary.results}")
+        if summary.beside:
+            lines.append(
+                f"  ({summary.beside} holds what another tool made, and is left alone; "
+                "`musebuild adopt` takes its place)"
+            )
     return "\n".join(lines) + "\n"

@@ -12,7 +12,7 @@ from typing import Any
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
-from musebuild.settings.nodes import Keys, Node, overlay, plain
+from musebuild.settings.nodes import Keys, Node, mistaken_paths, overlay, plain
 from musebuild.settings.overrides import apply, environment_overrides, given_overrides
 from musebuild.settings.problems import Problem, SettingsProblems
 from musebuild.settings.reading import read_file
@@ -49,55 +49,89 @@ def load_settings(
     Raises
     ------
     SettingsProblems
-        Every mistake that was found, each with its place.
+        Every mistake that was found, each with its place: of form and of meaning, in the file and
+        those that it includes. A part that is no YAML hides what else is wrong in it.
     """
     path = path.absolute()
-    root = _with_includes(path, ())
     environment = os.environ if environment is None else environment
-    for override in (
-        *environment_overrides(environment, root, schema()),
-        *given_overrides(overrides or {}),
-    ):
-        root = apply(root, override)
-    substitution = Substitution(root)
+    root, told, lost = _with_includes(path, ())
+    root = _with_overrides(root, overrides or {}, environment, told)
+    substitution = Substitution(root, complete="include" not in lost)
     root = coerce(substitution.run())
     data = plain(root)
+    spoilt = mistaken_paths(root)
     problems = [
+        *told,
         *substitution.problems,
-        *check(root, data),
-        *_slips(root, substitution.used),
+        *(problem for problem in check(root, data) if not _below(problem.keys, spoilt)),
+        # What is lost may be what uses a key of one's own.
+        *(() if lost else _slips(root, substitution.used)),
     ]
     if problems:
-        more, sound = _the_rest(path, root, data, problems, environment)
-        raise SettingsProblems([*problems, *more], sound)
+        more, sound = _the_rest(path, root, data, problems, spoilt, environment)
+        # Where a part is lost, names that it gives would seem unknown elsewhere.
+        raise SettingsProblems([*problems, *more], None if lost else sound)
     return make_settings(path, root, data, environment)
 
 
-def _with_includes(path: Path, open_: tuple[Path, ...]) -> Node:
-    """A file over those that it includes."""
-    root = read_file(path)
+def _with_overrides(
+    root: Node, given: Mapping[str, str], environment: Mapping[str, str], told: list[Problem]
+) -> Node:
+    """The settings under the values that go before them; adds to what is wrong."""
+    for overrides in (
+        environment_overrides(environment, root, schema()),
+        given_overrides(given),
+    ):
+        try:
+            for override in overrides:
+                try:
+                    root = apply(root, override)
+                except SettingsProblems as error:
+                    told += error.problems
+        except SettingsProblems as error:
+            told += error.problems
+    return root
+
+
+def _with_includes(path: Path, open_: tuple[Path, ...]) -> tuple[Node, list[Problem], set[str]]:
+    """A file over those that it includes; what is wrong with them, and parts that are lost."""
+    found = read_file(path)
+    root, told, lost = found.root, list(found.problems), set(found.lost)
     included = root.get("include")
     if included is None or included.value is None:
-        return root
+        return root, told, lost
     below: Node | None = None
     for node in included.value if isinstance(included.value, list) else [included]:
         if not isinstance(node.value, str):
             continue  # the schema says what is wrong with it
         other = (path.parent / Path(node.value).expanduser()).resolve()
         if other in (path.resolve(), *open_):
-            raise SettingsProblems([node.mark.problem(f"{node.value} includes itself")])
+            told.append(node.mark.problem(f"{node.value} includes itself"))
+            continue
         if not other.is_file():
-            raise SettingsProblems(
-                [
-                    node.mark.problem(
-                        f"include: there is no settings file {other}",
-                        remedy="paths here are relative to this file",
-                    )
-                ]
+            told.append(
+                node.mark.problem(
+                    f"include: there is no settings file {other}",
+                    remedy="paths here are relative to this file",
+                )
             )
-        more = _with_includes(other, (*open_, path.resolve()))
+            lost.add("include")
+            continue
+        try:
+            more, wrong, gone = _with_includes(other, (*open_, path.resolve()))
+        except SettingsProblems as error:
+            told += error.problems
+            lost.add("include")
+            continue
+        told += wrong
+        lost |= gone
         below = more if below is None else overlay(below, more)
-    return root if below is None else overlay(below, root)
+    return (root if below is None else overlay(below, root)), told, lost
+
+
+def _below(keys: Keys, paths: Iterable[Keys]) -> bool:
+    """Whether a path of keys is one of some, or lies below one."""
+    return any(keys[: len(path)] == path for path in paths)
 
 
 def _the_rest(
@@ -105,12 +139,13 @@ def _the_rest(
     root: Node,
     data: Mapping[str, Any],
     problems: Iterable[Problem],
+    spoilt: Iterable[Keys],
     environment: Mapping[str, str],
 ) -> tuple[Sequence[Problem], Settings | None]:
     """What more can be said, and the settings, without the values that have a mistake."""
     left = copy.deepcopy(dict(data))
-    for problem in problems:
-        _take_out(left, problem.keys)
+    for keys in (*(problem.keys for problem in problems), *spoilt):
+        _take_out(left, keys)
     if check(root, left):
         return (), None
     try:

@@ -64,6 +64,8 @@ class Node:
     """Number of nodes in it, aliases expanded."""
     shared: bool = False
     """Named by an anchor that an alias uses."""
+    mistaken: bool = False
+    """What stands here cannot be read, and was told: nothing follows from it."""
 
     @property
     def is_map(self) -> bool:
@@ -118,6 +120,21 @@ def plain(node: Node) -> Any:
     if isinstance(node.value, list):
         return [plain(item) for item in node.value]
     return node.value
+
+
+def mistaken_paths(root: Node) -> list[Keys]:
+    """Paths of what cannot be read."""
+    found: list[Keys] = []
+    waiting: list[tuple[Keys, Node]] = [((), root)]
+    while waiting:
+        keys, node = waiting.pop()
+        if node.mistaken:
+            found.append(keys)
+        elif isinstance(node.value, dict):
+            waiting.extend(((*keys, name), e.node) for name, e in node.value.items())
+        elif isinstance(node.value, list):
+            waiting.extend(((*keys, i), item) for i, item in enumerate(node.value))
+    return found
 
 
 @dataclass(slots=True)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from musebuild.settings.complaints import explain, unreadable
 from musebuild.settings.model import Position
 from musebuild.settings.nodes import Entry, Mark, Node, Source
 from musebuild.settings.problems import Problem, SettingsProblems
+from musebuild.settings.recovery import LARGEST, MOST_CUTS, Part, part_at, without
+from musebuild.settings.scalars import TAG, value_of
 
 MOST_BYTES = 4_000_000
 MOST_NODES = 200_000
@@ -19,14 +23,21 @@ MOST_NODES = 200_000
 MOST_DEPTH = 60
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TAG = "tag:yaml.org,2002:"
-_PLAIN_TAGS = {_TAG + t for t in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
-_TRUE = {"yes", "true", "on"}
+_PLAIN_TAGS = {TAG + t for t in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
 
 
-def read_file(path: Path) -> Node:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of a text, as far as it can be read."""
+
+    root: Node
+    problems: tuple[Problem, ...] = ()
+    """Mistakes of form; what they spoil is marked in the tree."""
+    lost: frozenset[str] = frozenset()
+    """Top-level keys whose parts are no YAML."""
+
+
+def read_file(path: Path) -> Read:
     """Read a settings file.
 
     Parameters
@@ -36,8 +47,8 @@ def read_file(path: Path) -> Node:
 
     Returns
     -------
-    Node
-        The mapping at its top.
+    Read
+        The mapping at its top, and the mistakes of form in it.
 
     Raises
     ------
@@ -63,7 +74,7 @@ def read_file(path: Path) -> Node:
             f"the file is larger than {MOST_BYTES // 1_000_000} MB, too large for settings",
             remedy="name the settings file, not a data file",
         )
-    return read_text(decode(data, name), name)
+    return read(decode(data, name), name)
 
 
 def decode(data: bytes, name: str) -> str:
@@ -100,7 +111,7 @@ def decode(data: bytes, name: str) -> str:
 
 
 def read_text(text: str, name: str, *, any_value: bool = False) -> Node:
-    """Compose YAML text.
+    """Compose YAML text, and refuse any mistake of form.
 
     Parameters
     ----------
@@ -121,58 +132,135 @@ def read_text(text: str, name: str, *, any_value: bool = False) -> Node:
     SettingsProblems
         Every mistake of form that was found.
     """
-    composer = _Composer(Source(name, tuple(re.split(r"\r\n|[\r\n]", text))))
-    try:
-        root = composer.compose(text)
-    except yaml.MarkedYAMLError as error:
-        raise SettingsProblems([*composer.problems, composer.explain(error)]) from None
-    except yaml.YAMLError as error:
-        raise SettingsProblems([*composer.problems, _unreadable(error, composer.source)]) from None
-    if composer.problems:
-        raise SettingsProblems(composer.problems)
+    found = read(text, name, any_value=any_value)
+    if found.problems:
+        raise SettingsProblems(found.problems)
+    return found.root
+
+
+def read(text: str, name: str, *, any_value: bool = False) -> Read:
+    """Compose YAML text as far as it can be read.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    name : str
+        What messages call it.
+    any_value : bool
+        A scalar or list is as good as a mapping.
+
+    Raises
+    ------
+    SettingsProblems
+        Nothing can be read of it, or it is no mapping.
+    """
+    source = Source(name, tuple(re.split(r"\r\n|[\r\n]", text)))
+    found = _compose(text, source)
+    root = found.root
     if any_value:
-        return root or Node(Mark(composer.source, 1, 1), None)
-    if root is None or (root.is_scalar and root.value is None):
+        return found
+    if root.is_scalar and root.value is None and not found.lost:
+        if found.problems:
+            raise SettingsProblems(found.problems)
         raise _refuse(
             name, "the settings file is empty", remedy="musebuild init writes one to start from"
         )
+    if found.lost and not root.is_map:
+        raise SettingsProblems(found.problems)
     if not root.is_map:
         kind = "a list" if root.is_list else "a single value"
         raise SettingsProblems(
             [
+                *found.problems,
                 root.mark.problem(
                     f"the settings must be a mapping of keys to values, and this is {kind}",
                     remedy="begin with lines such as: raw_path: raw",
-                )
+                ),
             ]
         )
-    return root
+    return found
+
+
+def _compose(text: str, source: Source) -> Read:
+    """The tree of a text, without the parts that are no YAML."""
+    problems: list[Problem] = []
+    parts: dict[str, Part] = {}
+    anchors: set[str] = set()
+    lines = list(source.lines)
+    while True:
+        composer = _Composer(source, anchors)
+        try:
+            root = composer.compose(text)
+        except yaml.MarkedYAMLError as error:
+            told = explain(error, source, composer.begun)
+            part = _part_of(error, lines)
+            more = len(parts) < MOST_CUTS and len(text) <= LARGEST
+            if part is None or not part.name or not more:
+                problems += [*composer.problems, told]
+                raise SettingsProblems(_once(problems)) from None
+            problems += [*composer.problems, replace(told, keys=(part.name,))]
+            parts[part.name] = part
+            anchors.update(part.anchors)
+            lines = without(lines, part)
+            text = "\n".join(lines)
+        except yaml.YAMLError as error:
+            raise SettingsProblems(
+                _once([*problems, *composer.problems, unreadable(error, source)])
+            ) from None
+        except SettingsProblems as error:
+            raise SettingsProblems(
+                _once([*problems, *composer.problems, *error.problems])
+            ) from None
+        else:
+            break
+    problems += composer.problems
+    if parts and root is None:
+        root = Node(Mark(source, 1, 1), {})
+    if root is not None and root.is_map:
+        for name, part in parts.items():
+            mark = Mark(source, part.first, 1, max(1, len(name)))
+            root.value[name] = Entry(mark, Node(mark, None, mistaken=True))
+    return Read(root or Node(Mark(source, 1, 1), None), _once(problems), frozenset(parts))
+
+
+def _part_of(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> Part | None:
+    """The part of a text to go on without."""
+    at: Any = error.problem_mark or error.context_mark
+    begun: Any = error.context_mark
+    numbers = [at.line + 1] if at is not None else []
+    if begun is not None and (begun.column or "scanning" in (error.context or "")):
+        # A quote or bracket that is not closed shows where another part begins, or at the end.
+        numbers.insert(0, begun.line + 1)
+    parts = (part_at(lines, number) for number in numbers)
+    return next((part for part in parts if part is not None), None)
+
+
+def _once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Each problem once: what was read again is told again."""
+    return tuple({(p.position, p.message): p for p in problems}.values())
 
 
 def _refuse(name: str, message: str, *, remedy: str = "") -> SettingsProblems:
     return SettingsProblems([Problem(message, Position(name, 1, 1), remedy=remedy)])
 
 
-def _unreadable(error: yaml.YAMLError, source: Source) -> Problem:
-    character = getattr(error, "character", None)
-    if character is None:
-        return Mark(source, 1, 1).problem(f"this is no YAML: {error}")
-    # libyaml gives the offset in bytes, the Python reader in characters: look for it instead.
-    code = character if isinstance(character, int) else ord(character[:1] or "\0")
-    for number, line in enumerate(source.lines, 1):
-        if chr(code) in line:
-            mark = Mark(source, number, line.index(chr(code)) + 1)
-            return mark.problem(f"this is no text: control character 0x{code:02x}")
-    return Mark(source, 1, 1).problem(f"this is no text: control character 0x{code:02x}")
-
-
 class _Composer:
     """Events of the parser → nodes. Aliases stay shared; nothing is built from tags."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, lost: Collection[str] = ()) -> None:
         self.source = source
         self.problems: list[Problem] = []
         self.anchors: dict[str, Node | None] = {}
+        self.lost = lost
+        """Anchors of parts that are no YAML."""
+        self.open: list[_Frame] = []
+        """Collections that have begun and not ended."""
+
+    @property
+    def begun(self) -> Mark | None:
+        """Where the innermost collection begins that has not ended."""
+        return self.open[-1].node.mark if self.open else None
 
     def compose(self, text: str) -> Node | None:
         """The only document of a text."""
@@ -186,7 +274,7 @@ class _Composer:
         root: Node | None = None
         documents = 0
         # One frame for each open collection: its node, its anchor, the key that waits.
-        open_: list[_Frame] = []
+        open_ = self.open
         while True:
             event = loader.get_event()
             if isinstance(event, yaml.StreamEndEvent):
@@ -205,9 +293,9 @@ class _Composer:
                     raise SettingsProblems(
                         [self._mark(event).problem(f"nested more than {MOST_DEPTH} levels deep")]
                     )
-                self._check_tag(event)
                 is_map = isinstance(event, yaml.MappingStartEvent)
                 node = Node(self._mark(event), {} if is_map else [])
+                node.mistaken = not self._is_plain(event)
                 if event.anchor:
                     self.anchors[event.anchor] = None
                 open_.append(_Frame(node, event.anchor, bool(event.flow_style)))
@@ -223,7 +311,6 @@ class _Composer:
                     node.mark = Mark(self.source, node.mark.line, node.mark.column, length)
                 block = not frame.flow
             elif isinstance(event, yaml.ScalarEvent):
-                self._check_tag(event)
                 node = self._scalar(loader, event, as_key=bool(open_) and open_[-1].wants_key)
                 block = False
                 if event.anchor:
@@ -295,43 +382,50 @@ class _Composer:
 
     def _alias(self, event: Any) -> Node:
         mark = self._mark(event)
+        if event.anchor in self.lost and event.anchor not in self.anchors:
+            return Node(mark, None, mistaken=True)
         if event.anchor not in self.anchors:
             known = ", ".join(f"*{name}" for name in self.anchors) or "none so far"
             self.problems.append(
                 mark.problem(f"*{event.anchor} names no anchor above it", allowed=known)
             )
-            return Node(mark, None)
+            return Node(mark, None, mistaken=True)
         node = self.anchors[event.anchor]
         if node is None:
             self.problems.append(mark.problem(f"*{event.anchor} contains itself"))
-            return Node(mark, None)
+            return Node(mark, None, mistaken=True)
         node.shared = True
         return node
 
-    def _check_tag(self, event: Any) -> None:
+    def _is_plain(self, event: Any) -> bool:
+        """Whether a value has a tag that settings may have, or none."""
         tag = event.tag
-        if tag and tag != "!" and tag not in _PLAIN_TAGS:
-            shown = tag.replace(_TAG, "!!")
-            self.problems.append(
-                self._mark(event).problem(
-                    f"the tag {shown} is not allowed in settings",
-                    remedy="write a plain value; settings never run code",
-                )
+        if not tag or tag == "!" or tag in _PLAIN_TAGS:
+            return True
+        shown = tag.replace(TAG, "!!")
+        self.problems.append(
+            self._mark(event).problem(
+                f"the tag {shown} is not allowed in settings",
+                remedy="write a plain value; settings never run code",
             )
+        )
+        return False
 
     def _scalar(self, loader: Any, event: Any, *, as_key: bool) -> Node:
         mark = self._mark(event)
         text: str = event.value
         is_plain = event.style is None or event.style == ""
         node = Node(mark, text, raw=text, plain=is_plain)
-        if as_key:
+        node.mistaken = not self._is_plain(event)
+        if as_key or node.mistaken:
             return node  # a key is always a name, whatever it looks like
         tag = event.tag
         if tag in (None, "!"):
             tag = loader.resolve(yaml.ScalarNode, text, event.implicit)
         try:
-            node.value = _value(tag, text, is_plain)
+            node.value = value_of(tag, text, is_plain)
         except ValueError as error:
+            node.mistaken = True
             self.problems.append(
                 mark.problem(
                     str(error), remedy="correct it; or put quotes around it, if it is a name"
@@ -348,39 +442,6 @@ class _Composer:
             length = len(line.rstrip()) - start.column
         return Mark(self.source, start.line + 1, start.column + 1, max(1, length))
 
-    def explain(self, error: yaml.MarkedYAMLError) -> Problem:
-        """A parser's complaint in our words."""
-        at: Any = error.problem_mark or error.context_mark
-        line, column = (at.line + 1, at.column + 1) if at is not None else (1, 1)
-        mark = Mark(self.source, line, column)
-        text = self.source.line(line)
-        rest = text[column - 1 :]
-        complaint = error.problem or "this is no YAML"
-        if rest.startswith("\t") or text[: len(text) - len(text.lstrip())].count("\t"):
-            where = text.index("\t") + 1
-            return Mark(self.source, line, where).problem(
-                "a tab is used for indentation; YAML takes spaces only",
-                remedy="replace each tab by spaces",
-            )
-        remedy = ""
-        if re.search(r":\s+\{[A-Za-z_]\w*\}[^\s,}#]", text):
-            remedy = "put quotes around a value that begins with a brace: '{workdir}/raw'"
-        elif "mapping values are not allowed" in complaint:
-            remedy = "check the indentation; put quotes around a text that holds ': '"
-        elif "could not find expected ':'" in complaint:
-            remedy = "a key needs a colon and a space after it"
-        elif "block end" in complaint or "block mapping" in complaint:
-            remedy = "check the indentation: keys of one level begin in the same column"
-        elif "cannot start any token" in complaint:
-            remedy = "put quotes around a text that begins with a special character"
-        elif "end of stream" in complaint:
-            remedy = "a quote or bracket is not closed"
-        context = f" {error.context}" if error.context else ""
-        begun: Any = error.context_mark
-        if begun is not None and begun.line + 1 != line:
-            context += f" that begins in line {begun.line + 1}"
-        return mark.problem(f"this is no YAML: {complaint}{context}", remedy=remedy)
-
 
 class _Frame:
     """An open collection."""
@@ -396,48 +457,3 @@ class _Frame:
     @property
     def wants_key(self) -> bool:
         return isinstance(self.node.value, dict) and self.key is None
-
-
-def _value(tag: str, text: str, is_plain: bool) -> Any:
-    """The value of a scalar. What YAML 1.1 reads oddly means what it looks like."""
-    match tag.removeprefix(_TAG):
-        case "null":
-            return None
-        case "bool":
-            return text.lower() in _TRUE
-        case "int" if ":" not in text:  # 1:30 is no number to base 60
-            return _integer(text.replace("_", ""))
-        case "float" if ":" not in text:
-            return _floating(text.replace("_", "").lower())
-        case "timestamp" if _DATE.fullmatch(text):
-            try:
-                return dt.date.fromisoformat(text)
-            except ValueError:
-                raise ValueError(f"there is no date {text}") from None
-        case "str" if is_plain and _EXPONENT.fullmatch(text):
-            return float(text)
-        case _:
-            return text  # a time stamp names an exposure or a sequence
-
-
-def _integer(text: str) -> int | float:
-    sign = -1 if text.startswith("-") else 1
-    digits = text.lstrip("+-")
-    try:
-        if digits.startswith("0b"):
-            return sign * int(digits[2:], 2)
-        if digits.startswith("0x"):
-            return sign * int(digits[2:], 16)
-        if len(digits) > 1 and digits.startswith("0"):
-            return sign * int(digits, 8)
-        return sign * int(digits)
-    except ValueError:
-        raise ValueError(f"{text[:40]} is no number that can be read") from None
-
-
-def _floating(text: str) -> float:
-    sign = -1.0 if text.startswith("-") else 1.0
-    digits = text.lstrip("+-")
-    if digits == ".inf":
-        return sign * float("inf")
-    return float("nan") if digits == ".nan" else sign * float(digits)

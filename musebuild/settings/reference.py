@@ -21,7 +21,9 @@ complete and check the file with it. `settings.yml.example` is a whole reduction
 - Texts may hold `{key}` for any top-level key whose value is a text or number, also one of your
   own; `{{` and `}}` stand for braces.
 - Relative paths start from the folder of the settings file; `~` is the home folder.
-- All mistakes are told at once, each with its line and column (`musebuild check`).
+- All mistakes are told at once, each with its line and column (`musebuild check`): those of form
+  (a key given twice, a date that is none, a tag) with those of meaning. A syntax error hides only
+  what else is wrong below the same top-level key.
 - A value of the environment goes before the file's, and `--set KEY=VALUE` before both:
   `MUSEBUILD__recipes__zap__enabled=false` for one value, `MUSEBUILD_SET` for lines of `KEY=VALUE`
   (see commands.md). `musebuild settings` shows what came from where.

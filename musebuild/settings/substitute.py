@@ -30,6 +30,8 @@ class Substitution:
     """Substitutes the keys of one settings file."""
 
     root: Node
+    complete: bool = True
+    """Whether all files were read: else a name that is not known may be in one that was not."""
     problems: list[Problem] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     """Keys that some text names."""
@@ -59,6 +61,8 @@ class Substitution:
             return replace(node, value=entries)
         if isinstance(node.value, list):
             return replace(node, value=[self._node(item) for item in node.value])
+        if node.mistaken:
+            return node
         if isinstance(node.value, str) and ("{" in node.value or "}" in node.value):
             text = self._text(node.value, node.mark)
             return replace(node, value=text, raw=text)
@@ -91,8 +95,12 @@ class Substitution:
         if name in self._texts:
             return self._texts[name]
         node = self.root.get(name)
+        if node is not None and node.mistaken:
+            return None
         if node is None and name in DEFAULTS:
             node = Node(mark, DEFAULTS[name], raw=DEFAULTS[name])
+        if node is None and not self.complete:
+            return None
         if node is None:
             usable = [k for k, e in self.root.entries() if e.node.is_scalar] + [*DEFAULTS]
             self.problems.append(

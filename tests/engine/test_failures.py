@@ -183,7 +183,18 @@ def test_a_product_that_others_made_is_never_overwritten(project: MockProject) -
     place.write_text("mine", encoding="utf-8")
     ran = project.run("run", "muse_bias")
     assert ran.status == 1
-    assert "musebuild did not make it" in ran.out
+    assert "musebuild did not make" in ran.text
+    assert not project.journal, "it is refused before the first recipe runs"
+    place.unlink()
+    # And where it comes while the recipe runs, as late as can be.
+    project.rule(recipe="muse_bias", hold="gate")
+    process = project.start("muse_bias", "-c")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("mine", encoding="utf-8")
+    project.release("gate")
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert "musebuild did not make it" in out
     assert place.read_text(encoding="utf-8") == "mine"
     place.unlink()
     before = len(project.journal)

@@ -1,0 +1,136 @@
+"""Mistakes of form and of meaning are told together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from musebuild.check.whole import check_project
+from musebuild.engine.project import Project
+from musebuild.settings.load import load_settings
+from musebuild.settings.problems import SettingsProblems
+from musebuild.settings.recovery import part_at, without
+
+
+def told(folder: Path, text: str) -> list[tuple[int, int, str]]:
+    """Line, column and message of each problem."""
+    path = folder / "settings.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsProblems) as error:
+        load_settings(path, environment={})
+    return [
+        (p.position.line, p.position.column, p.message.partition(" (")[0])
+        for p in error.value.problems
+    ]
+
+
+def test_form_and_meaning_together(tmp_path: Path) -> None:
+    found = told(
+        tmp_path,
+        "version: 1\n"
+        "version: 2\n"
+        "runs: {R: {start_date: 2017-02-30, end_date: 2017-06-01}, S: {start_date: soon}}\n"
+        "raw_path: !!python/name:os.system x\n"
+        "ifus: 99\n"
+        "workdir: '{nothing}'\n"
+        "recipes: {zap: {initt: 1, params: *nowhere}}\n"
+        "resources: {memory: 20}\n",
+    )
+    assert found == [
+        (2, 1, "the key version is given twice"),
+        (3, 24, "there is no date 2017-02-30"),
+        (3, 75, "runs.S.start_date: soon is no date"),
+        (4, 11, "the tag !!python/name:os.system is not allowed in settings"),
+        (5, 7, "ifus: 99 is out of range"),
+        (6, 11, "{nothing} names no top-level key"),
+        (7, 17, "recipes.zap.initt: unknown key"),
+        (7, 35, "*nowhere names no anchor above it"),
+        (8, 21, "resources.memory: 20 has no unit; write it like 20 GB"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("broken", "line", "message"),
+    [
+        ("runs:\n\tR: {}\n", 3, "a tab is used"),
+        ("runs:\n  R: &R {start_date: 2017-06-01\n", 3, "this is no YAML"),
+        ("runs:\n  R: 'unclosed\n", 3, "this is no YAML"),
+        ("runs:\n    R: {}\n  S: {}\n", 4, "this is no YAML"),
+        ("runs: {workdir}/raw\n", 2, "this is no YAML"),
+        ("runs: a: b\n", 2, "this is no YAML"),
+        ("runs: @x\n", 2, "this is no YAML"),
+    ],
+)
+@pytest.mark.parametrize("after", [True, False])
+def test_a_part_that_is_no_yaml_does_not_hide_the_others(
+    tmp_path: Path, broken: str, line: int, message: str, after: bool
+) -> None:
+    rest = "datasets: {A: {x: *R}}\nifus: 99\nraw_path: '{runs}/x'\n"
+    found = told(tmp_path, f"revision: 1\n{broken}{rest}" if after else f"{rest}{broken}")
+    shift = 0 if after else 2
+    told_messages = [one[2] for one in found]
+    expected = [m for m in told_messages if m.startswith(message)]
+    assert len(expected) == 1, found
+    # A quote that is not closed shows only where the next one is.
+    near = 3 if "unclosed" in broken and after else 1
+    assert min(abs(one[0] - line - shift) for one in found if one[2].startswith(message)) <= near
+    assert "ifus: 99 is out of range" in told_messages
+    anchors = "&R" in broken
+    unknown = any("names no anchor" in m for m in told_messages)
+    assert unknown != (anchors and after)
+    assert not any("{runs}" in m for m in told_messages), "nothing follows from what is lost"
+
+
+def test_several_syntax_errors(tmp_path: Path) -> None:
+    found = told(tmp_path, "runs: a: b\nversion: 3\ncpl:\n\tmsg: warning\nifus: [0]\nx: [1\n")
+    assert [one[0] for one in found] == [1, 4, 5, 6]
+
+
+def test_names_of_a_lost_part_are_not_called_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yml"
+    path.write_text(
+        "flags:\n\tMINE: x\ntargets: [muse_scipostt]\n"
+        "recipes: {muse_exp_combine: {exclude_flags: [MINE]}}\n"
+    )
+    (problem,) = check_project(Project(path))
+    assert "a tab is used" in problem.message
+
+
+def test_included_files_and_overrides_are_told_with_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text("ifus: 99\nversion: 1\nversion: 2\n")
+    (tmp_path / "b.yml").write_text("mine: /data\nrevision: [\n")
+    path = tmp_path / "settings.yml"
+    path.write_text("include: [a.yml, b.yml, c.yml, settings.yml]\nraw_path: '{mine}'\nx_y: {}\n")
+    with pytest.raises(SettingsProblems) as error:
+        load_settings(path, overrides={"version": "[", "ifus.x": "1"}, environment={})
+    text = str(error.value)
+    for part in (
+        "a.yml:3:1: the key version is given twice",
+        "a.yml:1:7: ifus: 99 is out of range",
+        "b.yml:2:11: this is no YAML",
+        "there is no settings file",
+        "settings.yml includes itself",
+        "x_y: unknown key",
+        "--set version: this is no YAML",
+        "ifus holds a value",
+    ):
+        assert part in text
+    assert len(error.value.problems) == 8
+    assert "{mine}" not in text
+
+
+def test_the_part_around_a_line() -> None:
+    lines = ["# x", "'a b': 1", "c: &A", "  - &B x", "# y", "", "d:", "- 1", "}"]
+    assert part_at(lines, 4) == part_at(lines, 5)
+    part = part_at(lines, 4)
+    assert part is not None
+    assert (part.first, part.last, part.name, part.anchors) == (3, 6, "c", ("A", "B"))
+    left = without(lines, part)
+    assert left == ["# x", "'a b': 1", "", "", "", "", "d:", "- 1", "}"]
+    assert part_at(left, 4) is not None
+    last = part_at(lines, 99)
+    assert last is not None
+    assert (last.first, last.last, last.name) == (7, 9, "d")
+    assert part_at([], 1) is None
+    assert part_at(["", ""], 1) is None

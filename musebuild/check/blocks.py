@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from musebuild.plan.blocks import BlockError, PlannedBlock, made_by, plan_blocks, result_names
+from musebuild.plan.blocks import (
+    BlockError,
+    PlannedBlock,
+    made_by,
+    plan_blocks,
+    providers,
+    result_names,
+    source_of,
+)
 from musebuild.plan.places import path_makers, top_folder
+from musebuild.recipes.catalogue import recipe_name
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
 from musebuild.settings.problems import Problem, problem_at
@@ -16,7 +25,7 @@ from musebuild.settings.sources import is_path
 def check_blocks(
     settings: Settings, catalogue: Mapping[str, Recipe], mistaken: Collection[str] = ()
 ) -> tuple[list[PlannedBlock], list[Problem]]:
-    """Blocks that can be planned, and what is wrong with the others.
+    """Blocks that can be planned, and what is wrong with them and with the others.
 
     Parameters
     ----------
@@ -97,15 +106,15 @@ def _sources(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem
     return problems
 
 
-def place_of(planned: PlannedBlock) -> str:
+def places_of(planned: PlannedBlock) -> tuple[str, ...]:
     """Where a block's products go below `reduced_path`, but for the name of what is reduced.
 
-    Two blocks with the same place write the same folders wherever both apply.
+    Two blocks with a place in common write the same folder wherever both apply.
     """
     top = top_folder(planned)
     if planned.recipe.group_by == "sequence":
-        return top
-    return f"{top}/{'+'.join(result_names(planned))}"
+        return (top,)
+    return tuple(f"{top}/{name}" for name in result_names(planned))
 
 
 def kinds(planned: PlannedBlock, blocks: Mapping[str, PlannedBlock]) -> set[str]:
@@ -121,6 +130,46 @@ def kinds(planned: PlannedBlock, blocks: Mapping[str, PlannedBlock]) -> set[str]
     }
 
 
+def below(
+    blocks: Iterable[PlannedBlock],
+    wrong: Collection[str],
+    settings: Settings,
+    catalogue: Mapping[str, Recipe],
+) -> frozenset[str]:
+    """Blocks with mistakes, and those that take what these would have made.
+
+    Parameters
+    ----------
+    blocks : iterable of PlannedBlock
+        Those that can be planned, each after those whose products it takes.
+    wrong : collection of str
+        Blocks with mistakes.
+    settings : Settings
+        All blocks.
+    catalogue : mapping
+        Recipes by name.
+    """
+    found = set(wrong)
+    named = {planned.name: planned for planned in blocks}
+    for planned in named.values():
+        sources = planned.block.frames.sources
+        needs = {
+            need.recipe
+            for need in planned.recipe.needs
+            if need.source == "product" and need.category not in sources
+        }
+        texts = {text for files in sources.values() for text, _ in files}
+        if (needs | texts | providers(planned, named, settings)) & found:
+            found.add(planned.name)
+    left = [block for name, block in settings.blocks.items() if name not in named]
+    for _ in left:  # a block may stand before the one that it takes products of
+        for block in left:
+            recipe = catalogue.get(recipe_name(block, catalogue))
+            if block.enabled and recipe is not None and source_of(block, recipe) in found:
+                found.add(block.name)
+    return frozenset(found)
+
+
 def _places(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem]:
     """Blocks that would write the same folders."""
     problems = []
@@ -130,22 +179,59 @@ def _places(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem]
     taken: dict[tuple[str, str], list[PlannedBlock]] = defaultdict(list)
     for planned in map(named.__getitem__, order):
         group = planned.recipe.group_by
-        others = taken[place_of(planned), group]
-        first = next((o for o in others if kinds(o, named) & kinds(planned, named)), None)
-        others.append(planned)
-        if first is None:
-            continue
-        place = place_of(planned)
-        shown = f"{place[:-1]}/…" if place.endswith("/") else f"{place}"
-        problems.append(
-            problem_at(
-                settings,
-                ("recipes", planned.name, "init", "output_dir"),
-                f"{first.name} and {planned.name} would write the same folder {shown}",
-                remedy=f"give one of them another recipes.{planned.name}.init.output_dir"
-                + (f", or another recipes.{planned.name}.name" if group == "dataset" else ""),
-            )
-        )
+        told: set[str] = set()
+        for place in places_of(planned):
+            others = taken[place, group]
+            first = next((o for o in others if kinds(o, named) & kinds(planned, named)), None)
+            others.append(planned)
+            if first is not None and first.name not in told:
+                told.add(first.name)
+                problems.append(_same_place(first, planned, place, settings))
+        problems += _same_label(planned, settings)
+    return problems
+
+
+def _same_place(
+    first: PlannedBlock, planned: PlannedBlock, place: str, settings: Settings
+) -> Problem:
+    shown = f"{place[:-1]}/…" if place.endswith("/") else place
+    block, remedy = f"recipes.{planned.name}", ""
+    keys = ("recipes", planned.name, "init", "output_dir")
+    name = place.rpartition("/")[2]
+    if name in (planned.block.extra.get("names_with_selection") or {}):
+        keys = ("recipes", planned.name, "names_with_selection", name)
+        remedy = ", or another name to one of the selections"
+    elif planned.recipe.group_by == "dataset":
+        remedy = f", or another {block}.name"
+    return problem_at(
+        settings,
+        keys,
+        f"{first.name} and {planned.name} would write the same folder {shown}",
+        of_key="names_with_selection" in keys,
+        remedy=f"give one of them another {block}.init.output_dir{remedy}",
+    )
+
+
+def _same_label(planned: PlannedBlock, settings: Settings) -> list[Problem]:
+    """Combinations of one block whose dataset and name are put together to the same."""
+    if planned.recipe.group_by != "dataset" or not planned.block.extra.get("names_with_selection"):
+        return []
+    problems = []
+    taken: dict[str, tuple[str, str]] = {}
+    for name in result_names(planned):
+        for dataset in settings.datasets:
+            other = taken.setdefault(f"{dataset}_{name}", (dataset, name))
+            if other != (dataset, name):
+                problems.append(
+                    problem_at(
+                        settings,
+                        ("recipes", planned.name, "names_with_selection", name),
+                        f"{name} of the dataset {dataset} and {other[1]} of the dataset "
+                        f"{other[0]} would both be {planned.name}:{dataset}_{name}",
+                        of_key=True,
+                        remedy="give one of the selections another name",
+                    )
+                )
     return problems
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 
+from musebuild.check.archive import check_archive
 from musebuild.check.blocks import check_blocks, products_of_paths
 from musebuild.check.files import check_dates, check_paths
 from musebuild.check.names import check_flags, check_selections, check_targets
 from musebuild.check.parameters import check_parameters, check_python, read_parameters
+from musebuild.check.planned import check_plan, of_error
 from musebuild.check.secrets import check_secrets
 from musebuild.engine.project import Project
-from musebuild.errors import MusebuildError
+from musebuild.errors import MusebuildError, RecipeError
 from musebuild.plan.blocks import PlannedBlock, plan_blocks
+from musebuild.recipes.catalogue import load_catalogue
+from musebuild.recipes.declare import complete
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.problems import Problem, SettingsProblems, ordered, problem_at
+
+APART = frozenset({"cpl", "cache", "resources", "retrieve_data", "loglevel", "revision"})
+"""Keys of the settings that no plan follows from."""
 
 
 def taken_by(recipe: Recipe) -> set[str]:
@@ -71,19 +77,6 @@ def check_categories(
     return problems
 
 
-def _of(error: MusebuildError, settings: Settings, *keys: str, severity: str = "error") -> Problem:
-    """An error as a problem of the settings."""
-    what = error.what.removeprefix(f"{'.'.join(keys)}: ")
-    text = what if error.why is None else f"{what} ({error.why})"
-    return problem_at(
-        settings,
-        keys,
-        text,
-        remedy=error.remedy or "",
-        severity="warning" if severity == "warning" else "error",
-    )
-
-
 def check_project(project: Project) -> list[Problem]:
     """All errors and warnings, in the order of the settings file.
 
@@ -93,48 +86,68 @@ def check_project(project: Project) -> list[Problem]:
         Nothing of it needs to exist besides the settings file; nothing is run, and only headers
         are read.
     """
+    told: list[Problem] = []
     try:
         settings = project.settings
     except SettingsProblems as error:
-        told = list(error.problems)
+        told += error.problems
         if error.sound is None:
             return told
-        rest = Project(project.settings_path, project.overrides)
-        rest.settings = error.sound
-        wrong = {str(p.keys[1]) for p in told if p.keys[:1] == ("recipes",) and len(p.keys) > 1}
-        more, _ = _of_settings(rest, error.sound, wrong)
-        return ordered([*told, *more])
-    problems, sound = _of_settings(project, settings)
-    if sound and settings.raw_path.is_dir():
-        problems += _of_plan(project, settings)
-    return ordered(problems)
+        rest = Project(project.settings_path, project.overrides, project.progress)
+        rest.settings = settings = error.sound
+        try:
+            return _further(rest, settings, told)
+        finally:
+            rest.close()
+    return _further(project, settings, told)
+
+
+def _further(project: Project, settings: Settings, told: list[Problem]) -> list[Problem]:
+    """All that is wrong, with what the schema told."""
+    wrong = {str(p.keys[1]) for p in told if p.keys[:1] == ("recipes",) and len(p.keys) > 1}
+    catalogue, blocks, more = _of_settings(project, settings, wrong)
+    if blocks and settings.raw_path.is_dir() and all(map(_apart, told)):
+        more += check_plan(project, settings, catalogue, blocks, wrong)
+    return ordered([*told, *more])
+
+
+def _apart(problem: Problem) -> bool:
+    """Whether a mistake spoils nothing of the plan besides its block."""
+    top, *below = problem.keys or ("",)
+    return top in APART or (top == "recipes" and bool(below) and below[0] != "common")
 
 
 def _of_settings(
-    project: Project, settings: Settings, mistaken: Collection[str] = ()
-) -> tuple[list[Problem], bool]:
-    """What the settings alone tell, and whether the blocks can be planned."""
+    project: Project, settings: Settings, wrong: set[str]
+) -> tuple[Mapping[str, Recipe], list[PlannedBlock], list[Problem]]:
+    """Recipes, blocks that can be planned, and what the settings alone tell.
+
+    Blocks with mistakes are added to `wrong`.
+    """
     problems: list[Problem] = []
-    sound = False
-    try:
-        catalogue = project.catalogue
-    except MusebuildError as error:
-        problems.append(_of(error, settings, "recipes"))
-    else:
-        blocks, wrong = check_blocks(settings, catalogue, mistaken)
-        problems += wrong
-        sound = not wrong
-        problems += check_categories(blocks, settings, catalogue)
-        problems += check_python(blocks, settings)
-        problems += _of_pipeline(project, blocks)
-        problems += check_paths(settings, products_of_paths(settings, blocks))
-        if not settings.raw_path.is_dir():
-            problems += check_targets(settings, {planned.name for planned in blocks})
+    blocks: list[PlannedBlock] = []
+    mistakes: list[tuple[str, RecipeError]] = []
+    catalogue = complete(load_catalogue(), settings, mistakes)
+    for name, error in mistakes:
+        keys = ("recipes", name, "recipe" if settings.blocks[name].recipe else "declare")
+        problems.append(of_error(error, settings, *keys))
+    wrong.update(name for name, _ in mistakes)
+    project.__dict__["catalogue"] = catalogue
+    blocks, mistaken = check_blocks(settings, catalogue, wrong)
+    problems += mistaken
+    wrong.update(str(p.keys[1]) for p in mistaken if len(p.keys) > 1)
+    problems += check_categories(blocks, settings, catalogue)
+    problems += check_python(blocks, settings)
+    problems += _of_pipeline(project, blocks)
+    problems += check_paths(settings, products_of_paths(settings, blocks))
+    if not settings.raw_path.is_dir():
+        problems += check_targets(settings, {planned.name for planned in blocks})
     problems += check_flags(settings)
     problems += check_selections(settings)
+    problems += check_archive(settings)
     problems += check_dates(settings)
     problems += check_secrets(settings)
-    return problems, sound
+    return catalogue, blocks, problems
 
 
 def refuse_mistakes(project: Project, names: Collection[str]) -> None:
@@ -183,36 +196,5 @@ def _of_pipeline(project: Project, blocks: Iterable[PlannedBlock]) -> list[Probl
     except MusebuildError as error:
         # It is needed only when something runs; a settings file can be written before.
         keys = ("cpl", "recipe_path") if settings.cpl.recipe_path else ("cpl",)
-        return [_of(error, settings, *keys, severity="warning")]
+        return [of_error(error, settings, *keys, severity="warning")]
     return check_parameters(blocks, known, settings)
-
-
-def _of_plan(project: Project, settings: Settings) -> list[Problem]:
-    """What the plan says, where there are raw frames to plan with."""
-    try:
-        plan = project.plan
-    except MusebuildError as error:
-        return [_of(error, settings, "recipes")]
-    found = []
-    for left in plan.left_out:
-        block = left.name.partition(":")[0]
-        keys = ["recipes", block] if block in settings.blocks else []
-        keys = ["datasets", left.name] if left.name in settings.datasets else keys
-        problem = problem_at(
-            settings,
-            keys,
-            left.reason,
-            of_key=True,
-            remedy=left.remedy,
-            severity="error" if left.error else "warning",
-        )
-        found.append(replace(problem, message=f"{left.name}: {left.reason}"))
-    found += [
-        problem_at(settings, ["raw_path"], str(bad), severity="warning")
-        for bad in project.scan_report.problems
-    ]
-    found += [
-        problem_at(settings, ["muse_calib_path"], text, severity="warning")
-        for text in project.files.problems
-    ]
-    return found

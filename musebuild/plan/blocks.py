@@ -131,7 +131,7 @@ def _needed_by_default(settings: Settings, recipe: Recipe) -> bool:
     )
 
 
-def _source(block: Block, recipe: Recipe) -> str:
+def source_of(block: Block, recipe: Recipe) -> str:
     """Name of the block whose products a block takes; empty where it takes raw frames."""
     return "" if recipe.raw else block.from_recipe or recipe.from_recipe
 
@@ -146,7 +146,7 @@ def _without_source(
     while more:
         more = False
         for name, block in list(blocks.items()):
-            source = _source(block, catalogue[recipe_name(block, catalogue)])
+            source = source_of(block, catalogue[recipe_name(block, catalogue)])
             if source not in blocks and source in gone:
                 gone[name] = f"it takes products of {source}, which is left out: {gone[source]}"
                 found.append(LeftOut(name, gone[name]))
@@ -212,7 +212,7 @@ def plan_blocks(
     planned = []
     for name, block in blocks.items():
         recipe = catalogue[recipe_name(block, catalogue)]
-        source = _source(block, recipe)
+        source = source_of(block, recipe)
         if source and source not in blocks:
             raise BlockError(
                 f"recipes.{name}.from_recipe: there is no block {source}",

@@ -24,7 +24,11 @@ from musebuild.recipes.source import (
 from musebuild.settings.model import Block, Settings
 
 
-def complete(catalogue: Mapping[str, Recipe], settings: Settings) -> dict[str, Recipe]:
+def complete(
+    catalogue: Mapping[str, Recipe],
+    settings: Settings,
+    mistakes: list[tuple[str, RecipeError]] | None = None,
+) -> dict[str, Recipe]:
     """The catalogue with the recipes of the settings, and the code of the Python recipes in use.
 
     Parameters
@@ -34,11 +38,13 @@ def complete(catalogue: Mapping[str, Recipe], settings: Settings) -> dict[str, R
     settings : Settings
         A block may name a function (`recipe: module:function`, `recipe: file.py:function`), a
         recipe that an installed package registers, or, with `declare`, any recipe of the DRS.
+    mistakes : list, optional
+        Gets the names of blocks whose recipe cannot be used, with the error; they are left out.
 
     Raises
     ------
     RecipeError
-        A function or a declaration cannot be used.
+        A function or a declaration cannot be used, and `mistakes` is not given.
     """
     found = dict(catalogue)
     registered: dict[str, str] | None = None
@@ -48,7 +54,12 @@ def complete(catalogue: Mapping[str, Recipe], settings: Settings) -> dict[str, R
         if known and not declared:
             entry = found[known]
             if entry.kind == "python" and not entry.unavailable and not entry.code:
-                found[known] = with_code(entry)
+                try:
+                    found[known] = with_code(entry)
+                except RecipeError as error:
+                    if mistakes is None:
+                        raise
+                    mistakes.append((block.name, error))
             continue
         asked = block.recipe or block.name
         where = ("recipes", block.name, "recipe" if block.recipe else "declare")
@@ -62,6 +73,9 @@ def complete(catalogue: Mapping[str, Recipe], settings: Settings) -> dict[str, R
             elif declared:
                 found[block.name] = _from_declaration(block, asked, catalogue.get(known))
         except RecipeError as error:
+            if mistakes is not None:
+                mistakes.append((block.name, error))
+                continue
             place = str(settings.where(*where))
             raise RecipeError(
                 error.what,

@@ -29,6 +29,52 @@ def test_mistakes_are_told_with_their_place(project: MockProject) -> None:
     assert "settings.yml:" in ran.out
 
 
+def test_what_the_plan_says_is_told_with_the_mistakes_of_other_blocks(
+    project: MockProject,
+) -> None:
+    project.settings["recipes"] |= {
+        "muse_scipost_a": {"from_recipe": "muse_scipost_b"},
+        "muse_scipost_b": {"from_recipe": "muse_scipost_a"},
+        "muse_exp_combine_a": {"from_recipe": "muse_scipost_a"},
+        "muse_exp_align_x": {"recipe": "muse_exp_aligm"},
+        "mine": {"recipe": "muse_nothing", "declare": {"takes": "A", "products": ["B"]}},
+        "its": {"recipe": "nowhere.py:function"},
+        "muse_scipost_c": {"params": 3},
+    }
+    project.settings["targets"] = ["muse_scipots", "calib", "2017-01-01"]
+    project.settings["revison"] = {"a": 1}
+    project.settings["resources"] = {"memory": 20}
+    project.write()
+    (project.folder / "calib" / "line_catalog.fits").unlink()
+    (project.folder / "raw" / "MUSE.2017-06-16T03:00:00.000.fits").write_bytes(b"")
+    out = project.ask("check").out
+    for part in (
+        "in a circle",
+        "there is no recipe muse_exp_aligm",
+        "The block mine does not say from which block it takes its frames",
+        "nowhere.py",
+        "recipes.muse_scipost_c.params: this cannot be used here",
+        "resources.memory: 20 has no unit",
+        "revison: unknown key",
+    ):
+        assert part in out, part
+    # A key that is not known may have been meant for one that the plan follows from.
+    assert "no LINE_CATALOG" not in out
+    del project.settings["revison"]
+    project.write()
+    out = project.ask("check").out
+    for part in (
+        "in a circle",
+        "no LINE_CATALOG",
+        "03:00:00.000.fits",
+        "targets.0: there is no task or group muse_scipots",
+        "targets.2: there is no task or group 2017-01-01",
+    ):
+        assert part in out, part
+    assert "muse_exp_combine_a" not in out, "it only follows from another mistake"
+    assert "switched off" not in out
+
+
 def test_parameters_are_asked_of_the_pipeline(project: MockProject) -> None:
     project.settings["cpl"] = {}
     project.params("muse_scipost", skymethodd="none", rvcorr="barry", dlambda="wide")

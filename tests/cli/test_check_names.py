@@ -163,6 +163,28 @@ def test_two_blocks_that_write_the_same_place(folder: Folder, blocks: str, told:
     assert "output_dir" in problem.remedy
 
 
+def test_selections_that_would_write_the_same_place(folder: Folder) -> None:
+    found = folder.check(
+        "datasets: {A: {}, A_B: {}}\n"
+        "recipes:\n"
+        "  muse_scipost: {params: {save: individual}}\n"
+        "  muse_exp_combine:\n"
+        "    names_with_selection: {X: {raw: EXPTIME > 1}, Y: {raw: EXPTIME > 2}}\n"
+        "  muse_exp_combine_b:\n"
+        "    init: {output_dir: exp_combine}\n"
+        "    names_with_selection: {Y: {raw: EXPTIME > 3}, Z: {raw: EXPTIME > 4}}\n"
+        "  muse_exp_combine_c:\n"
+        "    names_with_selection: {C: {raw: EXPTIME > 3}, B_C: {raw: EXPTIME > 4}}\n"
+    )
+    assert [(p.position.line, p.message.partition(": ")[2]) for p in found] == [
+        (10, "muse_exp_combine and muse_exp_combine_b would write the same folder exp_combine/Y"),
+        (
+            12,
+            "B_C of the dataset A and C of the dataset A_B would both be muse_exp_combine_c:A_B_C",
+        ),
+    ]
+
+
 def test_what_never_meets_may_share_a_folder(folder: Folder) -> None:
     assert not folder.check(
         "recipes:\n"
@@ -252,6 +274,37 @@ def test_selections(folder: Folder, key: str, given: str, told: str) -> None:
     assert told in problem.message
     assert problem.severity == "error"
     assert problem.position.line == 5
+
+
+def test_names_and_values_of_archive_filters(folder: Folder) -> None:
+    found = folder.check(
+        "datasets:\n"
+        "  A:\n"
+        "    archive_filter:\n"
+        "      obs_targ_nam: IC4406\n"
+        "      tel_ambi_wind: 3\n"
+        "      night: 2017-06\n"
+        "      exptime: long\n"
+        "      coord1: here\n"
+        "      stime: 2017-06-01\n"
+        "      starttime: noon\n"
+        "  B: {archive_filter: {stime: 2017-06-02, etime: 2017-06-01}}\n"
+        "  C: {archive_filter: {night: 2017-06-15..2017-06-18, exptime: 100..900, coord1: 14 22 26,"
+        " coord2: -44 09 04, prog_id: 60.A-9100, starttime: 3}}\n"
+        "  D: {archive_filter: {coord1: 10, coord_sys: gal}}\n"
+    )
+    assert [(p.position.line, p.severity, p.message.rpartition("archive_filter.")[2])
+            for p in found] == [
+        (6, "error", "obs_targ_nam: the archive is not known to have obs_targ_nam to ask for"),
+        (7, "warning", "tel_ambi_wind: the archive is not known to have tel_ambi_wind to ask for"),
+        (8, "error", "night: night 2017-06 is no date"),
+        (9, "error", "exptime: exptime long is no number"),
+        (10, "error", "coord1: coord1, coord2 and box do not make a position"),
+        (12, "error", "starttime: starttime noon is no hour"),
+        (13, "error", "stime: archive_filter ends (2017-06-01 12:00:00) before it begins "
+         "(2017-06-02 12:00:00)"),
+    ]  # fmt: skip
+    assert found[0].nearest[0] == "obs_targ_name"
 
 
 # dates

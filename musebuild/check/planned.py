@@ -1,0 +1,127 @@
+"""What the plan says of a project, where there are raw frames to plan with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from musebuild.check.blocks import below
+from musebuild.engine.project import Project
+from musebuild.errors import MusebuildError, UsageError
+from musebuild.index.selection import select_exposures
+from musebuild.plan.blocks import PlannedBlock
+from musebuild.plan.build import make_plan
+from musebuild.plan.model import LeftOut, Plan
+from musebuild.plan.names import select
+from musebuild.recipes.catalogue import recipe_name
+from musebuild.recipes.model import Recipe
+from musebuild.settings.model import Block, Settings
+from musebuild.settings.problems import Problem, problem_at
+
+
+def of_error(
+    error: MusebuildError, settings: Settings, *keys: str, severity: str = "error"
+) -> Problem:
+    """An error as a problem of the settings."""
+    what = error.what.removeprefix(f"{'.'.join(keys)}: ")
+    text = what if error.why is None else f"{what} ({error.why})"
+    return problem_at(
+        settings,
+        keys,
+        text,
+        remedy=error.remedy or "",
+        severity="warning" if severity == "warning" else "error",
+    )
+
+
+def check_plan(
+    project: Project,
+    settings: Settings,
+    catalogue: Mapping[str, Recipe],
+    blocks: Collection[PlannedBlock],
+    wrong: Collection[str],
+) -> list[Problem]:
+    """What is missing for the blocks that can be planned, and what cannot be read.
+
+    Parameters
+    ----------
+    project : Project
+        Its raw folder is scanned; nothing is run.
+    settings : Settings
+        The settings, without what has a mistake.
+    catalogue : mapping
+        Recipes by name.
+    blocks : collection of PlannedBlock
+        Those that can be planned.
+    wrong : collection of str
+        Blocks with mistakes, which were told: nothing that follows from them is told again.
+    """
+    out = below(blocks, wrong, settings, catalogue)
+    kept = {
+        name: block if name not in out else _switched_off(block, catalogue)
+        for name, block in settings.blocks.items()
+    }
+    known = {name: block for name, block in kept.items() if recipe_name(block, catalogue)}
+    rest = replace(settings, blocks=known, targets=None)
+    found: list[Problem] = []
+    try:
+        raw = project.raw
+    except MusebuildError as error:
+        return [of_error(error, settings, "raw_path")]
+    try:
+        selections = select_exposures(project.db, rest)
+        plan = make_plan(rest, raw, project.files, catalogue, selections)
+    except MusebuildError as error:
+        return [of_error(error, settings, "recipes")]
+    found += [_left(one, settings) for one in plan.left_out if _block(one) not in out]
+    found += [
+        problem_at(settings, ["raw_path"], str(bad), severity="warning")
+        for bad in project.scan_report.problems
+    ]
+    found += [
+        problem_at(settings, ["muse_calib_path"], text, severity="warning")
+        for text in project.files.problems
+    ]
+    return found + _targets(plan, settings, out)
+
+
+def _switched_off(block: Block, catalogue: Mapping[str, Recipe]) -> Block:
+    """A block that is not planned; taken out, one of the catalogue would stand in for it."""
+    known = bool(recipe_name(block, catalogue))
+    return replace(block, enabled=False, recipe=block.recipe if known else None)
+
+
+def _block(left: LeftOut) -> str:
+    return left.name.partition(":")[0]
+
+
+def _left(left: LeftOut, settings: Settings) -> Problem:
+    block = _block(left)
+    keys = ["recipes", block] if block in settings.blocks else []
+    keys = ["datasets", left.name] if left.name in settings.datasets else keys
+    problem = problem_at(
+        settings,
+        keys,
+        left.reason,
+        of_key=True,
+        remedy=left.remedy,
+        severity="error" if left.error else "warning",
+    )
+    return replace(problem, message=f"{left.name}: {left.reason}")
+
+
+def _targets(plan: Plan, settings: Settings, out: Iterable[str]) -> list[Problem]:
+    """Every one of `targets` that means nothing."""
+    given = settings.tree.get("targets")
+    several = isinstance(given, list)
+    problems = []
+    for number, target in enumerate(settings.targets or ()):
+        if target.partition(":")[0] in out:
+            continue
+        try:
+            select(plan, [target])
+        except UsageError as error:
+            keys = ("targets", number) if several else ("targets",)
+            text = error.what if error.why is None else f"{error.what} ({error.why})"
+            problems.append(problem_at(settings, keys, text, remedy=error.remedy or ""))
+    return problems

@@ -20,9 +20,9 @@ from musebuild.engine.summary import BuildSummary
 from musebuild.engine.tasks import make_tasks
 from musebuild.engine.world import ProjectWorld
 from musebuild.errors import UsageError
-from musebuild.plan.names import closure
+from musebuild.plan.names import closure, concerned
 from musebuild.report.drill import dry_run_text, write_sofs
-from musebuild.report.lines import summary_text
+from musebuild.report.lines import ahead_text, summary_text
 from musebuild.report.spans import count
 
 REPORTER_NAMES = ("console", "live", "quiet", "json", "zero", "executed-only", "error-only")
@@ -79,6 +79,13 @@ def build(
         if stale:
             refuse_mistakes(project, {current.plan.invocations[n].block for n in stale})
             refuse_foreign(project, (current.plan.invocations[name] for name in stale))
+            if ahead := ahead_text(current.summary.left_out):
+                # Known before the first recipe, and told then: hours of recipes may follow.
+                if not options.keep_going:
+                    current.summary.refused = len(stale)
+                    return current.summary
+                if reporter in ("console", "quiet"):
+                    out.write(ahead)
             current.begin(stale)
         if stale or reporter not in ("console", "quiet"):
             single = current.selected if options.single else None
@@ -259,6 +266,9 @@ class RunCommand(ProjectCommand):
                 out.close()
         if reporter in ("console", "quiet"):
             sys.stdout.write(summary_text(summary))
+        elif summary.refused:
+            # What a program reads from the other reporters stays clean.
+            sys.stderr.write(summary_text(summary))
         if summary.stopped:
             return 130 if summary.stopped == "SIGINT" else 143
         return summary.exit_status
@@ -270,6 +280,8 @@ class RunCommand(ProjectCommand):
             plan = project.plan
             wanted = selection(project, args)
             needed = closure(plan, wanted)
+            left_out = concerned(plan.left_out, args, project.settings.datasets)
+            sys.stdout.write(ahead_text(left_out))
             resolutions = ProjectWorld(project).resolve(needed)
             if params["sof"]:
                 folder = Path(params["sof"]).expanduser()

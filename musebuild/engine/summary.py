@@ -34,6 +34,8 @@ class BuildSummary:
     not_run: dict[str, str] = field(default_factory=dict)
     """Invocation → the failed one that it needs, or why else it was not run."""
     left_out: list[LeftOut] = field(default_factory=list)
+    refused: int = 0
+    """Invocations that were not begun, since something that was asked for cannot be done."""
     problems: list[str] = field(default_factory=list)
     """Messages on input files that cannot be used."""
     edited: list[str] = field(default_factory=list)
@@ -58,4 +60,4 @@ class BuildSummary:
     def exit_status(self) -> int:
         """0: all that was asked for is there."""
         impossible = any(left.error for left in self.left_out)
-        return int(bool(self.failed or self.not_run or self.problems or impossible))
+        return int(bool(self.failed or self.not_run or self.refused or self.problems or impossible))

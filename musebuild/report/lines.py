@@ -174,7 +174,9 @@ def failure_text(failure: Failure) -> str:
     return "\n".join(lines)
 
 
-def left_out_text(left_out: Iterable[LeftOut], *, remedies: bool = True) -> list[str]:
+def left_out_text(
+    left_out: Iterable[LeftOut], *, remedies: bool = True, most: int | None = MOST_LEFT_OUT
+) -> list[str]:
     """Lines on what is left out, errors first, alike reasons together."""
     groups: dict[tuple[bool, str, str], list[str]] = {}
     for left in left_out:
@@ -185,10 +187,30 @@ def left_out_text(left_out: Iterable[LeftOut], *, remedies: bool = True) -> list
         lines.append(f"  {shown}: {reason}")
         if remedy and remedies:
             lines.append(f"      to mend it: {remedy}")
-    if len(lines) > 2 * MOST_LEFT_OUT:
-        hidden = len(lines) - 2 * MOST_LEFT_OUT
-        lines = [*lines[: 2 * MOST_LEFT_OUT], f"  … and {hidden} more lines: `doit list` has all"]
+    if most is not None and len(lines) > 2 * most:
+        hidden = len(lines) - 2 * most
+        lines = [*lines[: 2 * most], f"  … and {hidden} more lines: `doit list` has all"]
     return lines
+
+
+def impossible_text(left_out: Iterable[LeftOut]) -> list[str]:
+    """Lines on all that is asked for and cannot be done: who needs what, and what mends it.
+
+    Alike reasons stand together; what only needs something of these is counted.
+    """
+    errors = [left for left in left_out if left.error]
+    causes = [left for left in errors if not left.because] or errors
+    lines = left_out_text(causes, most=None)
+    if len(causes) < len(errors):
+        rest = len(errors) - len(causes)
+        lines.append(f"  and {count(rest, 'task')} that {'needs' if rest == 1 else 'need'} these")
+    return lines
+
+
+def ahead_text(left_out: Iterable[LeftOut]) -> str:
+    """What is told before the first recipe of a build that goes on all the same."""
+    lines = impossible_text(left_out)
+    return "\n".join(["Cannot be done:", *lines, ""]) if lines else ""
 
 
 def summary_text(summary: BuildSummary) -> str:
@@ -198,6 +220,14 @@ def summary_text(summary: BuildSummary) -> str:
     if summary.problems:
         lines.append(f"{count(len(summary.problems), 'file')} cannot be used:")
         lines += [f"  {line}" for problem in summary.problems for line in problem.splitlines()]
+    if summary.refused:
+        lines.append("Cannot be done:")
+        lines += impossible_text(summary.left_out)
+        waiting = count(summary.refused, "task")
+        lines.append(
+            f"So nothing was run. `doit --continue` does the rest ({waiting} to run or restore)."
+        )
+        return "\n".join(lines) + "\n"
     if summary.left_out:
         lines.append("Left out:")
         lines += left_out_text(summary.left_out)

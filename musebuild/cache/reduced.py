@@ -158,9 +158,7 @@ class ReducedTree:
             return
         if is_as_placed(str(path), known):
             return
-        if path.is_file() and (self._holds(path) or (known is None and is_note(path))):
-            # What the store has is ours: placed before the database was lost, or by a build
-            # that died before it could tell.
+        if path.is_file() and (self.holds(path) or (known is None and is_note(path))):
             return
         if known is None:
             raise _in_the_way(path)
@@ -172,8 +170,12 @@ class ReducedTree:
         path.rename(aside)
         report.edited.append(str(aside))
 
-    def _holds(self, path: Path) -> bool:
-        """Whether the store has these bytes, under their own name and unharmed."""
+    def holds(self, path: Path) -> bool:
+        """Whether the store has the bytes of a file, under their own name and unharmed.
+
+        Then it is ours, whatever the ledger says: placed before the database was lost, or by a
+        build that died before it could tell.
+        """
         return self.store.holds(hash_file(path), path.stat().st_size)
 
     def _placed_by(self, task: str) -> list[Placed]:

@@ -169,6 +169,8 @@ def find_adoption(project: Project, version: str = "") -> Adoption:
     folders = (invocation.folder for invocation in plan.invocations.values())
     used = (i.path for made in plan.invocations.values() for i in made.inputs if i.kind == "file")
     paths = in_the_way(tree, folders, project.ledger.all_placed(), used)
+    if is_ours(tree):
+        paths = [path for path in paths if not _is_held(project, path)]
     aside = _free_folder(tree)
     moves = tuple((str(path), str(aside / path.relative_to(tree))) for path in paths)
     database = settings.db if settings.db.is_file() and not is_our_database(settings.db) else None
@@ -371,7 +373,8 @@ def refuse_foreign(project: Project, invocations: Iterable[Invocation]) -> None:
     bad = []
     for path in in_the_way(root, present, project.ledger.all_placed()):
         folder = str(path.parent.relative_to(root))
-        if folder not in wanted or any(_would_be(path.name, one) for one in wanted[folder]):
+        blocks = folder not in wanted or any(_would_be(path.name, one) for one in wanted[folder])
+        if blocks and not _is_held(project, path):
             bad.append(path)
     if bad:
         shown = "\n".join(str(path) for path in bad[:5])
@@ -382,6 +385,11 @@ def refuse_foreign(project: Project, invocations: Iterable[Invocation]) -> None:
             remedy="`musebuild adopt` moves them aside (and --undo brings them back); "
             "or choose another `version` or `output_dir` in the settings",
         )
+
+
+def _is_held(project: Project, path: Path) -> bool:
+    """Whether a file is a product of ours that a build which died did not live to note."""
+    return path.is_file() and project.tree.holds(path)
 
 
 def _is_new(root: Path, folder: str) -> bool:

@@ -30,6 +30,11 @@ class Rows:
         """One dictionary for each row."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
+    def column(self, name: str) -> list[Any]:
+        """Values of one column."""
+        place = self.columns.index(name)
+        return [row[place] for row in self.rows]
+
 
 def cell(value: Any) -> str:
     """A value as people read it; nothing for None."""

@@ -12,12 +12,12 @@ import json
 import socket
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 from sqlite_utils import Database
 
-from musebuild.cache.model import Manifest, Record, UsedInput
+from musebuild.cache.model import ChosenInput, Manifest, Record, UsedInput
 from musebuild.cache.store import Store
 from musebuild.errors import StoreError
 
@@ -255,6 +255,7 @@ class Ledger:
             )
             if record is not None:
                 _remember(connection, record, date)
+                _choose(connection, record)
 
     def records(self, task: str) -> list[Record]:
         """How a task was made, the newest first."""
@@ -263,6 +264,15 @@ class Ledger:
             [task],
         )
         return [_record_from(*row) for row in rows]
+
+    def associations(self, task: str) -> list[ChosenInput]:
+        """The frames that were chosen for a task when it was last made, in its order."""
+        rows = self._rows(
+            "SELECT tag, kind, source, category, grade, nights, hours, kelvin, note "
+            "FROM associations WHERE task = ? ORDER BY position",
+            [task],
+        )
+        return [ChosenInput(*row) for row in rows]
 
     def keys_that_made(self, digest: str) -> frozenset[str]:
         """Keys whose products have a content digest."""
@@ -391,6 +401,18 @@ def _remember(connection: sqlite3.Connection, record: Record, date: str) -> None
         "DELETE FROM records WHERE task = ? AND rowid NOT IN "
         f"(SELECT rowid FROM records WHERE task = ? ORDER BY rowid DESC LIMIT {RECORDS})",
         [record.task, record.task],
+    )
+
+
+def _choose(connection: sqlite3.Connection, record: Record) -> None:
+    """Put the associations of a task in place of those that it was made with before."""
+    connection.execute("DELETE FROM associations WHERE task = ?", [record.task])
+    connection.executemany(
+        "INSERT INTO associations VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        [
+            (record.task, number, record.key, *astuple(chosen))
+            for number, chosen in enumerate(record.chosen)
+        ],
     )
 
 

@@ -48,8 +48,19 @@ def _records(database: Database) -> None:
     database.execute("CREATE INDEX products_digest ON products (digest)")
 
 
+def _associations(database: Database) -> None:
+    database.execute(
+        """CREATE TABLE associations (
+            task TEXT, position INTEGER, key TEXT, tag TEXT, kind TEXT, source TEXT,
+            category TEXT, grade TEXT, nights INTEGER, hours REAL, kelvin REAL, note TEXT,
+            PRIMARY KEY (task, position))"""
+    )
+    database.execute("CREATE INDEX associations_source ON associations (source)")
+
+
 CACHE_MIGRATIONS = (
     Migration("cache-1", _create),
     Migration("cache-up-to-date", _count_up_to_date),
     Migration("cache-records", _records),
+    Migration("cache-associations", _associations),
 )

@@ -66,6 +66,27 @@ class UsedInput:
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenInput:
+    """A frame that was chosen for an invocation, and how well it fits."""
+
+    tag: str
+    kind: str
+    """`raw`, `file` or `product`."""
+    source: str
+    """Path, or the invocation that made it."""
+    category: str
+    grade: str
+    """`same night`, `other night`, `other than asked`, `as set` or `static`."""
+    nights: int
+    """Nights away; positive: later."""
+    hours: float | None
+    """Time from the frame that needs it [h]; positive: later."""
+    kelvin: float | None
+    """Difference in INS TEMP7 VAL [°C]; positive: warmer."""
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """How a task was last made: its preimage with the names that the key leaves out."""
 
@@ -75,3 +96,5 @@ class Record:
     call: Mapping[str, Any]
     """The preimage less its inputs: recipe, version, params, environment, packages."""
     inputs: tuple[UsedInput, ...]
+    chosen: tuple[ChosenInput, ...] = ()
+    """Frames of which there was a choice; the ledger has them in a table of their own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from musebuild.cache.model import Manifest, Record, UsedInput
+from musebuild.cache.model import ChosenInput, Manifest, Record, UsedInput
 from musebuild.engine.resolve import (
     Resolution,
     Software,
@@ -23,6 +23,23 @@ def _used(tag: str, digest: str, wanted: Input, plan: Plan) -> UsedInput:
     return UsedInput(tag, digest, "product", maker.name, wanted.category, maker.night)
 
 
+def _chosen(wanted: Input) -> ChosenInput | None:
+    fit = wanted.quality
+    if fit is None:
+        return None
+    return ChosenInput(
+        wanted.tag,
+        wanted.kind,
+        wanted.invocation or wanted.path,
+        wanted.category,
+        fit.grade,
+        fit.nights,
+        fit.hours,
+        fit.kelvin,
+        fit.note,
+    )
+
+
 def record_of(resolution: Resolution, plan: Plan) -> Record:
     """How an invocation whose key is known is made."""
     return Record(
@@ -31,6 +48,11 @@ def record_of(resolution: Resolution, plan: Plan) -> Record:
         date="",
         call={name: value for name, value in resolution.preimage.items() if name != "inputs"},
         inputs=tuple(_used(s.tag, s.digest, s.input, plan) for s in resolution.sources),
+        chosen=tuple(
+            chosen
+            for wanted in plan.invocations[resolution.name].inputs
+            if (chosen := _chosen(wanted)) is not None
+        ),
     )
 
 

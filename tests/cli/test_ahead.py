@@ -5,6 +5,7 @@ from __future__ import annotations
 from musebuild.engine.summary import BuildSummary
 from musebuild.plan.model import LeftOut
 from musebuild.report.lines import ahead_text, summary_text
+from tests.support.projects import MockProject
 
 LOST = [
     LeftOut("muse_scibasic:A", "no TWILIGHT_CUBE within 3 nights", "accept another", error=True),
@@ -28,3 +29,26 @@ def test_a_build_that_was_refused_says_how_to_do_the_rest() -> None:
     told = summary_text(summary)
     assert "So nothing was run. `doit --continue` does the rest (12 tasks to run" in told
     assert summary.exit_status == 1
+
+
+def test_nothing_runs_before_people_know_what_cannot_be_done(project: MockProject) -> None:
+    for path in (project.folder / "raw").iterdir():
+        if b"'STD " in path.read_bytes()[:28800] or b"'STD'" in path.read_bytes()[:28800]:
+            path.unlink()
+    dry = project.ask("run", "--dry-run")
+    assert dry.out.startswith("Cannot be done:")
+    ran = project.run("run")
+    assert ran.status == 1
+    assert "no STD_RESPONSE within 5 nights" in ran.text
+    assert "So nothing was run" in ran.text
+    assert not project.journal
+    ran = project.run("run", "--continue")
+    assert ran.status == 1
+    assert ran.text.index("Cannot be done:") < ran.text.index("muse_bias")
+    done = project.ran_since(0)
+    assert done["muse_scibasic"] and not done["muse_scipost"]
+    again = len(project.journal)
+    assert project.run("run", "--continue").status == 1
+    assert len(project.journal) == again
+    # What is sound by itself needs no option.
+    assert project.run("run", "muse_bias").status == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
 from tests.support.projects import MockProject
 
@@ -42,6 +43,27 @@ def test_graphs_hold_each_task_that_is_used(project: MockProject) -> None:
     mermaid = project.run("associations", "--format", "mermaid", "muse_flat").out
     assert mermaid.startswith("graph LR\n")
     assert "MASTER_BIAS (same night" in mermaid
+
+
+def test_the_ledger_keeps_what_was_chosen_and_how_well_it_fits(built: MockProject) -> None:
+    data = json.loads(built.ask("associations", "--format", "json", "--ifus").out)
+    planned = {
+        (task["task"], one["tag"], one["source"]): one["quality"]
+        for task in data["tasks"]
+        for one in task["inputs"]
+        if one["quality"] is not None
+    }
+    with sqlite3.connect(built.folder / "musebuild.db") as connection:
+        rows = connection.execute(
+            "SELECT task, tag, source, grade, nights, hours, kelvin, note FROM associations"
+        ).fetchall()
+        keys = dict(connection.execute("SELECT task, key FROM associations").fetchall())
+        tasks = dict(connection.execute("SELECT task, key FROM tasks").fetchall())
+    connection.close()
+    names = ("grade", "nights", "hours", "kelvin", "note")
+    assert {row[:3]: dict(zip(names, row[3:], strict=True)) for row in rows} == planned
+    assert "same night" in {row[3] for row in rows}
+    assert all(tasks[task] == key for task, key in keys.items())
 
 
 def test_what_is_missing_is_shown_with_what_would_mend_it(project: MockProject) -> None:

@@ -116,6 +116,7 @@ class _Planner:
                 "correct `ifus` in the settings, or take the frame out of raw_path",
                 dataset,
                 setup=group.setup,
+                run=first.run,
             )
             return
         if recipe.needs_ifu is not None and recipe.needs_ifu not in ifus:
@@ -127,6 +128,7 @@ class _Planner:
                 "from the frames of the blocks that take it",
                 dataset,
                 setup=group.setup,
+                run=first.run,
             )
             return
         made = Made(
@@ -183,6 +185,7 @@ class _Planner:
                 missing=absent.get(reason, ()),
                 wanted=lacking[reason],
                 setup=group.setup,
+                run=first.run,
             )
         if made.by_ifu:
             self.made[planned.name].append(made)
@@ -208,6 +211,7 @@ class _Planner:
                     source.dataset,
                     missing=found.missing,
                     setup=source.setup,
+                    run=source.run,
                 )
                 continue
             made = self._made_from(planned, source, source.label)
@@ -342,7 +346,7 @@ class _Planner:
             first = min(sources, key=lambda made: (made.setup.mjd, made.label))
             found = self.finder.find(Subject(planned, task, first.setup, None, (), run=run))
             if found.missing:
-                self._leave(task, *_told(found.missing), "", missing=found.missing)
+                self._leave(task, *_told(found.missing), "", missing=found.missing, run=run)
                 continue
             made = self._made_from(planned, first, label)
             made.exposure = ""
@@ -376,6 +380,7 @@ class _Planner:
             source.dataset,
             because=left.name,
             setup=source.setup,
+            run=source.run,
         )
         return True
 
@@ -393,6 +398,7 @@ class _Planner:
         wanted: Iterable[Wanted] = (),
         because: str = "",
         setup: Setup | None = None,
+        run: str = "",
     ) -> None:
         # A calibration that nobody can use is no error: what needs it says so.
         left = LeftOut(
@@ -403,6 +409,9 @@ class _Planner:
             wanted=tuple(dict.fromkeys([*wanted, *_wanted(missing)])),
             missing=tuple(missing),
             because=because,
+            dataset=dataset,
+            night=setup.night if setup is not None else "",
+            run=run,
         )
         if setup is not None:
             self.lost[task.partition(":")[0]].append((setup, left))

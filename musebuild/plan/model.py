@@ -130,6 +130,10 @@ class LeftOut:
     """Frames that it needs and that cannot be found."""
     because: str = ""
     """The task that it needs and that is left out itself."""
+    dataset: str = ""
+    night: str = ""
+    """Empty: of no one night."""
+    run: str = ""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LeftOut:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from musebuild.index.model import FileFrame
-from musebuild.plan.associate import choose_made
+from musebuild.plan.associate import WORDS, choose_made
 from musebuild.plan.blocks import named_results, serving
 from musebuild.plan.made import Candidates, Made, Setup
 from musebuild.plan.model import Input, Missing, Quality
@@ -161,13 +161,13 @@ class Named:
             self._files(need, text, subject, found)
             return
         tasks = [made for made, _ in planned]
-        best, note = self._best_of(need, tasks, subject.setup)
+        best, note = self._best_of(need, tasks, subject)
         path = planned[0][1]
         category = path.category(best.categories)
         images = str(self.known.blocks[best.block].params.get("filter", "")).split(",")
         filt = images[path.number - 1] if category == "IMAGE_FOV" and path.number else ""
         hours = round((best.setup.mjd - subject.setup.mjd) * 24, 3)
-        quality = Quality("as set", hours=hours, note=note)
+        quality = _as_set(best.setup.agrees(subject.setup, need.match), note, hours)
         before = len(found.inputs)
         self.finder.take(need.category, best, category, quality, subject, found, filt)
         if len(found.inputs) == before:
@@ -179,18 +179,20 @@ class Named:
             )
 
     @staticmethod
-    def _best_of(need: Need, tasks: Sequence[Made], setup: Setup) -> tuple[Made, str]:
+    def _best_of(need: Need, tasks: Sequence[Made], subject: Subject) -> tuple[Made, str]:
         """Of several tasks that a glob means the nearest that agrees, else the nearest."""
         if len(tasks) == 1:
             return tasks[0], ""
         candidates = Candidates()
         for made in tasks:
             candidates.add(made)
-        choice = choose_made(candidates, setup, match=need.match, offset=EVER)
-        if choice.made is None:
-            choice = choose_made(candidates, setup, match=(), offset=EVER)
-        assert choice.made is not None, "there are several"
-        return choice.made, f"nearest of {len(tasks)} that the path means"
+        for match in (need.match, ()):
+            choice = choose_made(
+                candidates, subject.setup, match=match, offset=EVER, ifus=subject.wanted
+            )
+            if choice.made is not None:
+                return choice.made, f"nearest of {len(tasks)} that the path means"
+        return tasks[0], "none of those that the path means holds the IFU"
 
     def _files(self, need: Need, text: str, subject: Subject, found: Found) -> None:
         files = self.known.files.named.get((need.category, text), ())
@@ -206,13 +208,16 @@ class Named:
             self._unnamed(need, found, reason, remedy)
             return
         chosen, note = _nearest_files(files, subject.setup)
+        mode = subject.setup.ins_mode if "ins_mode" in need.match else ""
         found.inputs.extend(
             Input(
                 need.category,
                 "file",
                 path=file.path,
                 ifu=subject.ifu,
-                quality=Quality("as set", note=note),
+                quality=_as_set(
+                    "ins_mode" if mode and file.ins_mode and file.ins_mode != mode else "", note
+                ),
             )
             for file in chosen
         )
@@ -232,6 +237,14 @@ class Named:
     @staticmethod
     def _unnamed(need: Need, found: Found, reason: str, remedy: str) -> None:
         found.missing.append(Missing(need.category, reason, remedy))
+
+
+def _as_set(differs: str, note: str, hours: float | None = None) -> Quality:
+    """How well a frame fits that the settings name, and that is taken though it differs."""
+    if not differs:
+        return Quality("as set", hours=hours, note=note)
+    told = f"its {WORDS[differs]} differs"
+    return Quality("other than asked", hours=hours, note=f"{told}, {note}" if note else told)
 
 
 def _ifus(file: FileFrame, asked: tuple[int, ...] = ()) -> tuple[int, ...]:

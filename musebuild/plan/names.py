@@ -102,21 +102,26 @@ def concerned(
     names : sequence of str
         As given to `select`.
     datasets : collection of str
-        A dataset's name concerns all that cannot be done though it should be.
+        A dataset's name concerns all of it that cannot be done though it should be.
     """
     return [
         left
         for left in left_out
-        if not names
-        or any(
-            left.name == name
-            or left.name.partition(":")[0] == name
-            or name.startswith(f"{left.name}.")
-            or fnmatch.fnmatchcase(left.name, name)
-            or (left.error and name in (*datasets, "science"))
-            for name in names
-        )
+        if not names or any(_concerns(left, name, datasets) for name in names)
     ]
+
+
+def _concerns(left: LeftOut, name: str, datasets: Collection[str]) -> bool:
+    block, _, label = left.name.partition(":")
+    if name in datasets:
+        return left.error and left.dataset in ("", name)
+    return (
+        name in (left.name, block)
+        or name.startswith(f"{left.name}.")
+        or fnmatch.fnmatchcase(left.name, name)
+        or (left.error and name == "science")
+        or bool(left.night and matches(name, When(label, left.night, left.run, label)))
+    )
 
 
 def closure(plan: Plan, names: Iterable[str]) -> tuple[str, ...]:

@@ -322,6 +322,23 @@ def test_what_is_left_out_concerns_those_who_ask_for_it() -> None:
     assert not concerned(made.left_out, ["muse_flat"], ["FIELD"])
 
 
+def test_what_is_left_out_is_found_by_its_exposure_night_and_dataset() -> None:
+    raw = [*night(), *night("2017-07-20")]
+    raw = [f for f in raw if f.category != "STD" or f.night != "2017-07-20"]
+    made = plan(raw=raw)
+
+    def lost(name: str) -> set[str]:
+        return {left.name for left in concerned(made.left_out, [name], ["FIELD", "OTHER"])}
+
+    first, second = "muse_scipost:2017-07-21T01:30:00", "muse_scipost:2017-07-21T01:31:00"
+    assert first in lost("2017-07-20") and second in lost("2017-07-20")
+    assert lost("2017-07-21T01:30:00") == {first, first.replace("scipost", "scipost_rec")}
+    assert lost("2017-07-01..") >= {first, second}
+    assert first in lost("FIELD")
+    assert not any("2017-07" in name for name in lost("2017-06-15"))
+    assert not lost("OTHER") and not lost("..2017-06-14")
+
+
 def test_a_block_of_which_nothing_is_left_says_why() -> None:
     made = plan(raw=[f for f in night() if f.category != "STD"])
     with pytest.raises(UsageError) as error:

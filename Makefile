@@ -18,12 +18,12 @@ lint: setup
 	@$(VENV)/mypy
 
 fast: lint
-	@$(VENV)/pytest -m "not drs" -n 2
+	@$(VENV)/pytest -n 2 --dist worksteal -m "not drs"
 
 # The real recipes take gigabytes of memory each and use both cores themselves,
 # so they run after the fast tests, one at a time; one reduction serves them all.
 test: lint
-	@$(VENV)/pytest -n 2 -m "not drs"
+	@$(VENV)/pytest -n 2 --dist worksteal -m "not drs"
 	@$(VENV)/pytest -m drs
 
 clean:

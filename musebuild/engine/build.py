@@ -118,8 +118,8 @@ class Build:
                 self._count_up_to_date(resolution)
         # Where the database was made anew, or the store is shared, they are not known yet.
         self.quality.record(
-            r.manifest
-            for r in self.resolutions.values()
+            (name, r.manifest)
+            for name, r in self.resolutions.items()
             if r.manifest is not None and r.state is State.UP_TO_DATE
         )
         return stale
@@ -218,6 +218,7 @@ class Build:
         resolution = self.resolutions[name]
         if resolution.manifest is not None:
             self.manifests[name] = resolution.manifest
+            self.quality.record([(name, resolution.manifest)])
         self._count_up_to_date(resolution)
 
     def restore(self, name: str) -> None:
@@ -227,7 +228,7 @@ class Build:
         assert manifest is not None, "only what the store has can be restored"
         self._place(name, manifest)
         self.manifests[name] = manifest
-        self.quality.record([manifest])
+        self.quality.record([(name, manifest)])
         self.summary.restored.append(name)
         self.summary.saved_seconds += manifest.seconds
         self._event(name, "restored", reason=resolution.reason, log=manifest.log)
@@ -280,7 +281,7 @@ class Build:
         manifest = manifest_from(dict(result.manifest))
         step("result read")
         self.project.ledger.record(manifest)
-        self.quality.record([manifest])
+        self.quality.record([(name, manifest)])
         step("ledger written")
         self.world.forgotten = self.world.forgotten - {manifest.key}
         self.manifests[name] = manifest

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sqlite_utils import Database
 
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
-from musebuild.index import qc
+from musebuild.index import qa, qc
 
 CHUNK = 200
 """Invocations whose rows are written at once: all those of a large store fill the memory."""
@@ -21,6 +21,28 @@ def _made(manifest: Manifest, store: Store) -> qc.Made:
         made=manifest.made,
         products=tuple((p.category, p.name, store.path(p.object)) for p in manifest.products),
     )
+
+
+def measurable(task: str, manifest: Manifest, store: Store) -> Iterator[qa.Measurable]:
+    """Products of an invocation on which something is measured, each with its exposure.
+
+    Parameters
+    ----------
+    task : str
+        The invocation: `muse_scipost:2017-06-16T01:34:56.867`.
+    manifest : Manifest
+        What it made.
+    store : Store
+        Where that lies.
+    """
+    block, _, label = task.partition(":")
+    for product in manifest.products:
+        if product.category not in qa.BY_CATEGORY:
+            continue
+        path = store.path(product.object)
+        exposure = qa.exposure_of(product.category, label, path)
+        if exposure:
+            yield qa.Measurable(exposure, block, product.category, product.digest, path)
 
 
 class QualityTables:
@@ -38,10 +60,23 @@ class QualityTables:
         self._db = db
         self._store = store
         self._known = qc.known_keys(db)
+        self.measurements = qa.Measurements(db)
 
-    def record(self, manifests: Iterable[Manifest]) -> int:
-        """Take in what was made, restored or found up to date; rows written."""
-        fresh = {m.key: m for m in manifests if m.key not in self._known}
+    def record(self, made: Iterable[tuple[str, Manifest]]) -> int:
+        """Take in what was made, restored or found up to date; rows of parameters written.
+
+        Parameters
+        ----------
+        made : iterable of (str, Manifest)
+            Invocation, and what it made.
+        """
+        pairs = list(made)
+        self.measurements.record(
+            product
+            for task, manifest in pairs
+            for product in measurable(task, manifest, self._store)
+        )
+        fresh = {m.key: m for _, m in pairs if m.key not in self._known}
         if not fresh:
             return 0
         every = [_made(manifest, self._store) for manifest in fresh.values()]
@@ -55,4 +90,7 @@ class QualityTables:
 def rebuild(db: Database, store: Store) -> int:
     """Make the tables anew from the store alone; rows written."""
     qc.clear(db)
-    return QualityTables(db, store).record(store.manifests())
+    qa.clear_reduced(db)
+    # Of what was made several times the newest counts, until a build finds what is current.
+    manifests = sorted(store.manifests(), key=lambda manifest: manifest.made)
+    return QualityTables(db, store).record((manifest.task, manifest) for manifest in manifests)

@@ -6,6 +6,7 @@ from sqlite_utils import Database
 
 from musebuild.index.columns import COLUMNS
 from musebuild.index.database import Migration
+from musebuild.index.qa import RAW_COLUMNS, REDUCED_COLUMNS
 
 
 def _create(database: Database) -> None:
@@ -86,9 +87,20 @@ def _quality(database: Database) -> None:
     database.execute("CREATE TABLE qc_keys (key TEXT PRIMARY KEY, date TEXT, rows INTEGER)")
 
 
+def _exposures(database: Database) -> None:
+    raw = ", ".join(f'"{name}" {kind}' for name, kind in RAW_COLUMNS.items())
+    reduced = ", ".join(f'"{name}" {kind}' for name, kind in REDUCED_COLUMNS.items())
+    for statement in (
+        f"CREATE TABLE qa_raw ({raw}, PRIMARY KEY (path))",
+        f"CREATE TABLE qa_reduced ({reduced}, PRIMARY KEY (name, block))",
+    ):
+        database.execute(statement)
+
+
 INDEX_MIGRATIONS = (
     Migration("index-1", _create),
     Migration("index-2", _people),
     Migration("index-3", _logs),
     Migration("index-4", _quality),
+    Migration("index-5", _exposures),
 )

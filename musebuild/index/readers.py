@@ -21,6 +21,7 @@ from typing import Any
 from musebuild.errors import FrameError
 from musebuild.fits.wanted import read_wanted
 from musebuild.index.columns import KEYWORDS, LAMP_KEYWORDS, row_of
+from musebuild.index.qa import MEASURED_RAW, SEEING, SPARTA, raw_row
 
 CHUNK = 250
 """Files that a process reads before it answers."""
@@ -28,6 +29,9 @@ FEW = 50
 """The same, where there is but this process: so often the index is written."""
 WORTH = 1500
 """Fewer files are read faster than processes start."""
+
+QA = "qa"
+"""Key of a row that holds the frame's row in `qa_raw`; only where it has one."""
 
 Row = dict[str, Any]
 
@@ -47,6 +51,8 @@ class BadFile:
 def read_row(path: str, additional: Sequence[str] = ()) -> Row | BadFile:
     """The row of a frame as far as its headers tell, or what is wrong with the file.
 
+    That of an exposure comes with its row in `qa_raw`.
+
     Parameters
     ----------
     path : str
@@ -54,7 +60,8 @@ def read_row(path: str, additional: Sequence[str] = ()) -> Row | BadFile:
     additional : sequence of str
         More keywords to keep.
     """
-    wanted = {*KEYWORDS, *LAMP_KEYWORDS, *(keyword.strip().upper() for keyword in additional)}
+    more = (keyword.strip().upper() for keyword in additional)
+    wanted = {*KEYWORDS, *LAMP_KEYWORDS, *SEEING, *more}
     try:
         headers = read_wanted(path, wanted)
     except FrameError as error:
@@ -63,6 +70,8 @@ def read_row(path: str, additional: Sequence[str] = ()) -> Row | BadFile:
     row = row_of(path, headers, additional)
     if isinstance(row, str):
         return BadFile(path, row, "move it out of raw_path, or fetch the original from the archive")
+    if row["is_raw"] and row["category"] in MEASURED_RAW:
+        row[QA] = raw_row(path, row, headers.primary, SPARTA in headers.extensions)
     return row
 
 

@@ -18,7 +18,8 @@ from musebuild.index.columns import COLUMNS, column_of, dataset_of, run_of
 from musebuild.index.database import transaction
 from musebuild.index.meta import GROW, meta
 from musebuild.index.observing import update_observing
-from musebuild.index.readers import BadFile, read_rows
+from musebuild.index.qa import MEASURED_RAW, write_raw
+from musebuild.index.readers import QA, BadFile, read_rows
 from musebuild.index.weather import ENDING, update_weather
 from musebuild.settings.model import Settings
 from musebuild.settings.sources import ENDINGS
@@ -114,6 +115,19 @@ def _columns(db: Database, settings: Settings) -> bool:
     return bool(wanted - have)
 
 
+def _unmeasured(db: Database) -> set[str]:
+    """Exposures that a musebuild without the table `qa_raw` has read."""
+    if meta(db, "qa_raw"):
+        return set()
+    marks = ", ".join("?" * len(MEASURED_RAW))
+    found = db.conn.execute(
+        f"SELECT path FROM raw WHERE is_raw = 1 AND category IN ({marks}) "
+        "AND path NOT IN (SELECT path FROM qa_raw)",
+        MEASURED_RAW,
+    ).fetchall()
+    return {path for (path,) in found}
+
+
 def scan(
     db: Database,
     settings: Settings,
@@ -142,6 +156,7 @@ def scan(
     force = _columns(db, settings) or force
     _follow_settings(db, settings)
     report = ScanReport()
+    unmeasured = _unmeasured(db)
     known = {
         row[0]: row[1:]
         for row in db.conn.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM raw")
@@ -156,7 +171,7 @@ def scan(
     logs: dict[str, tuple[int, int]] = {}
     unchanged = 0
     for path, item in _walk(settings.raw_path):
-        if not force and known.get(path) == item:
+        if not force and known.get(path) == item and path not in unmeasured:
             unchanged += 1
             gone.discard(path)
             continue
@@ -175,9 +190,12 @@ def scan(
     done = 0
     for some in read_rows(sorted(found), settings.additional_keywords):
         rows: list[dict[str, Any]] = []
+        qa: list[dict[str, Any]] = []
         broken: list[tuple[_Found, BadFile]] = []
         for path, result in some:
             item = found[path]
+            if not isinstance(result, BadFile) and QA in result:
+                qa.append(result.pop(QA))
             if isinstance(result, BadFile):
                 report.problems.append(result)
                 broken.append((item, result))
@@ -191,15 +209,20 @@ def scan(
                     "OBJECT": dataset_of(result["OBJECT_ORIG"] or "", settings) or None,
                 }
             )
-            if path in known:
+            if path not in known:
+                report.new += 1
+            elif force or known[path] != item:
                 report.changed += 1
             else:
-                report.new += 1
+                report.unchanged += 1
         # Committed at once: an interrupted scan loses what is being read, and no more.
-        _write(db, rows, broken, [])
+        _write(db, rows, broken, [], qa)
         done += len(some)
         if progress is not None:
             progress(done, len(found))
+    if not meta(db, "qa_raw"):
+        with transaction(db) as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('qa_raw', 'filled')")
     report.weather_logs = update_weather(db, logs)
     report.observing_logs = update_observing(db, settings)
     report.problems.sort(key=lambda problem: problem.path)
@@ -211,13 +234,14 @@ def _write(
     rows: list[dict[str, Any]],
     broken: list[tuple[_Found, BadFile]],
     gone: list[str],
+    qa: list[dict[str, Any]] | None = None,
 ) -> None:
     if not (rows or broken or gone):
         return
     with transaction(db) as connection:
         connection.execute(GROW)
         paths = [*gone, *(problem.path for _, problem in broken), *(row["path"] for row in rows)]
-        for table in ("raw", "bad_files"):
+        for table in ("raw", "bad_files", "qa_raw"):
             connection.executemany(
                 f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths]
             )
@@ -227,6 +251,7 @@ def _write(
             connection.executemany(
                 f"INSERT INTO raw ({names}) VALUES ({marks})", [tuple(row.values()) for row in rows]
             )
+        write_raw(connection, qa or ())
         connection.executemany(
             "INSERT INTO bad_files VALUES (?,?,?,?,?)",
             [

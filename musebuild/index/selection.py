@@ -12,7 +12,7 @@ from musebuild.index.model import Selected
 from musebuild.settings.conditions import ConditionError, guarded, make_condition
 from musebuild.settings.model import Settings
 
-NAMES: Mapping[str, str] = {"raw": "name", "flags": "exposure"}
+NAMES: Mapping[str, str] = {"raw": "name", "qa_raw": "name", "flags": "exposure"}
 """Table → its column with the name of the exposure."""
 
 

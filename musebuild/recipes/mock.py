@@ -7,14 +7,15 @@ The behaviour file (YAML, `cpl: {mock: FILE}`)::
       - {recipe: muse_flat, ifu: 7, fail: no slices found}
       - {recipe: muse_bias, constant: true}
 
-A rule applies where `recipe`, `ifu` and `input` (a part of some input's file name), as far as
-given, agree; later rules go over earlier ones. What it may declare: `seconds`, `hold` (a file:
-wait until it is there; its path may be relative to the behaviour file), `constant`
-(content does not follow the inputs), `fail` (message), `return_code`, `errors_left` (list),
-`crash` (true), `kill` (true), `fill` (true: the disk), `hang` (true), `memory` (size to take),
-`no_rows` (categories), `missing` (categories), `nan_rows` (categories with a NaN),
-`warnings` (list), `salt` (changes the content), `cards` (keyword → value,
-for the headers of the products).
+A rule applies where `recipe`, `ifu`, `input` (a part of some input's file name) and `label` (of
+the task, as its scratch folder bears it), as far as given, agree; later rules go over earlier
+ones. What it may declare: `seconds`, `hold` (a file: wait until it is there; its path may be
+relative to the behaviour file), `constant` (content does not follow the inputs), `fail` (message),
+`return_code`, `errors_left` (list), `crash` (true), `kill` (true), `fill` (true: the disk), `hang`
+(true), `memory` (size to take), `no_rows` (categories), `missing` (categories), `nan_rows`
+(categories with a NaN), `warnings` (list), `salt` (changes the content), `cards` (keyword → value,
+for the headers of the products), `tables` (category → column → list of values, in place of the
+rows that the content gives).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from typing import Any
 import numpy as np
 import yaml
 from astropy.io import fits
+from astropy.table import Table
 from blake3 import blake3
 
 from musebuild.cache.keys import canonical, plain
@@ -109,9 +111,12 @@ def _behaviour(call: RecipeCall) -> tuple[dict[str, Any], Path | None]:
             continue
         if part is not None and not any(part in Path(path).name for _, path in call.inputs):
             continue
+        label = rule.get("label")
+        if label is not None and label.replace(":", "_") not in str(call.folder):
+            continue
         if "hold" in rule:
             rule = rule | {"hold": str(file.parent / rule["hold"])}
-        merged |= {k: v for k, v in rule.items() if k not in ("recipe", "ifu", "input")}
+        merged |= {k: v for k, v in rule.items() if k not in ("recipe", "ifu", "input", "label")}
     journal = data.get("journal")
     return merged, (file.parent / journal) if journal else None
 
@@ -178,7 +183,8 @@ def _make(call: RecipeCall, behaviour: dict[str, Any]) -> tuple[tuple[str, str],
             rows = 0 if category in behaviour.get("no_rows", ()) else 3
             nan = category in behaviour.get("nan_rows", ())
             cards = behaviour.get("cards", {})
-            _write(path, category, filter_name, seed, rows, nifu, nan=nan, cards=cards)
+            table = behaviour.get("tables", {}).get(category)
+            _write(path, category, filter_name, seed, rows, nifu, nan=nan, cards=cards, table=table)
             made.append((category, str(path)))
     return tuple(made)
 
@@ -193,6 +199,7 @@ def _write(
     *,
     nan: bool = False,
     cards: Mapping[str, Any],
+    table: Mapping[str, list[Any]] | None = None,
 ) -> None:
     data = np.frombuffer(blake3(seed + category.encode() + filter_name.encode()).digest(48), "u1")
     primary = fits.PrimaryHDU()
@@ -203,10 +210,13 @@ def _write(
     for keyword, value in cards.items():
         primary.header[f"HIERARCH {keyword}" if " " in keyword else keyword] = value
     primary.header["DATE"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-    if any(part in category for part in TABLES):
+    second: Any
+    if table is not None:
+        second = fits.table_to_hdu(Table({name: np.asarray(v) for name, v in table.items()}))
+    elif any(part in category for part in TABLES):
         column = fits.Column("value", "16B", array=data.reshape(3, 16)[:rows])
         width = fits.Column("width", "E", array=np.array([1, np.nan if nan else 2, 3])[:rows])
-        second: Any = fits.BinTableHDU.from_columns([column, width])
+        second = fits.BinTableHDU.from_columns([column, width])
     else:
         second = fits.ImageHDU(data.reshape(6, 8).astype(np.float32))
     if isinstance(nifu, int):

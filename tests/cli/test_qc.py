@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +136,29 @@ def test_bad_input_is_answered(asked: MockProject, arguments: tuple[str, ...], t
 def test_before_anything_is_made(project: MockProject) -> None:
     assert "Nothing was made yet" in project.ask("qc").out
     assert "nothing was made yet" in project.ask("qc", "MASTER_BIAS").err
+
+
+def test_the_sky_of_each_exposure_is_in_qa_reduced(project: MockProject) -> None:
+    names = ["2017-06-16T01:34:56.867", "2017-06-16T01:36:56.867"]
+    wavelengths = [5000.0, 7000.0, 9000.0]
+    for n, name in enumerate(names, 1):
+        flux = [10.0 * n, 20.0 * n, 30.0 * n]
+        table = {"SKY_SPECTRUM": {"lambda": wavelengths, "data": flux}}
+        project.rule(recipe="muse_scipost", label=name, tables=table)
+    project.build("muse_scipost")
+    query = "SELECT name, block, skyB, skyV, skyR FROM qa_reduced ORDER BY name"
+    expected = [
+        (names[0], "muse_scipost", 10.0, 20.0, 30.0),
+        (names[1], "muse_scipost", 20.0, 40.0, 60.0),
+    ]
+
+    def found() -> list[tuple[Any, ...]]:
+        with contextlib.closing(sqlite3.connect(project.folder / "musebuild.db")) as connection:
+            return connection.execute(query).fetchall()
+
+    assert found() == expected
+    for again in (("run", "muse_scipost"), ("cache", "rebuild")):
+        for path in project.folder.glob("musebuild.db*"):
+            path.unlink()
+        assert project.run(*again).status == 0
+        assert found() == expected, again

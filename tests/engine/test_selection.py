@@ -72,7 +72,8 @@ def test_a_flag_changes_what_a_remembered_build_rests_on(three: MockProject) -> 
             set(),
             "the condition on raw fails",
         ),
-        ({"qa_raw": "SP_seeing < 1"}, set(), "cannot select by the table qa_raw yet"),
+        ({"qa_raw": f"SP_See IS NULL AND name < '{SECOND}'"}, {FIRST}, ""),
+        ({"qa_raw": "SP_Seee < 1"}, set(), "no column SP_Seee; did you mean SP_See"),
     ],
 )
 def test_what_conditions_select(

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
+from blake3 import blake3
 from sqlite_utils import Database
 
-from musebuild.cache.model import ChosenInput, Manifest, Record, UsedInput
+from musebuild.cache.model import ChosenInput, Manifest, Product, Record, UsedInput
 from musebuild.cache.store import Store
 from musebuild.errors import StoreError
 
@@ -55,6 +56,22 @@ class Placed:
     inode: int
     size: int
     mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuildNote:
+    """What is known of a build from its start."""
+
+    started: str
+    """UTC, ISO 8601."""
+    settings: str
+    """Path of the settings file."""
+    version: str
+    """Of the settings; empty where an older musebuild built."""
+    reduced: str
+    """The reduced tree."""
+    document: str
+    """What the settings meant; empty where that is not known."""
 
 
 class Ledger:
@@ -179,6 +196,43 @@ class Ledger:
         rows = self._rows("SELECT * FROM placed WHERE task = ?", [task])
         return [Placed(*row) for row in rows]
 
+    def placed_below(self, root: str) -> dict[str, frozenset[str]]:
+        """Task → objects of its files in the reduced tree `root`, notes left out."""
+        found: dict[str, set[str]] = {}
+        # A range, not LIKE: names may hold what stands for any letter there.
+        for task, name in self._rows(
+            "SELECT task, object FROM placed WHERE path > ? AND path < ? AND object <> ''",
+            [f"{root}/", f"{root}0"],
+        ):
+            found.setdefault(str(task), set()).add(str(name))
+        return {task: frozenset(names) for task, names in found.items()}
+
+    def keys_of_tasks(self) -> dict[str, list[tuple[str, str]]]:
+        """Task → (key, reduced tree) of what was made or restored for it, the newest first."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for task, key, reduced in self._rows(
+            "SELECT task, key, COALESCE(reduced, '') FROM events LEFT JOIN builds "
+            "ON builds.id = events.build WHERE outcome IN ('ran', 'restored') ORDER BY events.id "
+            "DESC"
+        ):
+            found.setdefault(str(task), []).append((str(key), str(reduced)))
+        return found
+
+    def products(self) -> dict[str, tuple[Product, ...]]:
+        """Key → its products, of all keys."""
+        found: dict[str, list[Product]] = {}
+        for key, *values in self._rows(
+            "SELECT key, category, name, object, digest, size, COALESCE(filter, '') FROM products "
+            "ORDER BY key, position"
+        ):
+            found.setdefault(str(key), []).append(Product(*values))
+        return {key: tuple(products) for key, products in found.items()}
+
+    def all_records(self) -> dict[tuple[str, str], Record]:
+        """(task, key) → how it was made, as far as that is remembered."""
+        rows = self._rows("SELECT task, key, date, call, inputs FROM records")
+        return {(row[0], row[1]): _record_from(*row) for row in rows}
+
     def all_placed(self) -> dict[str, Placed]:
         """All files in the reduced trees of this project."""
         return {row[0]: Placed(*row) for row in self._rows("SELECT * FROM placed")}
@@ -194,15 +248,50 @@ class Ledger:
 
     # history
 
-    def begin_build(self, settings: str, command: str) -> int:
-        """Note the start of a build; its number."""
+    def begin_build(
+        self,
+        settings: str,
+        command: str,
+        *,
+        version: str = "",
+        reduced: str = "",
+        document: str = "",
+    ) -> int:
+        """Note the start of a build; its number.
+
+        Parameters
+        ----------
+        settings : str
+            Path of the settings file.
+        command : str
+            The command line.
+        version, reduced : str
+            `version` of the settings, and the reduced tree that it writes.
+        document : str
+            What the settings mean, as text; kept once for all builds that have the same.
+        """
+        used = blake3(document.encode()).hexdigest() if document else ""
         with self._writing() as connection:
+            if used:
+                connection.execute(
+                    "INSERT OR IGNORE INTO settings_used VALUES (?, ?)", [used, document]
+                )
             cursor = connection.execute(
-                "INSERT INTO builds (started, settings, command, host, status) "
-                "VALUES (?, ?, ?, ?, 'running')",
-                [now(), settings, command, socket.gethostname()],
+                "INSERT INTO builds (started, settings, command, host, status, version, reduced, "
+                "used) VALUES (?, ?, ?, ?, 'running', ?, ?, ?)",
+                [now(), settings, command, socket.gethostname(), version, reduced, used],
             )
         return int(cursor.lastrowid or 0)
+
+    def last_builds(self) -> list[BuildNote]:
+        """The last build of each version and reduced tree, oldest first."""
+        rows = self._rows(
+            "SELECT started, settings, COALESCE(version, ''), COALESCE(reduced, ''), "
+            "COALESCE(document, '') FROM builds LEFT JOIN settings_used "
+            "ON settings_used.digest = builds.used WHERE builds.id IN "
+            "(SELECT MAX(id) FROM builds GROUP BY version, reduced) ORDER BY builds.id"
+        )
+        return [BuildNote(*map(str, row)) for row in rows]
 
     def end_build(self, build: int, status: str, *, up_to_date: int = 0) -> None:
         """Note how a build ended, and how many invocations it found in place."""

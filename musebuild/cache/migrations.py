@@ -58,9 +58,16 @@ def _associations(database: Database) -> None:
     database.execute("CREATE INDEX associations_source ON associations (source)")
 
 
+def _settings(database: Database) -> None:
+    for column in ("version", "reduced", "used"):
+        database.execute(f"ALTER TABLE builds ADD COLUMN {column} TEXT DEFAULT ''")
+    database.execute("CREATE TABLE settings_used (digest TEXT PRIMARY KEY, document TEXT)")
+
+
 CACHE_MIGRATIONS = (
     Migration("cache-1", _create),
     Migration("cache-up-to-date", _count_up_to_date),
     Migration("cache-records", _records),
     Migration("cache-associations", _associations),
+    Migration("cache-settings", _settings),
 )

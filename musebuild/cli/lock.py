@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from musebuild.cache.ledger import now
-from musebuild.cache.store import Store
 from musebuild.cli.asking import output_option, write_file
 from musebuild.cli.base import BaseCommand, ProjectCommand
 from musebuild.cli.build import build
@@ -25,6 +24,7 @@ from musebuild.engine.reproduce import (
     reproduction_of,
     require_same_software,
 )
+from musebuild.engine.sides import stores_of_lock
 from musebuild.errors import UsageError
 from musebuild.report.reproduction import (
     reproduction_json,
@@ -173,14 +173,8 @@ class ReproduceCommand(BaseCommand):
             summary = build(project, targets, options, sys.stdout)
             failures = {failure.task: failure.message for failure in summary.failed}
             failures |= {left.name: left.reason for left in summary.left_out if left.error}
-            return reproduction_of(lock, path, began, project, failures, _stores(lock, path))
+            return reproduction_of(
+                lock, path, began, project, failures, list(stores_of_lock(lock, path))
+            )
         finally:
             project.close()
-
-
-def _stores(lock: Lock, path: Path) -> list[Store]:
-    """Stores of the project that was locked, as far as they are here."""
-    given = lock.settings.get("cache") or ".musebuild/store"
-    texts = given if isinstance(given, list) else [given]
-    base = path.parent / str(lock.settings.get("workdir") or ".")
-    return [Store([base / str(text)]) for text in texts if (base / str(text) / "objects").is_dir()]

@@ -26,6 +26,7 @@ COMMANDS = {
     "status": "status:StatusCommand",
     "why": "why:WhyCommand",
     "plan": "plan:PlanCommand",
+    "diff": "diff:DiffCommand",
     "associations": "associations:AssociationsCommand",
     "provenance": "provenance:ProvenanceCommand",
     "info-raw": "info_raw:InfoRawCommand",

@@ -18,6 +18,7 @@ from musebuild.cache.store import manifest_from
 from musebuild.engine.admission import Machine, MemoryModel, learned_models
 from musebuild.engine.hashing import Hasher
 from musebuild.engine.orders import WorkOrder, WorkResult
+from musebuild.engine.portable import settings_document
 from musebuild.engine.project import Project
 from musebuild.engine.quality import QualityTables
 from musebuild.engine.records import record_of
@@ -173,8 +174,13 @@ class Build:
         }
         expected = {name: known.get(plugin, usual) for name, plugin in plugins.items()}
         self.urgency = longest_paths(self.plan, stale, expected)
+        settings = self.project.settings
         self.number = self.project.ledger.begin_build(
-            str(self.project.settings.path), self.options.command
+            str(settings.path),
+            self.options.command,
+            version=settings.version,
+            reduced=str(self.project.reduced),
+            document=settings_document(settings),
         )
         for name in stale:
             self.hasher.start(file_inputs(self.plan.invocations[name]))

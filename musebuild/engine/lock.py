@@ -15,12 +15,13 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from musebuild import __version__
-from musebuild.cache.keys import KEY_VERSION, plain
+from musebuild.cache.keys import KEY_VERSION
 from musebuild.cache.ledger import now
 from musebuild.cache.model import Manifest, Product
 from musebuild.cache.place import write_atomically
 from musebuild.engine.build import selection
 from musebuild.engine.hashing import Hasher
+from musebuild.engine.portable import COMPUTES, portable
 from musebuild.engine.project import Project
 from musebuild.engine.records import record_of
 from musebuild.engine.resolve import Resolution, State
@@ -216,19 +217,6 @@ def software_now(project: Project) -> Software:
     )
 
 
-def portable(value: Any, folder: Path) -> Any:
-    """Settings with the paths below the project's folder made relative to it."""
-    if isinstance(value, Mapping):
-        return {str(name): portable(item, folder) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [portable(item, folder) for item in value]
-    if isinstance(value, str) and value.startswith(f"{folder}/"):
-        return value[len(str(folder)) + 1 :]
-    if value == str(folder):
-        return "."
-    return plain(value)
-
-
 def place_of(path: str, project: Project) -> tuple[str, str]:
     """(place, path below it) of an input file."""
     settings = project.settings
@@ -401,15 +389,11 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-_COMPUTES = ("recipes", "frames", "static_calib", "datasets", "runs", "ifus", "flags", "targets")
-"""Parts of the settings that a product follows from; the others say where and how fast."""
-
-
 def _settings_departures(lock: Lock, project: Project) -> list[Departure]:
     tree = portable(project.settings.tree, project.settings.folder)
-    ours = _flat({name: tree[name] for name in _COMPUTES if tree.get(name) is not None})
+    ours = _flat({name: tree[name] for name in COMPUTES if tree.get(name) is not None})
     theirs = _flat(
-        {name: lock.settings[name] for name in _COMPUTES if lock.settings.get(name) is not None}
+        {name: lock.settings[name] for name in COMPUTES if lock.settings.get(name) is not None}
     )
     return [
         Departure(

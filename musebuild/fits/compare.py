@@ -45,7 +45,8 @@ class HduDifference:
     note: str = ""
 
 
-def _named(hdus: Any) -> dict[str, Any]:
+def named_hdus(hdus: Any) -> dict[str, Any]:
+    """HDUs by their names; the first is PRIMARY, and what has none is `#3`."""
     named: dict[str, Any] = {}
     for number, hdu in enumerate(hdus):
         name = "PRIMARY" if number == 0 else hdu.name or f"#{number}"
@@ -77,7 +78,7 @@ def _one(values: list[Any] | None) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _array_difference(first: Any, second: Any) -> tuple[int, float]:
+def array_difference(first: Any, second: Any) -> tuple[int, float]:
     """How many values differ, and by how much at most; NaN is equal to NaN."""
     a, b = np.ravel(first), np.ravel(second)
     differing, largest = 0, 0.0
@@ -112,7 +113,7 @@ def _hdu(name: str, first: Any, second: Any) -> HduDifference | None:
             if x.dtype.kind == "O":
                 some, most = sum(not np.array_equal(p, q) for p, q in zip(x, y, strict=True)), 0.0
             else:
-                some, most = _array_difference(x, y)
+                some, most = array_difference(x, y)
             total += x.size
             differing += some
             largest = max(largest, most)
@@ -120,7 +121,7 @@ def _hdu(name: str, first: Any, second: Any) -> HduDifference | None:
                 columns.append(column)
     elif a is not None:
         total = a.size
-        differing, largest = _array_difference(a, b)
+        differing, largest = array_difference(a, b)
     if not cards and not differing:
         return None
     return HduDifference(name, "cards or data", cards, differing, total, largest, tuple(columns))
@@ -146,7 +147,7 @@ def compare_frames(first: Path, second: Path) -> list[HduDifference]:
     """
     try:
         with fits.open(first, memmap=True) as ours, fits.open(second, memmap=True) as theirs:
-            return list(_differences(_named(ours), _named(theirs)))
+            return list(_differences(named_hdus(ours), named_hdus(theirs)))
     except (OSError, ValueError, TypeError) as error:
         raise FrameError(
             f"{first.name} cannot be compared with {second}",

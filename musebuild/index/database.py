@@ -96,7 +96,7 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
         connection = sqlite3.connect(path, timeout=60)
         database = Database(connection)
         _prepare(database, path)
-        _migrate(database, path, migrations)
+        migrate(database, path, migrations)
     except (sqlite3.DatabaseError, OSError) as error:
         raise UsageError(
             f"The database {path.name} cannot be used",
@@ -122,7 +122,8 @@ def _prepare(database: Database, path: Path) -> None:
     database.execute("PRAGMA synchronous=NORMAL")
 
 
-def _migrate(database: Database, path: Path, migrations: Sequence[Migration]) -> None:
+def migrate(database: Database, path: Path, migrations: Sequence[Migration]) -> None:
+    """Run the steps that a database does not know yet; UsageError where it knows newer ones."""
     database.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
     database.conn.commit()
     known = {row[0] for row in database.execute("SELECT name FROM migrations")}

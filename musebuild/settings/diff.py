@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,20 +56,35 @@ def differences(ours: Settings, theirs: Settings) -> list[Difference]:
     ours, theirs : Settings
         Both resolved: what one says and the other has by default is no difference.
     """
-    first, second = resolved(ours), resolved(theirs)
+    return between(resolved(ours), resolved(theirs))
+
+
+def between(first: Mapping[Keys, Any], second: Mapping[Keys, Any]) -> list[Difference]:
+    """The same, of what two settings mean (`resolved`)."""
+    here, there = _blocks(first), _blocks(second)
     found = []
     for keys in dict.fromkeys([*first, *second]):
-        name = keys[1] if keys[0] == "recipes" and keys[1] != "common" else ""
-        if name and (name in ours.blocks) != (name in theirs.blocks):
+        name = _block_of(keys)
+        if name and (name in here) != (name in there):
             continue
         if _meaning(keys, first.get(keys)) != _meaning(keys, second.get(keys)):
             found.append(Difference(keys, first.get(keys), second.get(keys)))
-    for name in dict.fromkeys([*ours.blocks, *theirs.blocks]):
-        here, there = name in ours.blocks, name in theirs.blocks
-        if here != there:
-            found.append(
-                Difference(
-                    ("recipes", name), "a block" if here else None, "a block" if there else None
-                )
-            )
+    found += [
+        Difference(
+            ("recipes", name),
+            "a block" if name in here else None,
+            "a block" if name in there else None,
+        )
+        for name in dict.fromkeys([*here, *there])
+        if (name in here) != (name in there)
+    ]
     return found
+
+
+def _block_of(keys: Keys) -> str:
+    """The block that a key belongs to; empty for others."""
+    return keys[1] if keys[0] == "recipes" and len(keys) > 1 and keys[1] != "common" else ""
+
+
+def _blocks(values: Mapping[Keys, Any]) -> dict[str, None]:
+    return {name: None for name in map(_block_of, values) if name}

@@ -206,8 +206,7 @@ def version_side(label: str, project: Project) -> Side:
     known, products, records = ledger.keys_of_tasks(), ledger.products(), ledger.all_records()
     tasks = {}
     there = ledger.placed_below(note.reduced)
-    oldest_first = [name for name in reversed(known) if name in there]
-    for name in oldest_first:
+    for name in _ordered(name for name in reversed(known) if name in there):
         objects = there[name]
         keys = sorted(known.get(name, []), key=lambda made: made[1] != note.reduced)
         key = next(
@@ -232,6 +231,15 @@ def version_side(label: str, project: Project) -> Side:
         stores=(project.store,),
         db=project.db,
     )
+
+
+def _ordered(oldest_first: Iterable[str]) -> list[str]:
+    """Tasks by block, in the order in which blocks were first built, then by name."""
+    names = list(oldest_first)
+    blocks: dict[str, int] = {}
+    for name in names:
+        blocks.setdefault(name.partition(":")[0], len(blocks))
+    return sorted(names, key=lambda name: (blocks[name.partition(":")[0]], name))
 
 
 def _from_store(project: Project, task: str, key: str) -> Record | None:
@@ -320,7 +328,9 @@ def ledger_side(label: str, path: Path) -> Side:
     ledger = Ledger(db)
     products, records = ledger.products(), ledger.all_records()
     tasks = {}
-    for name, row in ledger.tasks().items():
+    last_of = ledger.tasks()
+    for name in _ordered(last_of):
+        row = last_of[name]
         key = str(row["key"] or "")
         failed = row["outcome"] not in ("ran", "restored")
         tasks[name] = SideTask(

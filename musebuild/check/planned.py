@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from musebuild.check.bands import check_bands
 from musebuild.check.blocks import below
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
@@ -82,6 +83,7 @@ def check_plan(
         problem_at(settings, ["muse_calib_path"], text, severity="warning")
         for text in project.files.problems
     ]
+    found += check_bands(plan, settings, known)
     return found + _targets(plan, settings, out)
 
 

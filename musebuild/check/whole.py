@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from musebuild.check.archive import check_archive
+from musebuild.check.bands import check_bands
 from musebuild.check.blocks import check_blocks, products_of_paths
 from musebuild.check.files import check_dates, check_paths
 from musebuild.check.names import check_flags, check_selections, check_targets
@@ -172,6 +173,7 @@ def refuse_mistakes(project: Project, names: Collection[str]) -> None:
     chosen = [planned for planned in blocks if planned.name in names]
     problems = check_categories(chosen, settings, project.catalogue)
     problems += check_python(chosen, settings)
+    problems += check_bands(project.plan, settings, names)
     if any(p.block.params and p.recipe.kind == "drs" for p in chosen):
         # Without python-cpl the pipeline itself checks them.
         problems += _of_pipeline(project, chosen)

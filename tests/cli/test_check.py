@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from astropy.io import fits
 
 from musebuild.check.parameters import Parameter, check_parameter
 from tests.support.projects import MockProject
@@ -219,3 +220,26 @@ def test_a_build_refuses_mistakes_of_its_blocks_before_anything_runs(project: Mo
     assert "SATELITE" not in ran.text, "that block does not run"
     assert not project.journal
     assert project.run("run", "muse_bias").status == 0
+
+
+def test_a_band_that_the_filter_list_lacks_is_told_before_anything_runs(
+    project: MockProject,
+) -> None:
+    filters = project.folder / "calib" / "filter_list.fits"
+    with fits.conf.set_temp("extension_name_case_sensitive", True):
+        with fits.open(filters) as hdus:
+            names = ("Johnson_V", "Cousins_R", "Cousins_I")
+            bands = [fits.BinTableHDU(name=name) for name in names]
+            content = fits.HDUList([hdus[0].copy(), *bands])
+        content.writeto(filters, overwrite=True)
+    assert project.ask("check").status == 0
+    project.params("muse_scipost", filter="white,Johnson_v")
+    out = project.ask("check").out
+    assert "recipes.muse_scipost.params.filter: filter_list.fits holds no band Johnson_v" in out
+    assert "allowed: white, Johnson_V, Cousins_R, Cousins_I" in out
+    assert "did you mean Johnson_V" in out
+    assert project.run("run", "muse_bias").status == 0
+    ran = project.run("run")
+    assert ran.status == 2
+    assert "holds no band Johnson_v" in ran.text
+    assert set(project.ran_since(0)) == {"muse_bias"}

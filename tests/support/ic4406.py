@@ -85,4 +85,5 @@ def write_statics(folder: Path, named: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     usual = {f"{category.lower()}.fits": category for category in STATICS}
     for name, category in {**usual, **named}.items():
-        write_headers(folder / name, {"ESO PRO CATG": category}, channels=range(1, 25))
+        channels = () if category == "FILTER_LIST" else range(1, 25)
+        write_headers(folder / name, {"ESO PRO CATG": category}, channels=channels)

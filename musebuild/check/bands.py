@@ -1,0 +1,71 @@
+"""Bands in which images are asked for, against the FILTER_LIST that the plan takes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from musebuild.errors import FrameError
+from musebuild.fits.headers import read_headers
+from musebuild.plan.model import Plan
+from musebuild.settings.model import Settings
+from musebuild.settings.nearest import nearest
+from musebuild.settings.problems import Problem, problem_at
+
+WHITE = "white"
+"""The pipeline has it built in: every wavelength counts the same."""
+CATEGORY = "FILTER_LIST"
+
+
+def bands_of(params: object) -> list[str]:
+    """Bands that the parameter `filter` asks for: names with commas between them, or a list."""
+    names = params.split(",") if isinstance(params, str) else params
+    found = [str(name).strip() for name in names] if isinstance(names, list | tuple) else []
+    return [name for name in found if name and name != WHITE]
+
+
+def _asked(plan: Plan, blocks: Collection[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """Block, FILTER_LIST, bands: each once."""
+    seen = set()
+    for invocation in plan.invocations.values():
+        if invocation.block not in blocks:
+            continue
+        for wanted in invocation.inputs:
+            if wanted.tag == CATEGORY and wanted.kind == "file":
+                pair = invocation.block, wanted.path
+                if pair not in seen:
+                    seen.add(pair)
+                    yield *pair, bands_of(invocation.params.get("filter"))
+
+
+def check_bands(plan: Plan, settings: Settings, blocks: Collection[str]) -> list[Problem]:
+    """Bands that no FILTER_LIST has, which the pipeline would tell of when the cube is made.
+
+    Parameters
+    ----------
+    plan : Plan
+        Says which FILTER_LIST each block takes.
+    settings : Settings
+        Where each stands.
+    blocks : collection of str
+        Those that are looked at.
+    """
+    problems: dict[tuple[str, str], Problem] = {}
+    lists: dict[str, tuple[str, ...]] = {}
+    for block, path, bands in _asked(plan, blocks):
+        if path not in lists:
+            try:
+                lists[path] = tuple(filter(None, read_headers(Path(path)).extensions))
+            except FrameError:
+                lists[path] = ()  # told where its content is needed
+        known = lists[path]
+        for band in bands:
+            if known and band not in known:
+                problems[block, band] = problem_at(
+                    settings,
+                    ("recipes", block, "params", "filter"),
+                    f"{Path(path).name} holds no band {band}",
+                    nearest=tuple(nearest(band, known)),
+                    allowed=", ".join((WHITE, *known)),
+                )
+    return list(problems.values())

@@ -225,7 +225,7 @@ def first_start(folder: Path) -> float:
     change = "recipes.muse_exp_combine.params.lambdamin=4800.0"
     began = time.perf_counter()
     process = subprocess.Popen(
-        [*MUSEBUILD, "run", "--set", change],
+        [*MUSEBUILD, "run", "--continue", "--set", change],
         cwd=folder,
         stdout=subprocess.PIPE,
         text=True,
@@ -240,6 +240,8 @@ def first_start(folder: Path) -> float:
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)
     process.communicate()
+    if not waited:
+        raise SystemExit(f"--set {change}: no recipe started")
     return waited
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from musebuild.cache.ledger import Ledger, Placed
 from musebuild.cache.model import Manifest
 from musebuild.cache.place import sweep_parts, write_atomically
 from musebuild.cache.steps import step
-from musebuild.cache.store import Store
+from musebuild.cache.store import Seen, Store
 from musebuild.cache.trees import is_note
 from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
@@ -29,14 +30,16 @@ class PlaceReport:
     """Where products that someone had edited were moved to."""
 
 
-def is_as_placed(path: str, known: Placed | None) -> bool:
+def is_as_placed(path: str, known: Placed | None, seen: Seen | None = None) -> bool:
     """Whether a file is the one that we put there, untouched; a stat, no more."""
     if known is None:
         return False
     try:
-        status = Path(path).stat()
+        status = os.stat(path)
     except OSError:
         return False
+    if seen is not None:
+        seen(path, status)
     return (
         status.st_ino == known.inode
         and status.st_dev == known.device
@@ -62,7 +65,11 @@ class ReducedTree:
         self.ledger = ledger
 
     def in_place(
-        self, folder: str, manifest: Manifest, placed: Mapping[str, Placed] | None = None
+        self,
+        folder: str,
+        manifest: Manifest,
+        placed: Mapping[str, Placed] | None = None,
+        seen: Seen | None = None,
     ) -> bool:
         """Whether all products of a manifest stand in a folder, as they were placed.
 
@@ -73,15 +80,22 @@ class ReducedTree:
         manifest : Manifest
         placed : mapping, optional
             `Ledger.all_placed()`, for many questions at once.
+        seen : callable, optional
+            Told of each file that the answer rests on, as it was when it was looked at.
         """
-        paths = {str(self.root / folder / product.name): product for product in manifest.products}
+        place = f"{self.root / folder}/"
+        paths = {place + product.name: product for product in manifest.products}
         known = placed if placed is not None else self.ledger.placed(paths)
-        return all(self.as_placed(path, product.object, known) for path, product in paths.items())
+        return all(
+            self.as_placed(path, product.object, known, seen) for path, product in paths.items()
+        )
 
-    def as_placed(self, path: str, name: str, known: Mapping[str, Placed]) -> bool:
+    def as_placed(
+        self, path: str, name: str, known: Mapping[str, Placed], seen: Seen | None = None
+    ) -> bool:
         """Whether a file is an object that we put there, untouched; a stat, no more."""
         file = known.get(path)
-        return is_as_placed(path, file) and file is not None and file.object == name
+        return file is not None and file.object == name and is_as_placed(path, file, seen)
 
     def place(
         self,

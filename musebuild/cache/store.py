@@ -19,7 +19,7 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,12 @@ FOREIGN_AGE = 30 * 24 * 3600
 ROOM = "make room on that disk, then run `doit` again: nothing finished is lost"
 BAD_MANIFEST = (ValueError, KeyError, TypeError)
 """What reading the text of a damaged manifest raises."""
+Seen = Callable[[str, os.stat_result], object]
+"""Told of each file that a finding rests on, as it was then."""
+
+
+def _unseen(path: str, status: os.stat_result) -> None:
+    """Nobody wants to know."""
 
 
 class OtherVersionError(ValueError):
@@ -82,7 +88,10 @@ class Store:
     def __init__(self, roots: Sequence[Path]) -> None:
         self.roots = tuple(roots)
         self.root = self.roots[0]
-        self._verdicts: dict[Path, tuple[tuple[int, ...], bool]] = {}
+        self._verdicts: dict[str, tuple[tuple[int, ...], bool]] = {}
+        # Asked hundreds of thousands of times: plain text, where `Path` would cost more than
+        # to look at the file.
+        self._objects = [f"{root}/objects/" for root in self.roots]
         try:
             for name in ("objects", "manifests", "scratch", "locks"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
@@ -110,16 +119,16 @@ class Store:
                 status = path.lstat()
             except OSError:
                 continue
-            if self._verdict(path, status):
+            if self._verdict(str(path), status):
                 return path
             doubtful = doubtful or path
         return doubtful or self.object_path(self.root, name)
 
-    def _verdict(self, path: Path, status: os.stat_result) -> bool | None:
+    def _verdict(self, path: str, status: os.stat_result) -> bool | None:
         """Whether an object is sound, as far as that is known without reading it."""
-        known, verdict = self._verdicts.get(path, ((), None))
-        if known == identity(status):
-            return verdict
+        known = self._verdicts.get(path)
+        if known is not None and known[0] == identity(status):
+            return known[1]
         return True if _untouched(status) else None
 
     def holds(self, name: str, size: int) -> bool:
@@ -202,12 +211,12 @@ class Store:
 
     def _is_sound(self, path: Path, size: int, name: str) -> bool:
         """Whether an object is what its name says; cheap where nobody touched it."""
-        return self._condition(path, size, name) == ""
+        return self._condition(str(path), size, name) == ""
 
-    def _condition(self, path: Path, size: int, name: str) -> str:
+    def _condition(self, path: str, size: int, name: str, seen: Seen = _unseen) -> str:
         """`missing`, `damaged`, `unreadable`; empty for an object that is sound."""
         try:
-            status = path.lstat()
+            status = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return "missing"
         except OSError:
@@ -218,14 +227,16 @@ class Store:
         elif verdict is None:
             # Somebody could have written to it: only its bytes tell.
             try:
-                verdict = hash_file(path) == name
+                verdict = hash_file(Path(path)) == name
             except OSError:
                 return "unreadable"
-        if not verdict or not _untouched(status):
+        seen(path, status)
+        touched = not _untouched(status)
+        if not verdict or touched:
             self._verdicts[path] = (identity(status), verdict)
-        if verdict and not _untouched(status) and path.is_relative_to(self.root):
+        if verdict and touched and path.startswith(self._objects[0]):
             with contextlib.suppress(OSError):
-                path.chmod(0o444)
+                Path(path).chmod(0o444)
                 os.utime(path, (OBJECT_TIME, OBJECT_TIME))
         return "" if verdict else "damaged"
 
@@ -276,8 +287,8 @@ class Store:
                 return path
         return self.manifest_path(self.root, key)
 
-    def read_manifest(self, path: Path) -> Manifest:
-        """Read a manifest file.
+    def read_manifest(self, path: Path, seen: Seen = _unseen) -> Manifest:
+        """Read a manifest file; `seen` is told of it as it was before it was read.
 
         Raises
         ------
@@ -286,32 +297,41 @@ class Store:
         ValueError, KeyError, TypeError
             It is damaged; `OtherVersionError` where it is of another version.
         """
-        text = path.read_text(encoding="utf-8")
-        head, _, body = text.partition("\n")
-        body = body.rstrip("\n")
-        if json.loads(head)["checksum"] != blake3(body.encode()).hexdigest():
+        with path.open("rb") as file:
+            seen(str(path), os.fstat(file.fileno()))
+            text = file.read()
+        head, _, body = text.partition(b"\n")
+        body = body.rstrip(b"\n")
+        if json.loads(head)["checksum"] != blake3(body).hexdigest():
             raise ValueError("its checksum is wrong")
         return manifest_from(json.loads(body))
 
-    def lookup(self, key: str) -> Lookup:
+    def lookup(self, key: str, seen: Seen = _unseen) -> Lookup:
         """What the store has for a key; a manifest only if all its objects are sound.
 
         Damage in the writable store is taken away, so that the invocation is made again. What
         cannot be read just now, or was written by another version, is left where it is.
+
+        Parameters
+        ----------
+        key : str
+            Of an invocation.
+        seen : callable, optional
+            Told of each file that the finding rests on, as it was when it was looked at.
         """
         outcome = Lookup(None, "absent")
         for root in self.roots:
-            found = self._lookup_in(root, key)
+            found = self._lookup_in(root, key, seen)
             if found.outcome == "hit":
                 return found
             if found.outcome != "absent":
                 outcome = found
         return outcome
 
-    def _lookup_in(self, root: Path, key: str) -> Lookup:
+    def _lookup_in(self, root: Path, key: str, seen: Seen) -> Lookup:
         path = self.manifest_path(root, key)
         try:
-            manifest = self.read_manifest(path)
+            manifest = self.read_manifest(path, seen)
             if manifest.key != key:
                 raise ValueError(f"it is the manifest of {manifest.key}")
         except (FileNotFoundError, NotADirectoryError):
@@ -325,22 +345,22 @@ class Store:
         except BAD_MANIFEST as error:
             damage = str(error)
         else:
-            return self._damaged(manifest) or Lookup(manifest, "hit")
+            return self._damaged(manifest, seen) or Lookup(manifest, "hit")
         if root == self.root:
             self.set_aside(path)
         return Lookup(None, "manifest damaged", f"{path}: {damage}")
 
-    def _damaged(self, manifest: Manifest) -> Lookup | None:
+    def _damaged(self, manifest: Manifest, seen: Seen) -> Lookup | None:
         """What is wrong with a manifest's objects, where no store has a sound copy of one."""
         for product in manifest.products:
-            worst = "missing"
-            for root in self.roots:
-                path = self.object_path(root, product.object)
-                condition = self._condition(path, product.size, product.object)
+            worst, name = "missing", product.object
+            for number, objects in enumerate(self._objects):
+                path = f"{objects}{name[:2]}/{name[2:]}"
+                condition = self._condition(path, product.size, name, seen)
                 if not condition:
                     break
-                if condition == "damaged" and root == self.root:
-                    self.set_aside(path)
+                if condition == "damaged" and not number:
+                    self.set_aside(Path(path))
                 if condition != "missing":
                     worst = condition
             else:

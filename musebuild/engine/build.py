@@ -22,7 +22,7 @@ from musebuild.engine.portable import settings_document
 from musebuild.engine.project import Project
 from musebuild.engine.quality import QualityTables
 from musebuild.engine.records import record_of
-from musebuild.engine.resolve import Resolution, State, judge, resolve_one
+from musebuild.engine.resolve import Resolution, State, bare, judge, resolve_one, slim
 from musebuild.engine.settled import Kept, Settled, watched_paths
 from musebuild.engine.summary import BuildSummary, Failure
 from musebuild.engine.tasks import folded_lines, longest_paths
@@ -86,6 +86,7 @@ class Build:
         self.project = project
         self.options = options
         self.plan = project.plan
+        project.let_go()
         self.selected = selection(project, names)
         self.names: Collection[str] = closure(self.plan, self.selected)
         project.store.sweep()
@@ -107,12 +108,12 @@ class Build:
 
     def resolve(self) -> list[str]:
         """Resolve the whole selection in bulk; what is stale, in the order of the plan."""
-        self.resolutions = self.world.resolve(self.names)
         stale = []
-        for name, resolution in self.resolutions.items():
-            wanted = not self.options.single or name in self.selected
-            if resolution.manifest is not None:
-                self.manifests[name] = resolution.manifest
+        chosen = set(self.selected)
+        for resolution in self.world.survey(self.names, self.plan, self.manifests):
+            name = resolution.name
+            self.resolutions[name] = resolution
+            wanted = not self.options.single or name in chosen
             if wanted and (resolution.stale or self.options.always):
                 stale.append(name)
             elif wanted:
@@ -161,7 +162,8 @@ class Build:
         report = scan(project.db, project.settings)
         if report.new or report.changed or report.vanished:
             return
-        if not any(resolution.stale for resolution in self.world.resolve(self.names).values()):
+        again = self.world.survey(self.names, self.plan, {})
+        if not any(resolution.stale for resolution in again):
             kept.write()
 
     def begin(self, stale: Sequence[str]) -> None:
@@ -182,6 +184,7 @@ class Build:
             reduced=str(self.project.reduced),
             document=settings_document(settings),
         )
+        self.world.learn(self.plan.invocations[name] for name in stale)
         for name in stale:
             self.hasher.start(file_inputs(self.plan.invocations[name]))
 
@@ -223,7 +226,7 @@ class Build:
         """An invocation turned out to be up to date."""
         resolution = self.resolutions[name]
         if resolution.manifest is not None:
-            self.manifests[name] = resolution.manifest
+            self.manifests[name] = bare(resolution.manifest)
             self.quality.record([(name, resolution.manifest)])
         self._count_up_to_date(resolution)
 
@@ -233,7 +236,7 @@ class Build:
         manifest = resolution.manifest
         assert manifest is not None, "only what the store has can be restored"
         self._place(name, manifest)
-        self.manifests[name] = manifest
+        self.manifests[name] = bare(manifest)
         self.quality.record([(name, manifest)])
         self.summary.restored.append(name)
         self.summary.saved_seconds += manifest.seconds
@@ -290,7 +293,7 @@ class Build:
         self.quality.record([(name, manifest)])
         step("ledger written")
         self.world.forgotten = self.world.forgotten - {manifest.key}
-        self.manifests[name] = manifest
+        self.manifests[name] = bare(manifest)
         self._place(name, manifest)
         summary = self.summary
         summary.ran.append(name)
@@ -364,6 +367,8 @@ class Build:
             if resolution and outcome in ("ran", "restored")
             else None,
         )
+        if resolution:
+            self.resolutions[name] = slim(resolution)
 
     def finish(self) -> None:
         """Note how the build ended."""

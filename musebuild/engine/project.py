@@ -181,6 +181,10 @@ class Project:
             )
         return frames
 
+    def let_go(self) -> None:
+        """Let go of the raw frames, which fill the memory: who has a plan needs them no more."""
+        self.__dict__.pop("raw", None)
+
     @cached_property
     def files(self) -> FileIndex:
         """Static calibrations, and files that the settings name."""

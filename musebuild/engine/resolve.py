@@ -5,7 +5,7 @@ Pure: whatever must be looked at (digests, store, reduced tree) comes in through
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -90,6 +90,20 @@ class Resolution:
     def stale(self) -> bool:
         """Whether a build has something to do."""
         return self.state is not State.UP_TO_DATE
+
+
+def bare(manifest: Manifest) -> Manifest:
+    """A manifest without its preimage, the largest part of it: what a build keeps of thousands."""
+    return replace(manifest, preimage={})
+
+
+def slim(resolution: Resolution) -> Resolution:
+    """A resolution without what is only needed to run it, or to explain it.
+
+    `resolve_one` gives that once more when its time has come.
+    """
+    manifest = resolution.manifest and bare(resolution.manifest)
+    return replace(resolution, preimage={}, sources=(), manifest=manifest)
 
 
 def products_for(wanted: Input, manifest: Manifest) -> list[Product]:
@@ -230,8 +244,28 @@ def resolve_all(
 
     An invocation whose upstream must run has no key yet: it waits.
     """
-    done: dict[str, Resolution] = {}
-    manifests: dict[str, Manifest] = {}
+    each = resolve_each(names, plan=plan, catalogue=catalogue, software=software, world=world)
+    return {resolution.name: resolution for resolution in each}
+
+
+def resolve_each(
+    names: Iterable[str],
+    *,
+    plan: Plan,
+    catalogue: Mapping[str, Recipe],
+    software: Software,
+    world: World,
+    manifests: dict[str, Manifest] | None = None,
+) -> Iterator[Resolution]:
+    """Resolve invocations one after another, as `resolve_all` does all.
+
+    Parameters
+    ----------
+    manifests : dict, optional
+        What is known of upstream invocations that are not among the names; grows by those that
+        are, without their preimages.
+    """
+    manifests = {} if manifests is None else manifests
     for name in names:
         resolution = resolve_one(
             plan.invocations[name],
@@ -241,7 +275,6 @@ def resolve_all(
             software=software,
             world=world,
         )
-        done[name] = resolution
         if resolution.manifest is not None:
-            manifests[name] = resolution.manifest
-    return done
+            manifests[name] = bare(resolution.manifest)
+        yield resolution

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
+from itertools import islice
 
 from musebuild.cache.ledger import Placed
 from musebuild.cache.model import Manifest
 from musebuild.engine.project import Project
-from musebuild.engine.resolve import Resolution, Software, World, resolve_all
+from musebuild.engine.resolve import Resolution, Software, World, resolve_all, resolve_each, slim
 from musebuild.fits.digest import FrameDigest
-from musebuild.plan.model import Input, Invocation
+from musebuild.plan.model import Input, Invocation, Plan
 from musebuild.recipes.model import Recipe
+
+CHUNK = 2000
+"""Invocations whose inputs' digests are held at once."""
+
+
+@contextlib.contextmanager
+def without_collector() -> Iterator[None]:
+    """While millions of small records are made, none of which refers back to another, the
+    collector of circles would walk them all again and again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 @cache
@@ -86,8 +105,41 @@ class ProjectWorld:
         """State of invocations, given in the order of the plan."""
         names = list(names)
         plan = self.project.plan
-        self.learn(plan.invocations[name] for name in names)
         catalogue: dict[str, Recipe] = self.project.catalogue
-        return resolve_all(
-            names, plan=plan, catalogue=catalogue, software=self.software(), world=self.world
-        )
+        with without_collector():
+            self.learn(plan.invocations[name] for name in names)
+            return resolve_all(
+                names, plan=plan, catalogue=catalogue, software=self.software(), world=self.world
+            )
+
+    def survey(
+        self, names: Iterable[str], plan: Plan, manifests: dict[str, Manifest]
+    ) -> Iterator[Resolution]:
+        """State of invocations, without what is only needed to run one of them.
+
+        The digests of their inputs are known only meanwhile: those of a large archive fill the
+        memory.
+
+        Parameters
+        ----------
+        names : iterable of str
+            In the order of the plan.
+        plan : Plan
+            The plan, or a part of it that holds all of them.
+        manifests : dict
+            What is known of upstream invocations; grows.
+        """
+        waiting = iter(names)
+        while some := list(islice(waiting, CHUNK)):
+            with without_collector():
+                self.learn(plan.invocations[name] for name in some)
+                for resolution in resolve_each(
+                    some,
+                    plan=plan,
+                    catalogue=self.project.catalogue,
+                    software=self.software(),
+                    world=self.world,
+                    manifests=manifests,
+                ):
+                    yield slim(resolution)
+            self.known.clear()

@@ -267,7 +267,7 @@ def test_invariant_5_what_cannot_be_read_just_now_is_not_taken_away(
     run(store)
     path = manifest_file(store)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_text", failing(Path.read_text, path))
+        patch.setattr(Path, "open", failing(Path.open, path))
         found = store.lookup(KEY)
         assert found.outcome == "manifest unreadable"
         assert "Stale file handle" in found.detail
@@ -277,7 +277,7 @@ def test_invariant_5_what_cannot_be_read_just_now_is_not_taken_away(
     with monkeypatch.context() as patch:
         patch.setattr(store_module, "hash_file", failing(store_module.hash_file, path))
         assert store.lookup(KEY).outcome == "object unreadable"
-        patch.setattr(Path, "lstat", failing(Path.lstat, path))
+        patch.setattr(os, "lstat", failing(os.lstat, path))
         assert store.lookup(KEY).outcome == "object unreadable"
     assert store.lookup(KEY).outcome == "hit"
 

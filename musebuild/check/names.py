@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from musebuild.index import qa
 from musebuild.index.columns import COLUMNS, column_of
-from musebuild.index.flags import known_flags
+from musebuild.index.flags import FIELDS, known_flags
 from musebuild.settings.conditions import TABLES, ConditionError, check_condition
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
@@ -49,9 +50,9 @@ def check_selections(settings: Settings) -> list[Problem]:
                 )
             )
             continue
-        columns = raw_columns(settings) if table == "raw" else None
+        columns = _columns_of(table, settings)
         if isinstance(condition, Mapping):
-            problems += _columns(settings, keys, condition, columns)
+            problems += _columns(settings, keys, table, condition, columns)
             continue
         try:
             check_condition(str(condition), table, columns)
@@ -60,6 +61,12 @@ def check_selections(settings: Settings) -> list[Problem]:
                 problem_at(settings, keys, error.message, allowed=error.allowed, nearest=error.near)
             )
     return problems
+
+
+def _columns_of(table: str, settings: Settings) -> tuple[str, ...]:
+    """Columns of a table that a condition may read."""
+    known = {"qa_raw": tuple(qa.RAW_COLUMNS), "qa_reduced": qa.SELECTABLE, "flags": FIELDS}
+    return known.get(table) or raw_columns(settings)
 
 
 def check_targets(settings: Settings, names: Collection[str]) -> list[Problem]:
@@ -110,7 +117,7 @@ def _conditions(settings: Settings) -> Iterator[tuple[Keys, str, Any]]:
 
 
 def _columns(
-    settings: Settings, keys: Keys, wanted: Mapping[str, Any], columns: tuple[str, ...] | None
+    settings: Settings, keys: Keys, table: str, wanted: Mapping[str, Any], columns: tuple[str, ...]
 ) -> list[Problem]:
     problems = []
     runs, datasets = settings.runs, settings.datasets
@@ -118,15 +125,17 @@ def _columns(
     flags = known_flags(settings.flags)
     for column, value in wanted.items():
         at = (*keys, column)
-        if columns is not None and column not in columns:
+        if column not in columns:
+            what = "table of raw frames" if table == "raw" else f"table {table}"
+            more = "; additional_keywords adds some" if table == "raw" else ""
             problems.append(
                 problem_at(
                     settings,
                     at,
-                    f"the table of raw frames has no column {column}",
+                    f"the {what} has no column {column}",
                     of_key=True,
                     nearest=tuple(nearest(column, columns)),
-                    remedy="docs/database.md lists the columns; additional_keywords adds some",
+                    remedy=f"docs/database.md lists the columns{more}",
                 )
             )
         for place, one in _each(value, at):

@@ -97,7 +97,7 @@ class Build:
         self.summary = BuildSummary(results=str(project.reduced), beside=project.beside)
         self.summary.problems = [str(problem) for problem in project.scan_report.problems]
         self.summary.left_out = concerned(self.plan.left_out, names, project.settings.datasets)
-        self.quality = QualityTables(project.db, project.store)
+        self.quality = QualityTables(project.db, project.store, self.world.measurements)
         self.manifests: dict[str, Manifest] = {}
         self.resolutions: dict[str, Resolution] = {}
         self.hasher = Hasher(project.digests, self.world.known)

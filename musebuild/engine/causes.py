@@ -137,7 +137,9 @@ class Explainer:
             world=self.world.world,
         )
         changes: tuple[Change, ...] = ()
-        if before is not None and before.key != now.key:
+        # Before all candidates are made, nobody knows which are taken.
+        unchosen = invocation.choosing is not None and not resolution.key
+        if before is not None and before.key != now.key and not unchosen:
             changes = tuple(compare(before, now))
         manifest = resolution.manifest
         ran_for: tuple[Change, ...] = ()

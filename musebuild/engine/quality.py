@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
 
 from sqlite_utils import Database
 
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
+from musebuild.errors import FrameError
 from musebuild.index import qa, qc
+from musebuild.index.columns import moment_of, night_of
+from musebuild.index.selection import fulfilling
+from musebuild.plan.model import Choosing
+from musebuild.plan.selecting import Members, members
 
 CHUNK = 200
 """Invocations whose rows are written at once: all those of a large store fill the memory."""
@@ -45,6 +51,46 @@ def measurable(task: str, manifest: Manifest, store: Store) -> Iterator[qa.Measu
             yield qa.Measurable(exposure, block, product.category, product.digest, path)
 
 
+def choose(
+    choosing: Choosing,
+    manifests: Mapping[str, Manifest],
+    store: Store,
+    measurements: qa.Measurements,
+) -> Members:
+    """Which candidates a combination takes.
+
+    Parameters
+    ----------
+    choosing : Choosing
+        The candidates, and what is asked of them.
+    manifests : mapping
+        Invocation → what it made; of all that the candidates are measured on.
+    store : Store
+        Where the products lie.
+    measurements : Measurements
+        What was measured on products before.
+    """
+    values: dict[str, qa.Row] = {}
+    try:
+        for candidate in choosing.candidates:
+            row = values[candidate.exposure] = {}
+            moment = moment_of({"DATE-OBS": candidate.exposure})
+            row["night"] = night_of(moment).isoformat() if moment else None
+            for name, category in candidate.measured:
+                for product in measurable(name, manifests[name], store):
+                    if (product.category, product.name) == (category, candidate.exposure):
+                        row |= measurements.of(product)
+        held = [
+            fulfilling(clause.condition, values) if clause.condition else frozenset[str]()
+            for clause in choosing.clauses
+        ]
+    except FrameError as error:
+        return Members(problem=f"nothing can be measured: {error.what} ({error.why})")
+    except sqlite3.Error as error:
+        return Members(problem=f"the condition of {choosing.told} fails: {error}")
+    return members(choosing, held, values)
+
+
 class QualityTables:
     """Puts parameters of products into the tables, once for each key.
 
@@ -54,13 +100,17 @@ class QualityTables:
         The project's.
     store : Store
         Where the products lie.
+    measurements : Measurements, optional
+        What was measured on products, shared with who asks for it.
     """
 
-    def __init__(self, db: Database, store: Store) -> None:
+    def __init__(
+        self, db: Database, store: Store, measurements: qa.Measurements | None = None
+    ) -> None:
         self._db = db
         self._store = store
         self._known = qc.known_keys(db)
-        self.measurements = qa.Measurements(db)
+        self.measurements = measurements or qa.Measurements(db)
 
     def record(self, made: Iterable[tuple[str, Manifest]]) -> int:
         """Take in what was made, restored or found up to date; rows of parameters written.

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from musebuild.cache.keys import key_of, make_preimage
 from musebuild.cache.model import Manifest, Product
-from musebuild.plan.model import Input, Invocation, Plan
+from musebuild.plan.model import Choosing, Input, Invocation, Plan
+from musebuild.plan.selecting import Members
 from musebuild.recipes.model import Recipe
 
 
@@ -49,6 +50,8 @@ class World:
     lookup: Callable[[str], LookupLike]
     in_place: Callable[[Invocation, Manifest], bool]
     forgotten: Callable[[str], bool]
+    choose: Callable[[Choosing, Mapping[str, Manifest]], Members]
+    """Which candidates a combination takes, from what is measured on their products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,10 @@ class Resolution:
     waits_for: tuple[str, ...] = ()
     detail: str = ""
     """What is damaged, where something is."""
+    dropped: frozenset[str] = frozenset()
+    """Invocations of candidates that were not chosen."""
+    notes: tuple[str, ...] = ()
+    """Candidates that were not chosen, and why."""
 
     @property
     def stale(self) -> bool:
@@ -197,18 +204,33 @@ def resolve_one(
             unhashed += 1
         else:
             sources.append(Source(wanted.tag, digest, wanted))
+    choosing = invocation.choosing
+    if choosing is not None:
+        waits.update(dict.fromkeys(name for name in invocation.needs if name not in manifests))
     if waits:
         first, more = next(iter(waits)), len(waits) - 1
         reason = f"waits for {first}" + (f" and {more} more" if more else "")
+        if choosing is not None:
+            reason += f"; then {choosing.told} chooses among {len(choosing.candidates)} exposures"
         return Resolution(invocation.name, State.WAITS, reason, waits_for=tuple(waits))
     if unhashed:
         frames = "1 input is" if unhashed == 1 else f"{unhashed} inputs are"
         return Resolution(invocation.name, State.NOT_HASHED, f"{frames} not yet hashed")
-    ordered = canonical(invocation, sources)
+    chosen = Members() if choosing is None else world.choose(choosing, manifests)
+    if chosen.problem:
+        return Resolution(invocation.name, State.IMPOSSIBLE, chosen.problem, notes=chosen.notes)
+    taken = (source for source in sources if source.input.invocation not in chosen.dropped)
+    ordered = canonical(invocation, taken)
     recipe = catalogue[invocation.recipe]
     preimage = preimage_of(invocation, recipe, ordered, software)
     resolution = Resolution(
-        invocation.name, State.RUN, key=key_of(preimage), preimage=preimage, sources=ordered
+        invocation.name,
+        State.RUN,
+        key=key_of(preimage),
+        preimage=preimage,
+        sources=ordered,
+        dropped=chosen.dropped,
+        notes=chosen.notes,
     )
     return judge(resolution, invocation, world)
 

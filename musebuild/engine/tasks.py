@@ -11,7 +11,7 @@ from musebuild.plan.model import Invocation, Plan
 
 def upstream(invocation: Invocation) -> list[str]:
     """Invocations whose products one takes, each once, in the order of its inputs."""
-    return list(dict.fromkeys(w.invocation for w in invocation.inputs if w.kind == "product"))
+    return list(invocation.needs)
 
 
 def longest_paths(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, cached_property
 from importlib import metadata
 from itertools import islice
 
 from musebuild.cache.ledger import Placed
 from musebuild.cache.model import Manifest
 from musebuild.engine.project import Project
+from musebuild.engine.quality import choose
 from musebuild.engine.resolve import Resolution, Software, World, resolve_all, resolve_each, slim
 from musebuild.fits.digest import FrameDigest
-from musebuild.plan.model import Input, Invocation, Plan
+from musebuild.index.qa import Measurements
+from musebuild.plan.model import Choosing, Input, Invocation, Plan
+from musebuild.plan.selecting import Members
 from musebuild.recipes.model import Recipe
 
 CHUNK = 2000
@@ -70,6 +73,7 @@ class ProjectWorld:
             lookup=project.store.lookup,
             in_place=self.in_place,
             forgotten=lambda key: key in self.forgotten,
+            choose=self._choose,
         )
         self.placed: dict[str, Placed] = {}
         self.forgotten: frozenset[str] = frozenset()
@@ -88,6 +92,14 @@ class ProjectWorld:
     def _digest(self, wanted: Input) -> str | None:
         digest = self.known.get(wanted.path)
         return None if digest is None else digest_of(wanted, digest)
+
+    @cached_property
+    def measurements(self) -> Measurements:
+        """What was measured on products."""
+        return Measurements(self.project.db)
+
+    def _choose(self, choosing: Choosing, manifests: Mapping[str, Manifest]) -> Members:
+        return choose(choosing, manifests, self.project.store, self.measurements)
 
     def in_place(self, invocation: Invocation, manifest: Manifest) -> bool:
         """Whether an invocation's products lie in the reduced tree, by `stat` alone."""

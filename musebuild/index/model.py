@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,28 @@ class RawFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition on a table that the build itself fills."""
+
+    table: str
+    sql: str
+    """What may stand after WHERE."""
+    parameters: tuple[Any, ...] = ()
+    """Values of its question marks."""
+    columns: tuple[str, ...] = ()
+    """Columns that it reads, sorted."""
+    categories: tuple[str, ...] = ()
+    """Categories of the products on which these are measured."""
+
+
+@dataclass(frozen=True, slots=True)
 class Selected:
     """The exposures that a selection of the settings selects."""
 
     exposures: frozenset[str] = frozenset()
     """Their names."""
+    later: Condition | None = None
+    """It also selects those for which this holds, once they are made."""
     problem: str = ""
     """Why the selection cannot be made; empty: it was."""
     remedy: str = ""

@@ -8,12 +8,15 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from musebuild.index.model import Selected
+from musebuild.index import qa
+from musebuild.index.model import Condition, Selected
 from musebuild.settings.conditions import ConditionError, guarded, make_condition
 from musebuild.settings.model import Settings
 
 NAMES: Mapping[str, str] = {"raw": "name", "qa_raw": "name", "flags": "exposure"}
 """Table → its column with the name of the exposure."""
+LATER = "qa_reduced"
+"""The table that fills while a build goes on: what it selects is known when exposures are made."""
 
 
 def select_exposures(db: Database, settings: Settings) -> dict[str, dict[str, Selected]]:
@@ -46,14 +49,18 @@ def select_exposures(db: Database, settings: Settings) -> dict[str, dict[str, Se
 def _selected(db: Database, tables: Mapping[str, Any]) -> Selected:
     """Exposures for which the condition on any of the tables holds."""
     exposures: set[str] = set()
+    later: Condition | None = None
     for table, given in tables.items():
         column = NAMES.get(table)
-        if column is None:
+        if column is None and table != LATER:
             return Selected(
-                problem=f"musebuild cannot select by the table {table} yet",
-                remedy=f"use a condition on {' or '.join(NAMES)}",
+                problem=f"there is no table {table} to select from",
+                remedy=f"use a condition on {', '.join(NAMES)} or {LATER}",
             )
         try:
+            if table == LATER:
+                later = _later(given)
+                continue
             known = [one.name for one in db.table(table).columns]
             condition = make_condition(given, table, known)
             with guarded(db.conn, [table]):
@@ -76,4 +83,51 @@ def _selected(db: Database, tables: Mapping[str, Any]) -> Selected:
                 problem=f"the condition on {table} fails: {error}",
                 remedy=f"correct the condition on {table}",
             )
-    return Selected(frozenset(exposures))
+    return Selected(frozenset(exposures), later)
+
+
+def _later(given: Any) -> Condition:
+    made = make_condition(given, LATER, qa.SELECTABLE)
+    categories = (group.category for group in qa.GROUPS if made.columns & set(group.columns))
+    columns = tuple(sorted(made.columns))
+    # One that fails on values of any kind is told of now, not when all exposures are made.
+    condition = Condition(LATER, made.sql, made.parameters, columns, tuple(categories))
+    fulfilling(condition, {})
+    return condition
+
+
+def fulfilling(condition: Condition, rows: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """Exposures for which a condition holds, from plain values.
+
+    Parameters
+    ----------
+    condition : Condition
+        On columns of `musebuild.index.qa.SELECTABLE`.
+    rows : mapping
+        Exposure → column → value; what is missing is NULL.
+
+    Raises
+    ------
+    sqlite3.Error
+        It fails on these values (an overflow).
+    """
+    names = qa.SELECTABLE
+    connection = sqlite3.connect(":memory:")
+    try:
+        kinds = ", ".join(f'"{name}" {qa.REDUCED_COLUMNS[name]}' for name in names)
+        connection.execute(f"CREATE TABLE {condition.table} ({kinds})")
+        connection.executemany(
+            f"INSERT INTO {condition.table} VALUES ({', '.join('?' * len(names))})",
+            [
+                tuple(({"name": exposure} | dict(row)).get(name) for name in names)
+                for exposure, row in rows.items()
+            ],
+        )
+        with guarded(connection, [condition.table]):
+            found = connection.execute(
+                f"SELECT name FROM {condition.table} WHERE (\n{condition.sql}\n)",
+                condition.parameters,
+            ).fetchall()
+    finally:
+        connection.close()
+    return frozenset(str(name) for (name,) in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from musebuild.errors import PlanError
@@ -156,7 +157,11 @@ def _without_source(
 
 
 def plan_blocks(
-    settings: Settings, catalogue: Mapping[str, Recipe], *, without: Collection[str] = ()
+    settings: Settings,
+    catalogue: Mapping[str, Recipe],
+    *,
+    without: Collection[str] = (),
+    measured: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> tuple[list[PlannedBlock], list[LeftOut]]:
     """All blocks, in an order in which each follows those whose products it takes.
 
@@ -168,6 +173,8 @@ def plan_blocks(
         Recipes by name; those that run by default get a block of their own.
     without : collection of str
         Blocks to leave out, with all that take their products.
+    measured : mapping, optional
+        Block → categories of products on which is measured what it selects exposures by.
 
     Returns
     -------
@@ -228,7 +235,7 @@ def plan_blocks(
             for key, value in {**recipe.params, **block.params}.items()
         }
         planned.append(PlannedBlock(block, recipe, params, source, name in settings.blocks))
-    return _ordered(planned, settings), left_out
+    return _ordered(planned, settings, measured), left_out
 
 
 def serving(category: str) -> str:
@@ -282,11 +289,33 @@ def result_names(planned: PlannedBlock) -> tuple[str, ...]:
     return (result_name(planned),)
 
 
-def _ordered(planned: Iterable[PlannedBlock], settings: Settings) -> list[PlannedBlock]:
+def _above(name: str, needs: Mapping[str, Collection[str]]) -> set[str]:
+    """A block, and all whose products it takes."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting.extend(needs.get(one, ()))
+    return found
+
+
+def _ordered(
+    planned: Iterable[PlannedBlock],
+    settings: Settings,
+    measured: Mapping[str, Collection[str]],
+) -> list[PlannedBlock]:
     blocks = {item.name: item for item in planned}
     needs = {
         name: providers(item, blocks, settings) & blocks.keys() for name, item in blocks.items()
     }
+    for name, categories in measured.items():
+        for other, item in blocks.items():
+            # What takes products of the block itself cannot be asked before it.
+            made = {rule.category for rule in item.recipe.products}
+            if name in needs and made & set(categories) and name not in _above(other, needs):
+                needs[name].add(other)
     done: list[PlannedBlock] = []
     state: dict[str, bool] = {}
 

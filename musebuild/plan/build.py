@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from musebuild.errors import PlanError
@@ -12,11 +13,12 @@ from musebuild.index.model import FileIndex, RawFrame, Selected
 from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks
 from musebuild.plan.checks import check_datasets, check_source
 from musebuild.plan.made import Made, Setup
+from musebuild.plan.measured import Measured, measured_by
 from musebuild.plan.model import Input, Invocation, LeftOut, Missing, Plan, Wanted
 from musebuild.plan.names import closure, select
 from musebuild.plan.needs import Finder, Known, Subject
 from musebuild.plan.places import top_folder
-from musebuild.plan.selecting import Choice, choices, listed, refused_keys
+from musebuild.plan.selecting import Choice, choices, refused_keys, too_few
 from musebuild.plan.sequences import Group, exposures, sequences, too_small
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
@@ -36,7 +38,7 @@ class _Planner:
         self.settings = settings
         self.selections = selections
         self.catalogue = catalogue
-        ordered, self.left_out = plan_blocks(settings, catalogue)
+        ordered, self.left_out = plan_blocks(settings, catalogue, measured=measured_by(selections))
         self.blocks = {planned.name: planned for planned in ordered}
         self.raw: dict[str, list[RawFrame]] = defaultdict(list)
         delivered: dict[str, list[RawFrame]] = defaultdict(list)
@@ -58,6 +60,7 @@ class _Planner:
         self.finder = Finder(
             Known(settings, self.blocks, self.raw, excluded, delivered, files, self.made, self.lost)
         )
+        self.measured = Measured(self.invocations, self.made)
         self.datasets = set(settings.datasets) or {f.dataset for f in self.raw["OBJECT"]}
 
     def plan(self) -> Plan:
@@ -283,8 +286,7 @@ class _Planner:
             if choice.told and sources:
                 self._leave(
                     task,
-                    f"{choice.told} takes {len(chosen)} of {len(sources)} exposures, and "
-                    f"it needs at least {choice.least}: {listed(notes)}",
+                    too_few(choice.told, len(chosen), len(sources), choice.least, notes),
                     f"change what recipes.{planned.name} selects, or the flags of the "
                     "exposures (`musebuild flag`)",
                     dataset,
@@ -306,11 +308,17 @@ class _Planner:
         if found.missing:
             self._leave(task, *_told(found.missing), dataset, missing=found.missing)
             return
+        choosing = self.measured.choosing(choice, chosen, dataset) if choice.waits else None
+        if isinstance(choosing, Missing):
+            self._leave(task, choosing.reason, choosing.remedy, dataset)
+            return
         made = self._made_from(planned, latest, label)
         made.exposure, made.result = "", choice.result
         inputs = _products(chosen, planned)
         made.folder = folder = f"{top_folder(planned)}/{label}"
         self._add(planned, made, folder, [*inputs, *found.inputs], [*found.notes, *notes], None)
+        if choosing is not None:
+            self.invocations[task] = replace(self.invocations[task], choosing=choosing)
         self.made[planned.name].append(made)
 
     def _runs(self, planned: PlannedBlock) -> None:

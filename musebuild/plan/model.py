@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from musebuild.index.model import Condition
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
@@ -47,6 +49,44 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """An exposure that a combination takes if what is measured on it fits."""
+
+    exposure: str
+    label: str
+    """How its task calls it."""
+    invocations: tuple[str, ...]
+    """Those whose products the combination would take."""
+    measured: tuple[tuple[str, str], ...]
+    """Invocation and category of the products on which it is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One selection of a combination; all of them must hold."""
+
+    told: str
+    """What it is, for people: `the selection best`."""
+    exposures: frozenset[str]
+    """Selected already, by tables that the index fills."""
+    condition: Condition | None
+    """Selects others when they are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """How a combination chooses among its candidates, when all of them are made."""
+
+    candidates: tuple[Candidate, ...]
+    """By date."""
+    clauses: tuple[Clause, ...]
+    told: str
+    """What chooses, for people."""
+    least: int
+    most: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """One block applied to one set of input frames: what runs and what is cached."""
 
@@ -70,6 +110,17 @@ class Invocation:
     ins_mode: str = ""
     notes: tuple[str, ...] = ()
     """What a person should know: optional frames that are missing, choices among several."""
+    choosing: Choosing | None = None
+    """Inputs are candidates, of which some are taken; None: all are taken."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Invocations that must be made before it, each once, in the order of its inputs."""
+        found = dict.fromkeys(w.invocation for w in self.inputs if w.kind == "product")
+        if self.choosing is not None:
+            for candidate in self.choosing.candidates:
+                found.update(dict.fromkeys(name for name, _ in candidate.measured))
+        return tuple(found)
 
     @property
     def task(self) -> str:

@@ -133,11 +133,7 @@ def closure(plan: Plan, names: Iterable[str]) -> tuple[str, ...]:
         if name in found:
             continue
         found.add(name)
-        waiting.extend(
-            wanted.invocation
-            for wanted in plan.invocations[name].inputs
-            if wanted.kind == "product" and wanted.invocation not in found
-        )
+        waiting.extend(other for other in plan.invocations[name].needs if other not in found)
     return tuple(name for name in plan.invocations if name in found)
 
 
@@ -145,6 +141,6 @@ def dependents(plan: Plan, names: Iterable[str]) -> tuple[str, ...]:
     """Invocations and everything that needs them, in the order of the plan."""
     found = set(names)
     for name, invocation in plan.invocations.items():
-        if any(w.kind == "product" and w.invocation in found for w in invocation.inputs):
+        if not found.isdisjoint(invocation.needs):
             found.add(name)
     return tuple(name for name in plan.invocations if name in found)

@@ -9,7 +9,7 @@ from typing import Any
 from musebuild.index.model import Selected
 from musebuild.plan.blocks import PlannedBlock, result_name
 from musebuild.plan.made import Made
-from musebuild.plan.model import LeftOut
+from musebuild.plan.model import Candidate, Choosing, Clause, LeftOut
 
 SELECTING = ("select", "names_with_selection", "exclude_flags", "max_exps", "min_exps")
 """Keys of blocks that choose exposures of a combination."""
@@ -30,16 +30,27 @@ class Choice:
     most: int | None = None
     flags: bool | frozenset[str] = False
     """Flags whose exposures are left out; True: any."""
-    selected: tuple[tuple[str, frozenset[str]], ...] = ()
-    """Selections that must all hold: how they are told of, names of exposures."""
+    selected: tuple[tuple[str, Selected], ...] = ()
+    """Selections that must all hold: how they are told of, what they select."""
     told: str = ""
     """What chooses, for people."""
     problem: str = ""
     """Why it cannot be chosen."""
     remedy: str = ""
 
+    @property
+    def waits(self) -> bool:
+        """Whether the exposures are chosen only when all candidates are made."""
+        return any(selected.later is not None for _, selected in self.selected)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Categories of the products on which is measured what the exposures are chosen by."""
+        later = [selected.later for _, selected in self.selected if selected.later is not None]
+        return tuple(dict.fromkeys(category for one in later for category in one.categories))
+
     def against(self, exposure: str, flags: Mapping[str, tuple[str, ...]]) -> str:
-        """Why an exposure is not taken; empty: it is.
+        """Why an exposure is not taken; empty: it is, or may be when it is made.
 
         Parameters
         ----------
@@ -52,7 +63,11 @@ class Choice:
         bad = [flag for flag in has if self.flags is True or (self.flags and flag in self.flags)]
         if bad:
             return f"flagged {', '.join(bad)}"
-        outside = [told for told, exposures in self.selected if exposure not in exposures]
+        outside = [
+            told
+            for told, selected in self.selected
+            if exposure not in selected.exposures and selected.later is None
+        ]
         return f"not selected by {' and '.join(outside)}" if outside else ""
 
     def choose(
@@ -67,14 +82,112 @@ class Choice:
                 notes.append(f"{source.label} is left out: {why}")
             else:
                 taken.append(source)
-        if self.most is None or len(taken) <= self.most:
+        if self.waits or self.most is None or len(taken) <= self.most:
             return taken, notes
-        order = sorted(taken, key=lambda made: (made.setup.mjd, made.label))
+        order = by_date(taken)
         kept = {made.label for made in order[: self.most]}
         notes += [
             f"{made.label} is left out: max_exps is {self.most}" for made in order[self.most :]
         ]
         return [made for made in taken if made.label in kept], notes
+
+
+def by_date(sources: Iterable[Made]) -> list[Made]:
+    """Exposures by date, then name."""
+    return sorted(sources, key=lambda made: (made.setup.mjd, made.label))
+
+
+def choosing_of(choice: Choice, candidates: Iterable[Candidate]) -> Choosing:
+    """How a combination chooses among candidates when all are made.
+
+    Parameters
+    ----------
+    choice : Choice
+        With a selection that waits.
+    candidates : iterable of Candidate
+        By date.
+    """
+    clauses = (
+        Clause(told, selected.exposures, selected.later) for told, selected in choice.selected
+    )
+    return Choosing(tuple(candidates), tuple(clauses), choice.told, choice.least, choice.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """What a combination takes of its candidates."""
+
+    dropped: frozenset[str] = frozenset()
+    """Invocations whose products it does not take."""
+    notes: tuple[str, ...] = ()
+    """What is left out, and why."""
+    problem: str = ""
+    """Why nothing can be combined."""
+
+
+def members(
+    choosing: Choosing,
+    fulfilling: Sequence[frozenset[str]],
+    values: Mapping[str, Mapping[str, Any]],
+) -> Members:
+    """Choose among candidates that are all made.
+
+    Parameters
+    ----------
+    choosing : Choosing
+        The candidates, and what is asked of them.
+    fulfilling : sequence of frozenset of str
+        For each clause the exposures for which its condition holds.
+    values : mapping
+        Exposure → column → what was measured, for the reasons.
+    """
+    notes: list[str] = []
+    taken: list[Candidate] = []
+    for candidate in choosing.candidates:
+        outside = [
+            _outside(clause, values.get(candidate.exposure, {}))
+            for clause, held in zip(choosing.clauses, fulfilling, strict=True)
+            if candidate.exposure not in clause.exposures and candidate.exposure not in held
+        ]
+        if outside:
+            reason = " and ".join(outside)
+            notes.append(f"{candidate.label} is left out: not selected by {reason}")
+        else:
+            taken.append(candidate)
+    if choosing.most is not None:
+        notes += [
+            f"{candidate.label} is left out: max_exps is {choosing.most}"
+            for candidate in taken[choosing.most :]
+        ]
+        taken = taken[: choosing.most]
+    kept = {name for candidate in taken for name in candidate.invocations}
+    every = {name for candidate in choosing.candidates for name in candidate.invocations}
+    problem = ""
+    if len(taken) < choosing.least:
+        problem = too_few(
+            choosing.told, len(taken), len(choosing.candidates), choosing.least, notes
+        )
+    return Members(frozenset(every - kept), tuple(notes), problem)
+
+
+def _outside(clause: Clause, values: Mapping[str, Any]) -> str:
+    """A clause that does not hold, with what was measured."""
+    if clause.condition is None:
+        return clause.told
+    told = [
+        f"it has no {column}"
+        if values.get(column) is None
+        else f"{column} is {values[column]:.6g}"
+        if isinstance(values[column], float)
+        else f"{column} is {values[column]}"
+        for column in clause.condition.columns
+    ]
+    return f"{clause.told} ({', '.join(told)})" if told else clause.told
+
+
+def too_few(told: str, taken: int, of: int, least: int, notes: Sequence[str]) -> str:
+    """Why too few exposures are left to be combined."""
+    return f"{told} takes {taken} of {of} exposures, and it needs at least {least}: {listed(notes)}"
 
 
 def listed(notes: Sequence[str]) -> str:
@@ -137,7 +250,7 @@ def _narrowed(choice: Choice, told: str, selected: Selected | None) -> Choice:
         )
     if selected.problem:
         return replace(choice, problem=f"{told}: {selected.problem}", remedy=selected.remedy)
-    return replace(choice, selected=(*choice.selected, (told, selected.exposures)))
+    return replace(choice, selected=(*choice.selected, (told, selected)))
 
 
 def refused_keys(planned: PlannedBlock) -> LeftOut | None:

@@ -33,7 +33,11 @@ def frames_of(
 ) -> list[Frame]:
     """The set of frames of an invocation; products by their place in the reduced tree."""
     frames = []
+    own = resolutions.get(invocation.name)
+    dropped = own.dropped if own is not None else frozenset()
     for wanted in invocation.inputs:
+        if wanted.invocation in dropped:
+            continue
         if wanted.kind != "product":
             frames.append(Frame(wanted.tag, wanted.path))
             continue

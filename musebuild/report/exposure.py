@@ -76,7 +76,7 @@ def steps(plan: Plan, names: Sequence[str], resolutions: Mapping[str, Resolution
             f"{w.tag} {plan.invocations[w.invocation].task}{quality_text(w)}": None
             for name in members
             for w in plan.invocations[name].inputs
-            if w.kind == "product" and w.invocation not in own
+            if w.kind == "product" and w.invocation not in own | resolutions[name].dropped
         }
         files = {
             f"{w.tag} {w.path.rpartition('/')[2]}{quality_text(w)}": None

@@ -20,13 +20,15 @@ def quality_text(wanted: Input) -> str:
     return f"  [{text}]" if text else ""
 
 
-def _inputs(invocation: Invocation) -> list[str]:
+def _inputs(invocation: Invocation, resolution: Resolution) -> list[str]:
     lines = []
     width = max((len(wanted.tag) for wanted in invocation.inputs), default=0)
     for wanted in invocation.inputs:
         what = wanted.invocation if wanted.kind == "product" else wanted.path
         if wanted.filter:
             what += f" ({wanted.filter})"
+        if wanted.invocation in resolution.dropped:
+            what += "  [not chosen]"
         lines.append(f"  {wanted.tag:<{width}}  {what}{quality_text(wanted)}")
     return lines
 
@@ -65,20 +67,18 @@ def info_text(
     if invocation.params:
         lines.append("parameters:")
         lines += [f"  {name} = {value}" for name, value in invocation.params.items()]
-    lines += ["inputs:", *_inputs(invocation)]
+    lines += ["inputs:", *_inputs(invocation, resolution)]
     lines.append(f"products in {reduced / invocation.folder}:")
     if resolution.manifest is not None:
         lines += [f"  {p.category:<18} {p.name}" for p in resolution.manifest.products]
     else:
         lines += [f"  {category}" for category in invocation.products]
     needed_by = [
-        other.name
-        for other in plan.invocations.values()
-        if any(w.invocation == invocation.name for w in other.inputs)
+        other.name for other in plan.invocations.values() if invocation.name in other.needs
     ]
     if needed_by:
         lines.append("needed by: " + ", ".join(needed_by[:12]) + (" …" * (len(needed_by) > 12)))
-    lines += [f"note: {note}" for note in invocation.notes]
+    lines += [f"note: {note}" for note in (*invocation.notes, *resolution.notes)]
     if resolution.manifest is not None:
         made = resolution.manifest
         lines.append(

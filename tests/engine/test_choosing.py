@@ -1,0 +1,148 @@
+"""Selections on what the build itself measures: members are chosen when candidates are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from musebuild.index.selection import fulfilling
+from musebuild.plan.model import Candidate, Choosing, Clause
+from musebuild.plan.selecting import members
+from tests.support.frames import write_raw
+from tests.support.projects import MockProject
+
+NAMES = [f"2017-06-16T01:3{n}:56.867" for n in (4, 6, 8)]
+DARK = "muse_exp_combine:FIELD_dark"
+
+
+def sky(project: MockProject, *values: float) -> None:
+    """Give the spectra of the sky of the exposures these fluxes."""
+    project.unrule()
+    for name, value in zip(NAMES, values, strict=True):
+        flux = {"lambda": [5000.0, 7000.0, 9000.0], "data": [1.0, value, 2.0]}
+        tables = {"SKY_SPECTRUM": flux}
+        project.rule(recipe="muse_scipost", label=name, tables=tables, constant=True, salt=name)
+
+
+def select(project: MockProject, condition: Any) -> None:
+    """One combination, named dark."""
+    block = project.settings["recipes"]["muse_exp_combine"]
+    block["names_with_selection"] = {"dark": {"qa_reduced": condition}}
+    project.write()
+
+
+@pytest.fixture
+def three(project: MockProject) -> MockProject:
+    write_raw(project.folder / "raw", "OBJECT", NAMES[2], tpl="2017-06-16T01:34:08", target="FIELD")
+    # No alignment, and one IFU: all that matters here comes after.
+    save = {"save": "cube,skymodel,individual", "skymethod": "model"}
+    project.settings["recipes"] = {"muse_scipost": {"params": save}, "muse_exp_combine": {}}
+    project.settings["ifus"] = [1]
+    sky(project, 10, 20, 30)
+    select(project, "skyV < 25")
+    return project
+
+
+def combined(project: MockProject) -> int:
+    """How many exposures the last combination took."""
+    run = [run for run in project.journal if run["recipe"] == "muse_exp_combine"][-1]
+    return sum(text.startswith("PIXTABLE_REDUCED:") for text in run["inputs"])
+
+
+def test_members_are_chosen_when_all_candidates_are_made(three: MockProject) -> None:
+    waits = three.ask("why", DARK).out
+    assert "then the selection dark chooses among 3 exposures" in " ".join(waits.split())
+    three.build()
+    assert combined(three) == 2
+    told = " ".join(three.ask("info", DARK).out.split())
+    assert f"{NAMES[2]} is left out: not selected by the selection dark (skyV is 30)" in told
+    assert f"muse_scipost:{NAMES[2]} [not chosen]" in told
+    assert f"muse_scipost:{NAMES[1]} [not chosen]" not in told
+    before = len(three.journal)
+    # Neither another condition nor another value matters, as long as the members are the same.
+    select(three, "skyV < 26 AND skyR = 2")
+    assert "up to date" in three.build().out
+    sky(three, 10, 21, 40)
+    three.params("muse_scipost", skymodel_fraction=0.2)
+    three.build()
+    assert three.ran_since(before) == {"muse_scipost": 3}
+    assert "skyV is 40" in three.ask("info", DARK).out
+    # They do where a member comes or goes.
+    select(three, {"skyV": [10, 21, 40]})
+    before = len(three.journal)
+    three.build()
+    assert three.ran_since(before) == {"muse_exp_combine": 1}
+    assert combined(three) == 3
+    select(three, "skyV < 26")
+    before = len(three.journal)
+    assert "1 restored" in three.build().out
+    assert not three.ran_since(before)
+    # The minimum holds, and nothing is written of a combination that lacks exposures.
+    select(three, "skyV < 15")
+    ran = three.run("run", "-c")
+    assert ran.status != 0
+    assert "the selection dark takes 1 of 3 exposures, and it needs at least 2" in " ".join(
+        ran.text.split()
+    )
+    assert "Traceback" not in ran.text
+    assert not three.ran_since(before)
+    listed = " ".join(three.ask("why", DARK).out.split())
+    assert "cannot run: the selection dark takes 1 of 3 exposures" in listed
+    assert "impossible" in three.ask("list", "--status", DARK).out
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ("skyX < 1", "the table qa_reduced has no column skyX; did you mean skyV"),
+        ("FSF_FWHM_R < 0.7", "measured on FSF, which nothing makes of"),
+        ("1 +", "this is no SQL condition"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_before_anything_runs(
+    three: MockProject, condition: str, told: str
+) -> None:
+    select(three, condition)
+    ran = three.ask("list", "--status")
+    assert told in " ".join(ran.text.split())
+    assert "Traceback" not in ran.text
+
+
+# the decision alone
+
+
+def choosing(least: int = 2, most: int | None = None, **sure: Any) -> Choosing:
+    candidates = tuple(Candidate(name, name, (f"s:{name}",), ()) for name in "abc")
+    condition = sure.pop("condition", None)
+    clauses = (Clause("select", frozenset(sure.get("sure", "")), condition),)
+    return Choosing(candidates, clauses, "select", least, most)
+
+
+def test_tables_are_joined_by_or_and_the_earliest_are_taken() -> None:
+    found = members(choosing(sure="c"), [frozenset("a")], {})
+    assert found.dropped == {"s:b"}
+    assert found.notes == ("b is left out: not selected by select",)
+    found = members(choosing(most=2), [frozenset("abc")], {})
+    assert found.dropped == {"s:c"}
+    assert found.notes == ("c is left out: max_exps is 2",)
+    assert not found.problem
+
+
+def test_too_few_are_a_problem() -> None:
+    found = members(choosing(least=3), [frozenset("ab")], {})
+    assert found.problem.startswith("select takes 2 of 3 exposures, and it needs at least 3")
+
+
+def test_a_missing_value_fulfils_nothing_and_is_told() -> None:
+    from musebuild.index.model import Condition
+
+    condition = Condition("qa_reduced", "skyB < ?", (5,), ("skyB",), ("SKY_SPECTRUM",))
+    values = {"a": {"skyB": 1.5}, "b": {"skyB": 7.25}, "c": {"skyB": None}}
+    held = fulfilling(condition, values)
+    assert held == {"a"}
+    found = members(choosing(1, condition=condition), [held], values)
+    assert found.notes == (
+        "b is left out: not selected by select (skyB is 7.25)",
+        "c is left out: not selected by select (it has no skyB)",
+    )

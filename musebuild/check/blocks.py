@@ -123,6 +123,8 @@ def kinds(planned: PlannedBlock, blocks: Mapping[str, PlannedBlock]) -> set[str]
         return set(planned.recipe.raw)
     source = blocks[planned.source]
     wanted = set(planned.recipe.takes.values())
+    if not wanted:
+        return kinds(source, blocks) & {"OBJECT"}
     return {
         raw
         for raw in kinds(source, blocks)

@@ -148,6 +148,11 @@ def check_python(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Pro
         allowed = recipe.parameters
         for name, value in planned.block.params.items():
             keys = ("recipes", planned.name, "params", name)
+            if recipe.by_hand:
+                remedy = f"offsets stand in recipes.{planned.name}.offsets"
+                text = f"{recipe.name} takes no parameters"
+                problems.append(problem_at(settings, keys, text, of_key=True, remedy=remedy))
+                continue
             if name not in allowed:
                 problems.append(_unknown(settings, keys, recipe.plugin, allowed))
                 continue
@@ -165,7 +170,7 @@ def check_python(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Pro
                 remedy=f"give it: recipes.{planned.name}.params.{name}",
             )
             for name, parameter in allowed.items()
-            if parameter.required and name not in planned.params
+            if parameter.required and name not in planned.params and not recipe.by_hand
         ]
     return problems
 

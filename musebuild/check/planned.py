@@ -101,6 +101,9 @@ def _left(left: LeftOut, settings: Settings) -> Problem:
     block = _block(left)
     keys = ["recipes", block] if block in settings.blocks else []
     keys = ["datasets", left.name] if left.name in settings.datasets else keys
+    exposure = ("recipes", block, "offsets", left.name.partition(":")[2])
+    if exposure in settings.key_positions:
+        keys = list(exposure)
     problem = problem_at(
         settings,
         keys,

@@ -28,6 +28,7 @@ from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.errors import MusebuildError
 from musebuild.fits.digest import digest_frame
 from musebuild.fits.hashing import hash_file
+from musebuild.recipes.inputs import refusal
 from musebuild.recipes.model import ProductRule, RecipeCall, RecipeOutcome
 from musebuild.recipes.runners import runner
 
@@ -111,6 +112,8 @@ def _run(order: WorkOrder, log: Path) -> RecipeOutcome:
         expected=tuple(ProductRule(**rule) for rule in order.products),
         options=order.options,
     )
+    if order.runner != "python" and (refused := refusal(call)):
+        return refused
     outcome = runner(order.runner).run(call)
     step("recipe ended")
     if outcome.failure:

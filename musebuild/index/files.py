@@ -7,6 +7,7 @@ from pathlib import Path
 
 from musebuild.errors import FrameError
 from musebuild.fits.headers import read_headers
+from musebuild.fits.offsets import OFFSET_LIST, listed_exposures
 from musebuild.index.model import FileFrame, FileIndex
 from musebuild.settings.model import Settings
 from musebuild.settings.sources import ENDINGS, is_path
@@ -37,6 +38,7 @@ def read_file(path: Path, category: str = "") -> FileFrame:
         ins_mode=str(primary.get("ESO INS MODE") or ""),
         channels=headers.channels,
         mjd_obs=float(mjd) if isinstance(mjd, int | float) else None,
+        exposures=listed_exposures(path) if category == OFFSET_LIST else None,
     )
 
 

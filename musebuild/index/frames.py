@@ -84,6 +84,8 @@ _COLUMNS = (
     "INS_TEMP7_VAL",
     "lamps",
     "channels",
+    "RA",
+    "DEC",
 )
 
 
@@ -128,7 +130,7 @@ def raw_frames(db: Database, settings: Settings) -> list[RawFrame]:
         excluded = exclusion(dict(zip(columns, row, strict=True)), rules) if rules else ""
         path, filename, name, category, is_raw, night, date_obs, mjd_obs, dpr_type = row[:9]
         object_orig, tpl_start, tpl_id, ins_mode, exptime, binx, biny = row[9:16]
-        read_name, read_id, temp7, lamps, channels = row[16:21]
+        read_name, read_id, temp7, lamps, channels, ra, dec = row[16:23]
         if not excluded and not category:
             excluded = f"DPR TYPE {dpr_type or '(none)'} is not known"
         frames.append(
@@ -155,6 +157,8 @@ def raw_frames(db: Database, settings: Settings) -> list[RawFrame]:
                 temp7=temp7,
                 lamps=words(lamps or ""),
                 channels=numbers(channels or ""),
+                ra=ra,
+                dec=dec,
                 excluded=excluded,
                 flags=flags.get(name, ()),
             )

@@ -45,6 +45,10 @@ class RawFrame:
     """Names of the arc lamps that are on (`Ne`, `Xe`, `HgCd`)."""
     channels: tuple[int, ...] = ()
     """IFUs that the file holds (CHANnn extensions)."""
+    ra: float | None = None
+    """Right ascension of the telescope [deg]."""
+    dec: float | None = None
+    """Declination of the telescope [deg]."""
     excluded: str = ""
     """Why the frame is not used (global exclusions); empty: it is used."""
     flags: tuple[str, ...] = ()
@@ -89,6 +93,9 @@ class FileFrame:
     ins_mode: str = ""
     channels: tuple[int, ...] = ()
     mjd_obs: float | None = None
+    exposures: tuple[str, ...] | None = None
+    """OFFSET_LIST: DATE-OBS of the exposures that it has an offset for; None: it is no such
+    list."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,21 @@ import gc
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 from musebuild.errors import PlanError
 from musebuild.index.model import FileIndex, RawFrame, Selected
 from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks
 from musebuild.plan.checks import check_datasets, check_source
+from musebuild.plan.fields import scattered
 from musebuild.plan.made import Made, Setup
 from musebuild.plan.measured import Measured, measured_by
 from musebuild.plan.model import Input, Invocation, LeftOut, Missing, Plan, Wanted
 from musebuild.plan.names import closure, select
 from musebuild.plan.needs import Finder, Known, Subject
+from musebuild.plan.offsets import ByHand, Given
 from musebuild.plan.places import top_folder
 from musebuild.plan.selecting import Choice, choices, refused_keys, too_few
 from musebuild.plan.sequences import Group, exposures, sequences, too_small
@@ -61,7 +65,13 @@ class _Planner:
             Known(settings, self.blocks, self.raw, excluded, delivered, files, self.made, self.lost)
         )
         self.measured = Measured(self.invocations, self.made)
+        self.exposures = [*self.raw["OBJECT"], *excluded["OBJECT"]]
         self.datasets = set(settings.datasets) or {f.dataset for f in self.raw["OBJECT"]}
+
+    @cached_property
+    def by_name(self) -> dict[str, RawFrame]:
+        """Exposures by name."""
+        return {frame.name: frame for frame in self.exposures}
 
     def plan(self) -> Plan:
         """All blocks in order."""
@@ -204,14 +214,17 @@ class _Planner:
                 continue
             ifus = tuple(ifu for ifu in source.by_ifu if ifu is not None)
             subject = Subject(
-                planned, task, source.setup, None, ifus, source.dataset, run=source.run
-            )
+                planned, task, source.setup, None, ifus, source.dataset, run=source.run,
+                dates=(source.date,),
+            )  # fmt: skip
             found = self.finder.find(subject)
             if found.missing:
                 self._leave(
                     task,
                     *_told(found.missing),
                     source.dataset,
+                    # What an alignment leaves out was left out on purpose.
+                    error=not (found.unaligned and len(found.missing) == 1),
                     missing=found.missing,
                     setup=source.setup,
                     run=source.run,
@@ -235,6 +248,7 @@ class _Planner:
                     f"{left.name} is left out",
                     left.remedy,
                     dataset,
+                    error=left.error,
                     because=left.name,
                 )
 
@@ -252,18 +266,32 @@ class _Planner:
         for source in self.made[planned.source]:
             if source.dataset and categories <= set(source.categories):
                 by_dataset[source.dataset].append(source)
+        by_hand = None
+        if planned.recipe.by_hand:
+            by_hand = ByHand(planned, self.exposures)
+            for name, remedy in by_hand.unknown():
+                reason = "the settings give an offset for an exposure that there is not"
+                left = LeftOut(f"{planned.name}:{name}", reason, remedy, error=True)
+                self.left_out.append(left)
         for choice in choices(planned, self.selections.get(planned.name, {})):
             for dataset in sorted(self.datasets):
-                self._dataset(planned, choice, dataset, by_dataset.get(dataset, []))
+                sources = by_dataset.get(dataset, [])
+                self._dataset(planned, choice, dataset, sources, by_hand)
 
     def _dataset(
-        self, planned: PlannedBlock, choice: Choice, dataset: str, sources: Sequence[Made]
+        self,
+        planned: PlannedBlock,
+        choice: Choice,
+        dataset: str,
+        sources: Sequence[Made],
+        by_hand: ByHand | None,
     ) -> None:
         """What a block makes of the chosen exposures of one dataset."""
         label = f"{dataset}_{choice.result}" if choice.result else dataset
         task = f"{planned.name}:{label}"
+        setup = sources[-1].setup if sources else None
         if choice.problem:
-            self._leave(task, choice.problem, choice.remedy, dataset)
+            self._leave(task, choice.problem, choice.remedy, dataset, setup=setup)
             return
         lost = [
             name
@@ -280,6 +308,7 @@ class _Planner:
                 f"{', '.join(lost[:3])}{' …' if len(lost) > 3 else ''}",
                 "mend those first, or exclude the exposures with frames.exclude.OBJECT",
                 dataset,
+                setup=setup,
             )
             return
         if len(chosen) < choice.least:
@@ -290,6 +319,7 @@ class _Planner:
                     f"change what recipes.{planned.name} selects, or the flags of the "
                     "exposures (`musebuild flag`)",
                     dataset,
+                    setup=setup,
                 )
             elif sources:
                 self._leave(
@@ -299,27 +329,50 @@ class _Planner:
                     f"take the block {planned.name} out, or add exposures",
                     dataset,
                     error=False,
+                    setup=setup,
                 )
             return
         latest = max(chosen, key=lambda made: (made.setup.mjd, made.label))
         ifus = tuple(sorted({i for made in chosen for i in made.by_ifu if i is not None}))
-        subject = Subject(planned, task, latest.setup, None, ifus, dataset)
+        scattered = "" if choice.waits else self._scattered(planned, chosen)
+        if scattered:
+            remedy = "exclude them with frames.exclude.OBJECT, or give them a dataset of their own"
+            self._leave(task, scattered, remedy, dataset, setup=setup)
+            return
+        given = by_hand.of(dataset, chosen) if by_hand else Given()
+        if given.problem:
+            error = given.error
+            self._leave(task, given.problem, given.remedy, dataset, error=error, setup=setup)
+            return
+        dates = tuple(made.date for made in chosen)
+        subject = Subject(planned, task, latest.setup, None, ifus, dataset, dates=dates)
         found = self.finder.find(subject)
         if found.missing:
-            self._leave(task, *_told(found.missing), dataset, missing=found.missing)
+            missing = found.missing
+            self._leave(task, *_told(missing), dataset, missing=missing, setup=setup)
             return
-        choosing = self.measured.choosing(choice, chosen, dataset) if choice.waits else None
+        waits = choice.waits and not by_hand
+        choosing = self.measured.choosing(choice, chosen, dataset) if waits else None
         if isinstance(choosing, Missing):
             self._leave(task, choosing.reason, choosing.remedy, dataset)
             return
         made = self._made_from(planned, latest, label)
         made.exposure, made.result = "", choice.result
+        # The pipeline's alignment makes a row for each exposure, or fails.
+        whole = planned.recipe.name == "muse_exp_align" and choosing is None
+        made.aligned = dates if by_hand or whole else None
         inputs = _products(chosen, planned)
         made.folder = folder = f"{top_folder(planned)}/{label}"
-        self._add(planned, made, folder, [*inputs, *found.inputs], [*found.notes, *notes], None)
+        notes = [*found.notes, *notes]
+        self._add(planned, made, folder, [*inputs, *found.inputs], notes, None, given.rows)
         if choosing is not None:
             self.invocations[task] = replace(self.invocations[task], choosing=choosing)
         self.made[planned.name].append(made)
+
+    def _scattered(self, planned: PlannedBlock, chosen: Sequence[Made]) -> str:
+        """Why exposures cannot be aligned or combined: they show other parts of the sky."""
+        held = [self.by_name[made.exposure] for made in chosen if made.exposure in self.by_name]
+        return scattered(planned.recipe.name, held)
 
     def _runs(self, planned: PlannedBlock) -> None:
         """One task for each run and instrument mode."""
@@ -435,9 +488,12 @@ class _Planner:
         inputs: Sequence[Input],
         notes: Sequence[str],
         ifu: int | None,
+        offsets: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         name = made.task if ifu is None else f"{made.task}.ifu{ifu:02d}"
         params = dict(planned.params)
+        if offsets:
+            params["offsets"] = [dict(row) for row in offsets]
         if ifu is not None:
             params["nifu"] = ifu
         self.invocations[name] = Invocation(

@@ -59,6 +59,8 @@ class Made:
     """TPL START of its first frame."""
     folder: str = ""
     """Where its products go, below `reduced_path`."""
+    aligned: tuple[str, ...] | None = None
+    """DATE-OBS of the exposures that its OFFSET_LIST holds; None: that is not known."""
 
     @property
     def task(self) -> str:

@@ -11,6 +11,7 @@ from musebuild.plan.associate import WORDS, choose_made
 from musebuild.plan.blocks import named_results, serving
 from musebuild.plan.made import Candidates, Made, Setup
 from musebuild.plan.model import Input, Missing, Quality
+from musebuild.plan.offsets import OFFSET_LIST, lacking, lacking_file
 from musebuild.plan.places import PlannedPath, planned_path
 from musebuild.recipes.model import Need
 from musebuild.settings.nearest import nearest
@@ -71,6 +72,30 @@ class Named:
                 self.finder.product(need, text, subject, found)
         else:
             self._result(need, "", named_results(text, category), subject, found)
+        if category == OFFSET_LIST and subject.dates:
+            self._complete(text, subject, found)
+
+    def _complete(self, text: str, subject: Subject, found: Found) -> None:
+        """Note a list of offsets that lacks an exposure, as far as its rows are known."""
+        block = subject.planned.name
+        for wanted in [given for given in found.inputs if given.tag == OFFSET_LIST]:
+            if wanted.kind == "file":
+                files = self.known.files.named.get((OFFSET_LIST, text), ())
+                used = [file for file in files if file.path == wanted.path]
+                said = lacking_file(used, subject.dates, block)
+            else:
+                made = self._maker(wanted.invocation)
+                if made is None or made.aligned is None:
+                    continue
+                said = lacking(made.aligned, text, subject.dates, block, made.task)
+                if said is not None and subject.planned.recipe.group_by == "exposure":
+                    found.unaligned = True
+            if said is not None:
+                found.missing.append(said)
+
+    def _maker(self, invocation: str) -> Made | None:
+        tasks = self.known.made.get(invocation.partition(":")[0], ())
+        return next((made for made in tasks if invocation in made.by_ifu.values()), None)
 
     def _of_run(self, need: Need, block: str, subject: Subject, found: Found) -> None:
         """What a block made of the run of an exposure, in its instrument mode."""
@@ -128,6 +153,7 @@ class Named:
             if maker in self.known.blocks
             and any(r.category == made_category for r in self.known.blocks[maker].recipe.products)
             for _, left in lost
+            if f"{left.name}_".startswith(f"{maker}:{subject.dataset}_")
         ]
         detail = "; ".join(reasons) or (
             f"there is {', '.join(there)}" if there else f"no block makes an {category}"

@@ -38,6 +38,8 @@ class Subject:
     frame: RawFrame | None = None
     """Its first raw frame, for the illumination flat."""
     run: str = ""
+    dates: tuple[str, ...] = ()
+    """DATE-OBS of the exposures of what takes products."""
 
     @property
     def wanted(self) -> tuple[int | None, ...]:
@@ -52,6 +54,8 @@ class Found:
     inputs: list[Input] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
+    unaligned: bool = False
+    """Whether the one thing that is missing is an offset, because an alignment leaves it out."""
 
 
 @dataclass(slots=True)

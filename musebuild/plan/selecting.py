@@ -264,6 +264,13 @@ def refused_keys(planned: PlannedBlock) -> LeftOut | None:
             f"take it out of recipes.{planned.name} to reduce without a selection",
             error=True,
         )
+    if extra.get("offsets") and not planned.recipe.by_hand:
+        return LeftOut(
+            planned.name,
+            f"offsets by hand make a list of their own, and {planned.recipe.name} takes none",
+            f"move recipes.{planned.name}.offsets to a block exp_align_by_hand",
+            error=True,
+        )
     other = [key for key in SELECTING if extra.get(key)]
     if other and planned.recipe.group_by != "dataset":
         return LeftOut(

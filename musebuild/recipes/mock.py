@@ -37,9 +37,12 @@ from blake3 import blake3
 
 from musebuild.cache.keys import canonical, plain
 from musebuild.fits.digest import digest_frame
+from musebuild.fits.headers import read_headers
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
 from musebuild.settings.sizes import parse_bytes
 
+OF_AN_EXPOSURE = ("OBJECT", "PIXTABLE_OBJECT", "PIXTABLE_REDUCED", "IMAGE_FOV")
+"""Tags whose DATE-OBS goes on into what is made of them, as the pipeline does it."""
 TABLES = ("TABLE", "LIST", "SAMPLES", "RESPONSE", "TELLURIC", "FLUXES", "PIXTABLE")
 
 
@@ -167,6 +170,7 @@ def _seed(call: RecipeCall, behaviour: dict[str, Any]) -> bytes:
 
 def _make(call: RecipeCall, behaviour: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     seed = _seed(call, behaviour)
+    dates = _dates(call)
     nifu = call.params.get("nifu")
     made = []
     for rule in call.expected:
@@ -182,11 +186,43 @@ def _make(call: RecipeCall, behaviour: dict[str, Any]) -> tuple[tuple[str, str],
             path = call.folder / f"{stem}{ifu}.fits"
             rows = 0 if category in behaviour.get("no_rows", ()) else 3
             nan = category in behaviour.get("nan_rows", ())
-            cards = behaviour.get("cards", {})
             table = behaviour.get("tables", {}).get(category)
+            cards = dict(behaviour.get("cards", {}))
+            if dates:
+                cards.setdefault("DATE-OBS", dates[0])
+            if category == "OFFSET_LIST" and table is None:
+                _write_offsets(path, dates[: len(dates) if rows else 0], seed)
+                made.append((category, str(path)))
+                continue
             _write(path, category, filter_name, seed, rows, nifu, nan=nan, cards=cards, table=table)
             made.append((category, str(path)))
     return tuple(made)
+
+
+def _dates(call: RecipeCall) -> list[str]:
+    """DATE-OBS of the exposures that it works on."""
+    found: dict[str, None] = {}
+    for tag, path in call.inputs:
+        if tag in OF_AN_EXPOSURE:
+            found[str(read_headers(Path(path)).primary.get("DATE-OBS") or "")] = None
+    return sorted(filter(None, found))
+
+
+def _write_offsets(path: Path, dates: list[str], seed: bytes) -> None:
+    """A list of offsets of some arcsec, which follow from the content of the images."""
+    numbers = np.frombuffer(blake3(seed).digest(16 * max(len(dates), 1)), "<i8")
+    offsets = (numbers % 2001 - 1000) / 1000 / 3600
+    columns = [
+        fits.Column("DATE_OBS", "23A", array=np.array(dates)),
+        fits.Column("MJD_OBS", "D", unit="s", array=np.zeros(len(dates))),
+        fits.Column("RA_OFFSET", "D", unit="deg", array=offsets[: len(dates)]),
+        fits.Column("DEC_OFFSET", "D", unit="deg", array=offsets[len(dates) : 2 * len(dates)]),
+        fits.Column("FLUX_SCALE", "D", array=np.full(len(dates), np.nan)),
+    ]
+    primary = fits.PrimaryHDU()
+    primary.header["INSTRUME"] = "MUSE"
+    primary.header["HIERARCH ESO PRO CATG"] = "OFFSET_LIST"
+    fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(path, checksum=True)
 
 
 def _write(

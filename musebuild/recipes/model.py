@@ -125,6 +125,8 @@ class Recipe:
     group: Literal["calib", "science"] = "science"
     default: bool = True
     """False: only where a block of the settings asks for it (muse_dark)."""
+    by_hand: bool = False
+    """What it makes stands in the settings (`offsets`), and it takes no frames."""
     packages: tuple[str, ...] = ()
     """Python packages whose versions belong to the key."""
     asked: str = ""
@@ -173,7 +175,8 @@ class RecipeOutcome:
     """Last error messages of the recipe, oldest first."""
     warnings: tuple[str, ...] = ()
     kind: str = ""
-    """Kind of failure: recipe, crash, killed, memory, hang, empty, missing, cpl-errors, path."""
+    """Kind of failure: input, recipe, crash, killed, memory, hang, empty, missing, cpl-errors,
+    path."""
 
 
 class Runner(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -39,6 +40,8 @@ _OWN = {
     "memory",
 }
 _SPECIAL = {"exclude", "include", "offsets"}
+OFFSET_PAIRS = (("east", "north"), ("RA_OFFSET", "DEC_OFFSET"))
+"""Keys of an offset that is given by hand: arcsec on the sky, or degrees of the coordinates."""
 
 
 class _Maker:
@@ -138,12 +141,29 @@ class _Maker:
                         (*keys, table), error.message, allowed=error.allowed, nearest=error.near
                     )
 
+    def offsets(self, data: Mapping[str, Any], at: Keys) -> None:
+        """Note offsets by hand that say too little or too much."""
+        for name, given in (data.get("offsets") or {}).items():
+            keys: Keys = (*at, "offsets", name)
+            there = {key for key, value in given.items() if value is not None}
+            pairs = [pair for pair in OFFSET_PAIRS if there & set(pair)]
+            if len(pairs) != 1 or not there.issuperset(pairs[0]):
+                self.problem(
+                    keys,
+                    "an offset has two parts",
+                    allowed="either east and north [arcsec], or RA_OFFSET and DEC_OFFSET [degrees]",
+                )
+            for key, value in given.items():
+                if isinstance(value, float) and not math.isfinite(value):
+                    self.problem((*keys, key), f"{value} is no number")
+
     def block(self, name: str, data: Mapping[str, Any], common: Mapping[str, Any]) -> Block:
         """One block."""
         at: Keys = ("recipes", name)
         init = {**common, **_filled(data.get("init"))}
         frames = data.get("frames") or {}
         self.selections(data, at)
+        self.offsets(data, at)
         return Block(
             name=name,
             recipe=data.get("recipe"),

@@ -76,8 +76,8 @@ class Pointing:
     transparency: float = 1.0
     offset_east: float = 0.0
     offset_north: float = 0.0
-    """How far the sources really are from where the header puts them, in arcsec: what an
-    alignment must find."""
+    """How far from their true places the sources appear, going by the header, in arcsec: what
+    an alignment must find."""
 
 
 @dataclass(frozen=True, slots=True)

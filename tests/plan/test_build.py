@@ -150,6 +150,10 @@ def test_a_calibration_from_another_block() -> None:
     )
 
 
+DATES = ("2017-06-16T01:30:00", "2017-06-16T01:31:00")
+"""Of the exposures of `night`."""
+
+
 def test_files_by_range_of_nights() -> None:
     text = TWO_PASSES.replace(
         "frames: {OFFSET_LIST: OFFSET_LIST_drs}\n    params",
@@ -157,8 +161,10 @@ def test_files_by_range_of_nights() -> None:
         "\n    params",
     )
     named = {
-        ("OFFSET_LIST", "a.fits"): (FileFrame("/project/a.fits", "OFFSET_LIST"),),
-        ("OFFSET_LIST", "b.fits"): (FileFrame("/project/b.fits", "OFFSET_LIST"),),
+        ("OFFSET_LIST", f"{name}.fits"): (
+            FileFrame(f"/project/{name}.fits", "OFFSET_LIST", exposures=DATES),
+        )
+        for name in "ab"
     }
     made = plan(text, index=files(named=named))
     assert source_of(made, SCIPOST, "OFFSET_LIST") == ["/project/b.fits"]

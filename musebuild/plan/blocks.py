@@ -156,6 +156,16 @@ def _without_source(
     return found
 
 
+def _followed(
+    recipe: Recipe, source: Block | None, catalogue: Mapping[str, Recipe]
+) -> dict[str, Any]:
+    """Parameters of the block before that a recipe goes by."""
+    if source is None or not recipe.follows:
+        return {}
+    given = {**catalogue[recipe_name(source, catalogue)].params, **source.params}
+    return {name: given[name] for name in recipe.follows if name in given}
+
+
 def plan_blocks(
     settings: Settings,
     catalogue: Mapping[str, Recipe],
@@ -230,9 +240,10 @@ def plan_blocks(
                 near=nearest(source, blocks),
                 remedy=f"name one of {', '.join(blocks)}",
             )
+        followed = _followed(recipe, blocks.get(source), catalogue)
         params = {
             key: given_value(key, value, recipe)
-            for key, value in {**recipe.params, **block.params}.items()
+            for key, value in {**recipe.params, **followed, **block.params}.items()
         }
         planned.append(PlannedBlock(block, recipe, params, source, name in settings.blocks))
     return _ordered(planned, settings, measured), left_out

@@ -42,7 +42,7 @@ def _rule(data: Mapping[str, Any]) -> ProductRule:
 def make_recipe(name: str, data: Mapping[str, Any]) -> Recipe:
     """One entry of the catalogue, checked by its schema already."""
     fields: dict[str, Any] = {"kind": "drs", "plugin": name, **data}
-    for key in ("raw", "lamps", "packages"):
+    for key in ("raw", "lamps", "packages", "follows"):
         fields[key] = tuple(fields.get(key, ()))
     fields["needs"] = tuple(_need(need) for need in fields.get("needs", ()))
     fields["products"] = tuple(_rule(rule) for rule in fields.get("products", ()))

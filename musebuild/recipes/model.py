@@ -125,6 +125,9 @@ class Recipe:
     group: Literal["calib", "science"] = "science"
     default: bool = True
     """False: only where a block of the settings asks for it (muse_dark)."""
+    follows: tuple[str, ...] = ()
+    """Parameters that are those of the block whose products it takes, unless its own gives
+    them."""
     by_hand: bool = False
     """What it makes stands in the settings (`offsets`), and it takes no frames."""
     packages: tuple[str, ...] = ()

@@ -398,3 +398,16 @@ def test_cubes_lie_on_the_grid_of_a_combined_cube_that_is_named() -> None:
             assert source_of(made, name, "OUTPUT_WCS") == ["muse_exp_combine:FIELD_drs"]
             (grid_input,) = [i for i in made.invocations[name].inputs if i.tag == "OUTPUT_WCS"]
             assert grid_input.category == "DATACUBE_FINAL"
+
+
+def test_cubes_are_corrected_as_their_pixel_tables_were() -> None:
+    text = TWO_PASSES + "  muse_scipost_make_cube: {}\n"
+
+    def chosen(text: str) -> object:
+        made = plan(text)
+        return made.invocations["muse_scipost_make_cube:2017-06-16T01:30:00"].params.get("rvcorr")
+
+    assert chosen(text) is None, "the pipeline's default, as in muse_scipost"
+    none = text.replace("save: 'cube,individual'", "save: 'cube,individual', rvcorr: none")
+    assert chosen(none) == "none"
+    assert chosen(none.replace("make_cube: {}", "make_cube: {params: {rvcorr: bary}}")) == "bary"

@@ -27,6 +27,7 @@ COMMANDS = {
     "why": "why:WhyCommand",
     "plan": "plan:PlanCommand",
     "diff": "diff:DiffCommand",
+    "alignment": "alignment:AlignmentCommand",
     "associations": "associations:AssociationsCommand",
     "provenance": "provenance:ProvenanceCommand",
     "info-raw": "info_raw:InfoRawCommand",

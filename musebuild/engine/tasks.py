@@ -46,7 +46,8 @@ def longest_paths(
 def describe(invocation: Invocation) -> str:
     """One line on an invocation."""
     count = sum(1 for w in invocation.inputs if w.kind == "raw" and w.tag != "ILLUM")
-    frames = f"{count} raw frame{'s' if count != 1 else ''}" if count else "products"
+    products = "products" if invocation.inputs else "the settings"
+    frames = f"{count} raw frame{'s' if count != 1 else ''}" if count else products
     night = f", night {invocation.night}" if invocation.night else ""
     return f"{invocation.recipe} on {frames}{night}"
 

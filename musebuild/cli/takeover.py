@@ -6,6 +6,7 @@ to `musebuild.cli.main`, and doit itself ends with its exit status. doit elsewhe
 
 from __future__ import annotations
 
+import configparser
 import inspect
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import NoReturn
 
 from doit.cmd_base import TaskLoader2
 
+CONFIG = "doit.cfg"
+QUIET = {"-q", "--quiet"}
 PROGRAMS = ("doit", "doit.exe", "doit-script.py")
 
 
@@ -33,8 +36,36 @@ def take_over(*, moved: bool) -> NoReturn:
     """
     from musebuild.cli.main import main
 
+    if moved and not QUIET.intersection(sys.argv):
+        sys.stderr.write(hint(Path.cwd()))
     sys.stdout.flush()
     raise SystemExit(main(sys.argv[1:], moved=moved))
+
+
+def hint(folder: Path) -> str:
+    """What a project folder lacks for doit to know musebuild's options; empty where nothing.
+
+    doit refuses an option that it does not know before it loads `dodo.py`, so that nothing of
+    ours can tell why. It is told whenever doit gets as far as that.
+    """
+    path = folder / CONFIG
+    config = configparser.ConfigParser()
+    try:
+        config.read(path, encoding="utf-8")
+        if config.get("LOADER", "musebuild", fallback="").startswith("musebuild."):
+            return ""
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        pass
+    what = (
+        f"{CONFIG} does not name musebuild: add `loader = musebuild` below [GLOBAL], and "
+        "`musebuild = musebuild.cli.takeover:Loader` below [LOADER]"
+        if path.exists()
+        else f"there is no {CONFIG}: `musebuild init` writes it"
+    )
+    return (
+        f"Note: in this folder doit refuses options that only musebuild has (--pending, "
+        f"--settings), as {what}. Or type `musebuild` for `doit`.\n"
+    )
 
 
 class Loader(TaskLoader2):  # type: ignore[misc]

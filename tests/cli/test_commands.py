@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from musebuild.cli.init import CONFIG
+from musebuild.cli.takeover import hint
 from tests.support.projects import ALL, MockProject
 from tests.support.waiting import PATIENCE
 
@@ -38,14 +40,30 @@ def test_plain_doit_is_the_whole_engine(project: MockProject) -> None:
 
 
 def test_plain_doit_works_with_dodo_and_settings_alone(project: MockProject) -> None:
-    (project.folder / "doit.cfg").unlink()
-    assert "muse_flat:2017-06-16T10:48:07" in doit(project, "list").stdout
+    config = project.folder / "doit.cfg"
+    assert doit(project, "list", "--pending").stderr == ""
+    config.unlink()
+    listed = doit(project, "list")
+    assert "muse_flat:2017-06-16T10:48:07" in listed.stdout
+    # doit's own parser refuses what only musebuild has, before anything of ours is loaded.
+    assert doit(project, "list", "--pending").returncode != 0
+    assert "there is no doit.cfg: `musebuild init` writes it" in listed.stderr
     ran = doit(project, "-n", "2", "muse_flat:*")
     assert ran.returncode == 0
     assert "4 ran" in ran.stdout
     assert "2 ran" not in ran.stdout
     assert "recipe: muse_flat" in doit(project, "info", "muse_flat:*").stdout
     assert "up to date" in doit(project, "list", "--status").stdout
+
+
+def test_what_a_folder_lacks_for_doit_to_know_our_options(tmp_path: Path) -> None:
+    config = tmp_path / "doit.cfg"
+    assert "there is no doit.cfg" in hint(tmp_path)
+    for text in ("[GLOBAL]\nverbosity = 2\n", "no configuration", "[LOADER]\nmusebuild = a%b\n"):
+        config.write_text(text, encoding="utf-8")
+        assert "doit.cfg does not name musebuild: add `loader = musebuild`" in hint(tmp_path)
+    config.write_text(CONFIG, encoding="utf-8")
+    assert hint(tmp_path) == ""
 
 
 def test_plain_doit_finds_the_project_by_its_dodo(project: MockProject) -> None:

@@ -18,6 +18,7 @@ from musebuild.plan.places import path_makers, top_folder
 from musebuild.recipes.catalogue import recipe_name
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
+from musebuild.settings.nearest import nearest
 from musebuild.settings.problems import Problem, problem_at
 from musebuild.settings.sources import is_path
 
@@ -71,6 +72,7 @@ def _sources(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem
     problems = []
     named = {planned.name: planned for planned in blocks}
     for planned in named.values():
+        problems += _without_source(planned, settings, named)
         if not planned.source:
             continue
         source = named[planned.source]
@@ -104,6 +106,30 @@ def _sources(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem
                 )
             )
     return problems
+
+
+def _without_source(
+    planned: PlannedBlock, settings: Settings, named: Collection[str]
+) -> list[Problem]:
+    """A `from_recipe` of a block that takes raw frames, and so nothing from another."""
+    given = planned.block.from_recipe
+    if not planned.recipe.raw or not given:
+        return []
+    known = sorted({*named, *settings.blocks})
+    there = given in known
+    return [
+        problem_at(
+            settings,
+            ("recipes", planned.name, "from_recipe"),
+            f"{planned.name} takes raw frames, and from_recipe has no effect"
+            if there
+            else f"there is no block {given}",
+            severity="warning" if there else "error",
+            nearest=() if there else tuple(nearest(given, known)),
+            remedy="leave it out: calibrations are found by themselves, and "
+            f"recipes.{planned.name}.frames names others",
+        )
+    ]
 
 
 def places_of(planned: PlannedBlock) -> tuple[str, ...]:

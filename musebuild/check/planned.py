@@ -17,6 +17,7 @@ from musebuild.plan.names import select
 from musebuild.recipes.catalogue import recipe_name
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Block, Settings
+from musebuild.settings.nearest import nearest
 from musebuild.settings.problems import Problem, problem_at
 
 
@@ -84,7 +85,7 @@ def check_plan(
         for text in project.files.problems
     ]
     found += check_bands(plan, settings, known)
-    return found + _targets(plan, settings, out)
+    return found + _targets(plan, settings, out, [planned.name for planned in blocks])
 
 
 def _switched_off(block: Block, catalogue: Mapping[str, Recipe]) -> Block:
@@ -115,18 +116,25 @@ def _left(left: LeftOut, settings: Settings) -> Problem:
     return replace(problem, message=f"{left.name}: {left.reason}")
 
 
-def _targets(plan: Plan, settings: Settings, out: Iterable[str]) -> list[Problem]:
+def _targets(
+    plan: Plan, settings: Settings, out: Collection[str], blocks: Iterable[str]
+) -> list[Problem]:
     """Every one of `targets` that means nothing."""
     given = settings.tree.get("targets")
     several = isinstance(given, list)
     problems = []
+    # Where much is left out, what was meant may have no task just now.
+    named = (*blocks, *settings.datasets, *settings.runs, "calib", "science")
     for number, target in enumerate(settings.targets or ()):
-        if target.partition(":")[0] in out:
+        if target.partition(":")[0] in out or (out and target in named):
             continue
         try:
             select(plan, [target])
         except UsageError as error:
             keys = ("targets", number) if several else ("targets",)
             text = error.what if error.why is None else f"{error.what} ({error.why})"
-            problems.append(problem_at(settings, keys, text, remedy=error.remedy or ""))
+            near = () if error.why else tuple(nearest(target, named))
+            problems.append(
+                problem_at(settings, keys, text, nearest=near, remedy=error.remedy or "")
+            )
     return problems

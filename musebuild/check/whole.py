@@ -14,6 +14,7 @@ from musebuild.check.planned import check_plan, of_error
 from musebuild.check.secrets import check_secrets
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, RecipeError
+from musebuild.fits.classify import RAW_CATEGORIES
 from musebuild.plan.blocks import PlannedBlock, plan_blocks
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.declare import complete
@@ -78,6 +79,49 @@ def check_categories(
     return problems
 
 
+def check_static(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[Problem]:
+    """Categories of `static_calib` that no recipe takes."""
+    known = {category for recipe in catalogue.values() for category in taken_by(recipe)}
+    return [
+        problem_at(
+            settings,
+            ("static_calib", category),
+            f"no recipe takes {category}",
+            of_key=True,
+            nearest=tuple(nearest(category, sorted(known))),
+        )
+        for category in settings.static_calib
+        if category not in known
+    ]
+
+
+def check_excluded(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[Problem]:
+    """Keys of the global `frames.exclude` that are no DPR type and no category.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings.
+    catalogue : mapping
+        All recipes.
+    """
+    known = {"raw", *RAW_CATEGORIES, *RAW_CATEGORIES.values()}
+    for recipe in catalogue.values():
+        known |= taken_by(recipe) | {rule.category for rule in recipe.products}
+    return [
+        problem_at(
+            settings,
+            ("frames", "exclude", category),
+            f"there is no DPR type or category {category}",
+            of_key=True,
+            nearest=tuple(nearest(category, sorted(known))),
+            allowed=f"raw; {', '.join(sorted(RAW_CATEGORIES))}; a category of a product",
+        )
+        for category in settings.frames_exclude
+        if category not in known
+    ]
+
+
 def check_project(project: Project) -> list[Problem]:
     """All errors and warnings, in the order of the settings file.
 
@@ -109,6 +153,9 @@ def _further(project: Project, settings: Settings, told: list[Problem]) -> list[
     catalogue, blocks, more = _of_settings(project, settings, wrong)
     if blocks and settings.raw_path.is_dir() and all(map(_apart, told)):
         more += check_plan(project, settings, catalogue, blocks, wrong)
+    # What the schema says of a password is said of it already.
+    known = {problem.keys for problem in told}
+    more += [p for p in check_secrets(settings) if p.keys not in known]
     return ordered([*told, *more])
 
 
@@ -137,7 +184,14 @@ def _of_settings(
     blocks, mistaken = check_blocks(settings, catalogue, wrong)
     problems += mistaken
     wrong.update(str(p.keys[1]) for p in mistaken if len(p.keys) > 1)
-    problems += check_categories(blocks, settings, catalogue)
+    categories = check_categories(blocks, settings, catalogue)
+    # A frame that the recipe does not take spoils the plan of its block; the others do not.
+    wrong.update(
+        str(p.keys[1]) for p in categories if p.keys[3] not in ("exclude", "include", "offsets")
+    )
+    problems += categories
+    problems += check_static(settings, catalogue)
+    problems += check_excluded(settings, catalogue)
     problems += check_python(blocks, settings)
     problems += _of_pipeline(project, blocks)
     problems += check_paths(settings, products_of_paths(settings, blocks))
@@ -147,7 +201,6 @@ def _of_settings(
     problems += check_selections(settings)
     problems += check_archive(settings)
     problems += check_dates(settings)
-    problems += check_secrets(settings)
     return catalogue, blocks, problems
 
 
@@ -179,7 +232,12 @@ def refuse_mistakes(project: Project, names: Collection[str]) -> None:
         problems += _of_pipeline(project, chosen)
     problems += [
         problem
-        for problem in (*check_flags(settings), *check_selections(settings))
+        for problem in (
+            *check_static(settings, project.catalogue),
+            *check_excluded(settings, project.catalogue),
+            *check_flags(settings),
+            *check_selections(settings),
+        )
         if problem.keys[0] != "recipes" or problem.keys[1] in names
     ]
     errors = [problem for problem in problems if problem.severity == "error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getopt
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import Any
 
 from doit.cmd_base import Command, TaskLoader2
 from doit.cmd_help import Help
+from doit.cmdparse import CmdOption
 from doit.doit_cmd import DoitMain
 from doit.task import Task
 
@@ -16,6 +18,7 @@ from musebuild import __version__
 from musebuild.cli.base import PROJECT, BaseCommand, reader_has_left
 from musebuild.errors import MusebuildError
 
+HELP = {"--help", "-h"}
 CONFIG = ("pyproject.toml", "doit.cfg")
 """Files with defaults of options, as doit reads them (`[run]`, `[tool.doit.commands.run]`)."""
 
@@ -67,8 +70,8 @@ def load_commands(names: Iterable[str]) -> tuple[type[Command], ...]:
 class _NoLoader(TaskLoader2):  # type: ignore[misc]
     """Our commands make their own tasks, from the plan."""
 
-    # So that they may stand before the command, as doit's own may: `doit -d DIR list`.
-    cmd_options = PROJECT
+    # doit would look for them before the command, and knows no lists there: `in_order` does.
+    cmd_options = ()
 
     def load_doit_config(self) -> dict[str, Any]:
         """Nothing: the settings say it all."""
@@ -126,9 +129,33 @@ class MusebuildMain(DoitMain):  # type: ignore[misc]
 
 def needed(arguments: Sequence[str]) -> list[str]:
     """Commands that a command line may mean; all of them for help."""
-    if not {"help", "--help", "-h"}.isdisjoint(arguments):
+    if not {"help", *HELP}.isdisjoint(arguments):
         return list(COMMANDS)
     return [name for name in COMMANDS if name == "run" or name in arguments]
+
+
+def in_order(arguments: Sequence[str]) -> list[str]:
+    """Arguments with the options of a project behind the command that they stand before.
+
+    Examples
+    --------
+    >>> in_order(["-d", "here", "--set", "version=2", "list", "--status"])
+    ['list', '-d', 'here', '--set', 'version=2', '--status']
+    """
+    if not HELP.isdisjoint(arguments[:1]):
+        return ["help", *arguments[1:]]
+    if arguments and arguments[0] in COMMANDS and not HELP.isdisjoint(arguments[1:]):
+        return ["help", arguments[0]]
+    options = [CmdOption(option) for option in PROJECT]
+    short = "".join(f"{option.short}:" for option in options if option.short)
+    try:
+        _, rest = getopt.getopt(list(arguments), short, [f"{o.long}=" for o in options])
+    except getopt.GetoptError:
+        return list(arguments)
+    if not rest or rest[0] not in COMMANDS:
+        return list(arguments)
+    before = arguments[: len(arguments) - len(rest)]
+    return [rest[0], *before, *rest[1:]]
 
 
 def main(arguments: Sequence[str], *, moved: bool = False) -> int:
@@ -148,7 +175,7 @@ def main(arguments: Sequence[str], *, moved: bool = False) -> int:
     """
     BaseCommand.moved = moved
     try:
-        return int(MusebuildMain(needed(arguments)).run(list(arguments)) or 0)
+        return int(MusebuildMain(needed(arguments)).run(in_order(arguments)) or 0)
     except MusebuildError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return error.exit_status

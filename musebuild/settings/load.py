@@ -145,7 +145,8 @@ def _the_rest(
     """What more can be said, and the settings, without the values that have a mistake."""
     left = copy.deepcopy(dict(data))
     for keys in (*(problem.keys for problem in problems), *spoilt):
-        _take_out(left, keys)
+        # Half a range of nights means something else.
+        _take_out(left, keys[:-1] if keys[-1:] in (("start_date",), ("end_date",)) else keys)
     if check(root, left):
         return (), None
     try:

@@ -197,4 +197,6 @@ class Settings:
             return self.key_positions[keys]
         while keys and keys not in self.positions:
             keys = keys[:-1]
-        return self.positions.get(keys, Position(str(self.path), 1, 1))
+        start = Position(str(self.path), 1, 1)
+        # The whole has the place of what was laid over it last, a value of the call perhaps.
+        return self.positions[keys] if keys else start

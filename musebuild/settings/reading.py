@@ -351,7 +351,8 @@ class _Composer:
             raise SettingsProblems(
                 [
                     parent.mark.problem(
-                        f"this holds more than {MOST_NODES:,} values when its aliases are expanded"
+                        f"this holds more than {MOST_NODES:,} values when its aliases are expanded",
+                        remedy="aliases of aliases multiply: write what is meant without them",
                     )
                 ]
             )

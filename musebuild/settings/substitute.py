@@ -22,7 +22,8 @@ DEFAULTS: Mapping[str, str] = {
 }
 """Top-level keys that can be used in braces though the file does not give them."""
 
-_BRACES = re.compile(r"\{\{|\}\}|\{([A-Za-z_][\w.-]*)\}")
+_BRACES = re.compile(r"\{\{|\}\}|\{([A-Za-z_][\w.-]*)\}|\{[^{}]*\}|[{}]")
+_DOUBLE = ("{{", "}}")
 
 
 @dataclass
@@ -70,8 +71,11 @@ class Substitution:
 
     def _text(self, text: str, mark: Mark) -> str:
         def one(match: re.Match[str]) -> str:
-            if match[1] is None:
+            if match[0] in _DOUBLE:
                 return match[0][0]
+            if match[1] is None:
+                self._stray(match[0], mark)
+                return match[0]
             value = self._value(match[1], mark, match[0])
             return match[0] if value is None else value
 
@@ -82,6 +86,21 @@ class Substitution:
             )
             return text
         return changed
+
+    def _stray(self, written: str, mark: Mark) -> None:
+        """A brace that is none of a key: it would be taken as it is, which nobody means."""
+        name = written.strip("{} ")
+        known = self.root.get(name) is not None or name in DEFAULTS
+        doubled = written.replace("{", "{{").replace("}", "}}")
+        remedy = f"write {doubled} where braces are meant"
+        self.problems.append(
+            _at(mark, written).problem(
+                f"{written} names no top-level key"
+                if len(written) > 1
+                else f"a brace {written} without its other",
+                remedy=f"write {{{name}}} for the key, without blanks" if known else remedy,
+            )
+        )
 
     def _value(self, name: str, mark: Mark, written: str) -> str | None:
         """The text of a top-level key; None after a problem."""

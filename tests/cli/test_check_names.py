@@ -217,6 +217,27 @@ def test_to_leave_out_what_another_recipe_takes_is_only_a_warning(folder: Folder
     assert "error" in {problem.severity for problem in found}
 
 
+def test_categories_that_no_recipe_knows(folder: Folder) -> None:
+    found = folder.check(
+        "frames: {exclude: {BAIS: x, 'FLAT,LAMP': x, MASTER_FLATS: [x], SKYFLAT: x, DARK: x}}\n"
+        "static_calib: {GEOMETRY_TABEL: g.fits}\n"
+    )
+    errors = [problem for problem in found if problem.severity == "error"]
+    assert [(problem.message.partition(": ")[2], problem.nearest[0]) for problem in errors] == [
+        ("there is no DPR type or category BAIS", "BIAS"),
+        ("there is no DPR type or category MASTER_FLATS", "MASTER_FLAT"),
+        ("no recipe takes GEOMETRY_TABEL", "GEOMETRY_TABLE"),
+    ]
+    assert [problem.position.column for problem in errors] == [20, 45, 16]
+
+
+def test_a_source_that_a_block_of_raw_frames_does_not_have(folder: Folder) -> None:
+    problem = folder.one("recipes: {muse_flat: {from_recipe: muse_nothing}}\n")
+    assert problem.message == "recipes.muse_flat.from_recipe: there is no block muse_nothing"
+    problem = folder.one("recipes: {muse_flat: {from_recipe: muse_bias}}\n")
+    assert (problem.severity, "has no effect" in problem.message) == ("warning", True)
+
+
 # names
 
 
@@ -316,6 +337,15 @@ def test_a_range_that_is_reversed(folder: Folder) -> None:
     assert "ends (2017-01-01) before it begins (2017-02-01)" in problem.message
 
 
+def test_nothing_follows_from_a_range_with_a_mistake(folder: Folder) -> None:
+    problem = folder.one(
+        "runs:\n"
+        "  A: {start_date: 2017-02-30, end_date: 2017-03-01}\n"
+        "  B: {start_date: 2017-01-01, end_date: 2017-12-31}\n"
+    )
+    assert problem.message == "there is no date 2017-02-30"
+
+
 def test_ranges_that_overlap_are_warnings(folder: Folder) -> None:
     found = folder.check(
         "runs:\n"
@@ -392,6 +422,12 @@ def test_passwords_are_told_and_not_shown(folder: Folder) -> None:
         ("warning", "api_token: a password in the settings file"),
     ]
     assert "hunter2" not in json.dumps([p.to_dict() for p in found]) + "".join(map(str, found))
+
+
+def test_a_password_is_told_once(folder: Folder) -> None:
+    problem = folder.one("retrieve_data: {username: me, password: hunter2}\n")
+    assert "can be read by everybody" in problem.message
+    assert "hunter2" not in str(problem)
 
 
 def test_what_machines_are_told_has_all_that_people_are(folder: Folder) -> None:

@@ -222,6 +222,24 @@ def test_another_settings_file(project: MockProject) -> None:
     assert "muse_bias:" not in ran.stdout
 
 
+@pytest.mark.parametrize(
+    ("before", "command"), [(("-d", "."), ("list",)), ((), ("list", "-q")), ((), ("status",))]
+)
+def test_options_of_a_project_may_stand_before_the_command(
+    project: MockProject, before: tuple[str, ...], command: tuple[str, ...]
+) -> None:
+    given = ("--set", "targets=muse_bias", "--set", "recipes.muse_bias.params.overscan=none")
+    ran = project.ask(*before, *given, *command)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == project.ask(command[0], *given, *command[1:]).out
+    assert ran.out != project.ask(*command).out
+
+
+def test_values_may_be_set_for_a_plain_build(project: MockProject) -> None:
+    ran = project.run("--set", "targets=muse_bias", "--set", "recipes.muse_bias.params.nlow=2")
+    assert (ran.status, "2 ran" in ran.out) == (0, True), ran.text
+
+
 def test_set_changes_one_value_for_a_call(built: MockProject) -> None:
     before = len(built.journal)
     built.build("--set", "recipes.muse_scipost.params.skymodel_fraction=0.3")
@@ -299,6 +317,9 @@ def test_help_names_every_command(project: MockProject) -> None:
     ]:
         assert f"musebuild {command} " in out
         assert command in project.run("help", command).out
+    for written in (["--help"], ["-h"]):
+        assert project.ask(*written).out == out
+        assert project.ask("list", *written).out == project.ask("help", "list").out
 
 
 @pytest.mark.parametrize("command", ["info 'muse_*'", "help run"])

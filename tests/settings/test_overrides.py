@@ -114,3 +114,5 @@ def test_positions_say_what_a_value_comes_from(tmp_path: Path) -> None:
     assert str(found.where("version")) == "--set version"
     assert str(found.where("revision")) == "MUSEBUILD__revision"
     assert str(found.where("cache")).endswith("settings.yml:3:8")
+    # What nobody says stands nowhere, and not where another value was given.
+    assert str(found.where("raw_path")).endswith("settings.yml:1:1")

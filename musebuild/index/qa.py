@@ -8,6 +8,7 @@ made. Of what is not there nothing is said: its columns are NULL.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -212,7 +213,10 @@ def fsf_values(path: Path) -> Row:
     # MPDAF takes a while to import, and few exposures have such a frame.
     from mpdaf.MUSE import FSFModel
 
-    model = FSFModel.read(header, pixstep=SPAXEL)
+    with warnings.catch_warnings():
+        # The header of a model need not have an image.
+        warnings.simplefilter("ignore")
+        model = FSFModel.read(header, pixstep=SPAXEL)
     if not isinstance(model, FSFModel):
         raise ValueError(f"{path.name} holds several models, one for each field")
     found: Row = {}
@@ -307,8 +311,10 @@ def exposure_of(category: str, label: str, path: Path) -> str:
     if BY_CATEGORY[category].by_date:
         from astropy.io import fits
 
-        with suppress(*UNREADABLE):
-            return str(fits.getheader(path).get("DATE-OBS") or "")
+        # A table that astropy wrote has it in its own header.
+        with suppress(*UNREADABLE), fits.open(path) as hdus:
+            dates = [hdu.header.get("DATE-OBS") for hdu in hdus[:2]]
+            return str(next(filter(None, dates), "")).strip()
     return ""
 
 

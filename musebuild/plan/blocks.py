@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from musebuild.errors import PlanError
+from musebuild.fits.classify import RAW_CATEGORIES
 from musebuild.plan.model import LeftOut
 from musebuild.plan.places import path_makers
 from musebuild.recipes.catalogue import recipe_name
@@ -228,7 +229,7 @@ def plan_blocks(
     left_out += _without_source(blocks, catalogue, left_out)
     planned = []
     for name, block in blocks.items():
-        recipe = catalogue[recipe_name(block, catalogue)]
+        recipe = _of_type(block, catalogue[recipe_name(block, catalogue)], settings)
         source = source_of(block, recipe)
         if source and source not in blocks:
             raise BlockError(
@@ -249,6 +250,50 @@ def plan_blocks(
     return _ordered(planned, settings, measured), left_out
 
 
+def scale_block(block: Block) -> str:
+    """Name of the block from which a combination takes flux scales; empty: none is asked for."""
+    given = block.extra.get("use_scale")
+    if not given:
+        return ""
+    return str(given.get("from") or "imphot") if isinstance(given, Mapping) else "imphot"
+
+
+def _of_type(block: Block, recipe: Recipe, settings: Settings) -> Recipe:
+    """A recipe that takes what `DPR_TYPE` of its block says, in place of what it usually takes.
+
+    Raises
+    ------
+    BlockError
+        It cannot.
+    """
+    given = block.extra.get("DPR_TYPE")
+    if not given:
+        return recipe
+    wanted = [given] if isinstance(given, str) else [str(one) for one in given]
+    keys = ("recipes", block.name, "DPR_TYPE")
+    if recipe.raw:
+        named = [RAW_CATEGORIES.get(one.upper(), one) for one in wanted]
+        unknown = [one for one in named if one not in recipe.raw]
+        if unknown:
+            raise BlockError(
+                f"recipes.{block.name}.DPR_TYPE: {recipe.name} takes no {', '.join(unknown)}",
+                settings,
+                *keys,
+                near=nearest(unknown[0], recipe.raw),
+                remedy=f"it takes {', '.join(recipe.raw)}",
+            )
+        return replace(recipe, raw=tuple(one for one in recipe.raw if one in named))
+    if len(wanted) != 1 or len(recipe.takes) != 1:
+        raise BlockError(
+            f"recipes.{block.name}.DPR_TYPE: {recipe.name} takes {', '.join(recipe.takes)}, "
+            f"and {len(wanted)} categories cannot stand for {len(recipe.takes)}",
+            settings,
+            *keys,
+            remedy="give one category, for a recipe that takes one",
+        )
+    return replace(recipe, takes=dict.fromkeys(recipe.takes, wanted[0]))
+
+
 def serving(category: str) -> str:
     """Category of the product that serves as another: any combined cube has an OUTPUT_WCS."""
     return {"OUTPUT_WCS": "DATACUBE_FINAL"}.get(category, category)
@@ -263,7 +308,7 @@ def providers(
     planned: PlannedBlock, blocks: Mapping[str, PlannedBlock], settings: Settings
 ) -> set[str]:
     """Names of the blocks whose products a block may take."""
-    found = {planned.source} - {""}
+    found = {planned.source, scale_block(planned.block)} & {*blocks}
     sources = planned.block.frames.sources
     for need in planned.recipe.needs:
         if need.source == "product" and need.category not in sources and need.recipe in blocks:

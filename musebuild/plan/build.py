@@ -12,7 +12,7 @@ from typing import Any
 
 from musebuild.errors import PlanError
 from musebuild.index.model import FileIndex, RawFrame, Selected
-from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks
+from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks, scale_block
 from musebuild.plan.checks import check_datasets, check_source
 from musebuild.plan.fields import scattered
 from musebuild.plan.made import Made, Setup
@@ -22,6 +22,7 @@ from musebuild.plan.names import closure, select
 from musebuild.plan.needs import Finder, Known, Subject
 from musebuild.plan.offsets import ByHand, Given
 from musebuild.plan.places import top_folder
+from musebuild.plan.scales import refused_scales, scales_of
 from musebuild.plan.selecting import Choice, choices, refused_keys, too_few
 from musebuild.plan.sequences import Group, exposures, sequences, too_small
 from musebuild.recipes.model import Recipe
@@ -79,7 +80,7 @@ class _Planner:
         self.left_out += check_datasets(self.settings, self.datasets, counts)
         for planned in self.blocks.values():
             check_source(planned, self.blocks, self.settings)
-            refused = refused_keys(planned)
+            refused = refused_keys(planned) or refused_scales(planned, self.blocks, self.left_out)
             if refused is not None:
                 self.left_out.append(refused)
                 continue
@@ -356,17 +357,26 @@ class _Planner:
         if isinstance(choosing, Missing):
             self._leave(task, choosing.reason, choosing.remedy, dataset)
             return
+        scales = scales_of(planned, chosen, self.made.get(scale_block(planned.block), []), dataset)
+        if isinstance(scales, Missing):
+            self._leave(task, scales.reason, scales.remedy, dataset)
+            return
         made = self._made_from(planned, latest, label)
         made.exposure, made.result = "", choice.result
         # The pipeline's alignment makes a row for each exposure, or fails.
         whole = planned.recipe.name == "muse_exp_align" and choosing is None
         made.aligned = dates if by_hand or whole else None
-        inputs = _products(chosen, planned)
+        inputs = [*_products(chosen, planned), *found.inputs, *scales.inputs]
         made.folder = folder = f"{top_folder(planned)}/{label}"
         notes = [*found.notes, *notes]
-        self._add(planned, made, folder, [*inputs, *found.inputs], notes, None, given.rows)
-        if choosing is not None:
-            self.invocations[task] = replace(self.invocations[task], choosing=choosing)
+        self._add(planned, made, folder, inputs, notes, None, given.rows)
+        if choosing is not None or scales.inputs:
+            one = self.invocations[task]
+            self.invocations[task] = replace(
+                one,
+                choosing=choosing and scales.chosen(choosing),
+                params={**one.params, **scales.params()},
+            )
         self.made[planned.name].append(made)
 
     def _scattered(self, planned: PlannedBlock, chosen: Sequence[Made]) -> str:

@@ -13,8 +13,6 @@ from musebuild.plan.model import Candidate, Choosing, Clause, LeftOut
 
 SELECTING = ("select", "names_with_selection", "exclude_flags", "max_exps", "min_exps")
 """Keys of blocks that choose exposures of a combination."""
-LATER = ("use_scale", "DPR_TYPE")
-"""Keys of blocks that would change what is combined, and that the plan does not know yet."""
 SHOWN = 3
 """Reasons that are listed in one message."""
 
@@ -256,14 +254,6 @@ def _narrowed(choice: Choice, told: str, selected: Selected | None) -> Choice:
 def refused_keys(planned: PlannedBlock) -> LeftOut | None:
     """What is said of a block with keys that cannot be followed; None where all can be."""
     extra = planned.block.extra
-    later = [key for key in LATER if extra.get(key)]
-    if later:
-        return LeftOut(
-            planned.name,
-            f"musebuild does not know {', '.join(later)} yet",
-            f"take it out of recipes.{planned.name} to reduce without a selection",
-            error=True,
-        )
     if extra.get("offsets") and not planned.recipe.by_hand:
         return LeftOut(
             planned.name,

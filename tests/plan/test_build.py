@@ -281,13 +281,6 @@ def test_blocks_that_cannot_run_are_left_out_with_what_depends_on_them() -> None
     assert "zap: " in told
 
 
-@pytest.mark.parametrize("key", ["use_scale: {from: imphot}", "DPR_TYPE: OBJECT"])
-def test_what_is_not_known_yet_is_never_ignored(key: str) -> None:
-    made = plan(TWO_PASSES.replace("muse_exp_combine: {", f"muse_exp_combine: {{{key}, "))
-    assert f"muse_exp_combine: musebuild does not know {key.partition(':')[0]} yet" in reasons(made)
-    assert not [n for n in made.invocations if n.startswith("muse_exp_combine")]
-
-
 def test_targets_change_what_a_plain_build_takes() -> None:
     made = plan("targets: [muse_flat]\n" + TWO_PASSES)
     assert {made.invocations[name].block for name in made.default} == {"muse_bias", "muse_flat"}

@@ -88,6 +88,102 @@ def test_cubes_are_combined_without_their_cosmic_rays(here: Path, method: Any) -
     assert np.nanmean(white) == pytest.approx(100, abs=0.2)
 
 
+DATES = [f"2017-06-16T01:0{n}:00.000" for n in range(2)]
+
+
+def photometry(folder: Path, date: str, bands: dict[str, tuple[float, float]]) -> Path:
+    """An IMPHOT table as astropy writes it: band → scale and background."""
+    table = Table(
+        {
+            "filter": list(bands),
+            "scale": [scale for scale, _ in bands.values()],
+            "bg": [background for _, background in bands.values()],
+        }
+    )
+    table.meta["DATE-OBS"] = date
+    path = folder / f"imphot{len(list(folder.glob('imphot*')))}.fits"
+    table.write(path)
+    return path
+
+
+def unequal(folder: Path) -> list[Path]:
+    """Two cubes: the second has twice the flux, and 10 more of background."""
+    data = np.random.default_rng(5).normal(100, 1, SHAPE)
+    return [cube(folder, 0, data), cube(folder, 1, 2 * data + 10)]
+
+
+@pytest.mark.parametrize("given", ["imphot", "bands", "table", "by hand"])
+def test_exposures_are_brought_to_one_flux(given: str, here: Path) -> None:
+    files = unequal(here)
+    more: dict[str, Any] = {}
+    if given in ("imphot", "bands"):
+        both = {"F775W": (2.0, 10.0), "F606W": (2.0, 10.0) if given == "imphot" else (9.0, 9.0)}
+        more["imphot"] = [
+            photometry(here, DATES[1], both),
+            photometry(here, "2020-01-01T00:00:00", {"F775W": (5.0, 5.0)}),
+            photometry(here, DATES[0], {"F775W": (1.0, 0.0)}),
+        ]
+        more["scale_bands"] = ["F775W"] if given == "bands" else None
+    elif given == "table":
+        columns = {"Name": DATES[::-1], "SCALE": [0.5, 1.0], "offset": [-10.0, 0.0]}
+        Table(columns).write(here / "scales.fits")
+        more["scale_table"] = here / "scales.fits"
+    else:
+        more = {"scales": {DATES[1]: 0.5}, "flux_offsets": {DATES[1]: -10.0}}
+    mpdaf_combine(files, **more)
+    first = fits.getdata(files[0], "DATA")
+    np.testing.assert_allclose(fits.getdata("DATACUBE_FINAL.fits", "DATA"), first, rtol=1e-5)
+    table = Table.read("STATPIX.fits")
+    assert list(table["SCALE"]) == [1.0, 0.5]
+    assert list(table["OFFSET"]) == [0.0, -10.0]
+
+
+def test_the_statistics_of_a_combination_are_a_table_of_scales(here: Path) -> None:
+    files = unequal(here)
+    mpdaf_combine(files, scales={DATES[1]: 0.5}, flux_offsets={DATES[1]: -10.0})
+    expected = fits.getdata("DATACUBE_FINAL.fits", "DATA")
+    table = here / "STATPIX.fits"
+    Path("STATPIX.fits").rename(table)
+    for path in Path.cwd().glob("*.fits"):
+        path.unlink()
+    mpdaf_combine(files, scale_table=table)
+    np.testing.assert_array_equal(fits.getdata("DATACUBE_FINAL.fits", "DATA"), expected)
+
+
+def test_scales_that_cannot_be_used(here: Path) -> None:
+    files = unequal(here)
+    good = [photometry(here, date, {"F775W": (1.0, 0.0)}) for date in DATES]
+    undated = photometry(here, "", {"F775W": (1.0, 0.0)})
+    for told, more in (
+        ("there is no IMPHOT table of 2017-06-16T01:01", {"imphot": good[:1]}),
+        ("two IMPHOT tables", {"imphot": [*good, good[0]]}),
+        ("has no band F606W", {"imphot": good, "scale_bands": ["F606W"]}),
+        ("has no DATE-OBS", {"imphot": [undated, *good]}),
+        ("holds no table", {"imphot": [files[0], *good]}),
+        ("which cannot be", {"imphot": [good[0], photometry(here, DATES[1], {"a": (0.0, 0.0)})]}),
+        ("by use_scale and scales or flux_offsets", {"imphot": good, "scales": {DATES[0]: 2.0}}),
+        ("has no column scale", {"scale_table": made(here, name=DATES)}),
+        ("does not say which exposure", {"scale_table": made(here, scale=[1.0, 1.0])}),
+        ("has 0 rows for", {"scale_table": made(here, name=DATES[:1], scale=[1.0])}),
+        ("has 2 rows for", {"scale_table": made(here, name=DATES[:1] * 2, scale=[1.0, 2.0])}),
+        (
+            "a flux scale must be above 0",
+            {"scale_table": made(here, name=DATES, scale=[1.0, -1.0])},
+        ),
+    ):
+        with pytest.raises(RecipeError) as error:
+            mpdaf_combine(files, **more)  # type: ignore[arg-type]
+        assert told in str(error.value)
+        assert not list(Path.cwd().glob("*.fits")), "nothing is written"
+
+
+def made(folder: Path, **columns: list[Any]) -> Path:
+    """Write a table of scales."""
+    path = folder / f"table{len(list(folder.glob('table*')))}.fits"
+    Table(columns).write(path)
+    return path
+
+
 @pytest.mark.parametrize("nclip", [5.0, 2.5, 2.0])
 @pytest.mark.parametrize("mad", [False, True])
 def test_equal_weights_are_no_weights(mad: bool, nclip: float, here: Path) -> None:

@@ -23,6 +23,7 @@ from musebuild.recipes.science.combinable import (
     date_of,
     grid_of,
 )
+from musebuild.recipes.science.scales import flux_scales
 
 LOG = logging.getLogger(__name__)
 WHITE = "white"
@@ -33,6 +34,8 @@ def mpdaf_combine(
     output_wcs: Path | None = None,
     filter_list: Path | None = None,
     fsf: list[Path] | None = None,
+    imphot: list[Path] | None = None,
+    scale_table: Path | None = None,
     *,
     method: Literal["median", "pymedian", "sigclip", "pysigclip"] = "sigclip",
     nmax: int = 2,
@@ -44,6 +47,7 @@ def mpdaf_combine(
     filter: str = WHITE,
     scales: dict[str, float] | None = None,
     flux_offsets: dict[str, float] | None = None,
+    scale_bands: list[str] | None = None,
     weights: dict[str, float] | None = None,
     version: str | None = None,
 ) -> dict[str, Path | list[Path]]:
@@ -60,10 +64,17 @@ def mpdaf_combine(
     fsf : list of Path, optional
         Frames with an FSF model in the header, one for each cube: the model of the combined cube
         is written as DATACUBE_FSF.
+    imphot : list of Path, optional
+        Image photometry of the exposures, from which scales and offsets are taken
+        (`use_scale` of the block).
+    scale_table : Path, optional
+        A table of scales and offsets: one row for each exposure.
     method, nmax, nclip, nstop, var, mad
         As MPDAF has them; a mosaic knows `pysigclip` only.
     scales, flux_offsets : dict, optional
         DATE-OBS of an exposure → its cube is taken as (data + offset) × scale.
+    scale_bands : list of str, optional
+        Bands of `imphot` that are used; default: all.
     weights : dict, optional
         DATE-OBS of an exposure → weight in the clipped mean; an exposure that is not named
         weighs 1. Only with sigma clipping.
@@ -86,6 +97,9 @@ def mpdaf_combine(
     for path in files:
         check_filled(path)
     named = [str(path) for path in files]
+    scales, flux_offsets = flux_scales(
+        imphot, scale_table, scale_bands, scales, flux_offsets, dates
+    )
     factor = by_exposure(scales, dates, "scales", 1.0)
     share = by_exposure(weights, dates, "weights", 1.0)
     check_numbers(factor, share, nclip, var if weights else "propagate")

@@ -1,0 +1,131 @@
+"""Where a combination takes flux scales from (`use_scale`). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from musebuild.plan.blocks import PlannedBlock, scale_block
+from musebuild.plan.made import Made
+from musebuild.plan.model import Choosing, Input, LeftOut, Missing
+from musebuild.settings.nearest import nearest
+
+CATEGORY = "IMPHOT"
+BANDS = "scale_bands"
+"""Parameter of the recipe with the bands that are used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Tables of image photometry for a combination."""
+
+    inputs: tuple[Input, ...] = ()
+    by_exposure: tuple[tuple[str, str], ...] = ()
+    """Exposure and invocation, of tables that are made for each exposure on its own."""
+    bands: tuple[str, ...] = ()
+
+    def params(self) -> dict[str, list[str]]:
+        """Parameters of the combination."""
+        return {BANDS: list(self.bands)} if self.bands else {}
+
+    def chosen(self, choosing: Choosing) -> Choosing:
+        """The same choice, in which a candidate's table goes with its exposure."""
+        own = dict(self.by_exposure)
+        return replace(
+            choosing,
+            candidates=tuple(
+                replace(one, invocations=(*one.invocations, own[one.exposure]))
+                if one.exposure in own
+                else one
+                for one in choosing.candidates
+            ),
+        )
+
+
+def refused_scales(
+    planned: PlannedBlock, blocks: Mapping[str, PlannedBlock], left_out: Iterable[LeftOut]
+) -> LeftOut | None:
+    """What is said of a block whose `use_scale` cannot be followed; None where it can be.
+
+    Parameters
+    ----------
+    planned : PlannedBlock
+        The block.
+    blocks : mapping
+        All that are planned.
+    left_out : iterable of LeftOut
+        Blocks that are not.
+    """
+    name = scale_block(planned.block)
+    if not name:
+        return None
+
+    def refused(reason: str, remedy: str) -> LeftOut:
+        return LeftOut(planned.name, f"use_scale: {reason}", remedy, error=True)
+
+    if not any(need.category == CATEGORY for need in planned.recipe.needs):
+        return refused(
+            f"{planned.recipe.name} takes no flux scales", "combine with mpdaf_combine instead"
+        )
+    other = "or give the scales by hand: params: {scales: {DATE-OBS: …}}, or in a SCALE_TABLE"
+    if name not in blocks:
+        why = next((one.reason for one in left_out if one.name == name), "")
+        if why:
+            return refused(f"{name} is left out: {why}", f"name another block, {other}")
+        near = nearest(name, blocks)
+        meant = f"; did you mean {' or '.join(near)}?" if near else ""
+        return refused(f"there is no block {name}{meant}", f"correct use_scale.from, {other}")
+    if not any(rule.category == CATEGORY for rule in blocks[name].recipe.products):
+        return refused(f"{name} makes no {CATEGORY}", f"correct use_scale.from, {other}")
+    return None
+
+
+def scales_of(
+    planned: PlannedBlock, chosen: Sequence[Made], made: Sequence[Made], dataset: str
+) -> Scales | Missing:
+    """Tables of image photometry of the exposures that are combined.
+
+    Parameters
+    ----------
+    planned : PlannedBlock
+        The block that combines.
+    chosen : sequence of Made
+        The exposures.
+    made : sequence of Made
+        Tasks of the block that makes the tables.
+    dataset : str
+        Of the combination.
+    """
+    if not scale_block(planned.block):
+        return Scales()
+    asked = planned.block.extra["use_scale"]
+    given = asked.get("bands") if isinstance(asked, Mapping) else None
+    bands = (given,) if isinstance(given, str) else tuple(given or ())
+    of_all = [one for one in made if not one.exposure and one.dataset == dataset]
+    if of_all:
+        inputs = [_input(name, one.date) for one in of_all for name in one.by_ifu.values()]
+        return Scales(tuple(inputs), bands=bands)
+    own = {one.exposure: one for one in made if CATEGORY in one.categories}
+    lacking = [one.label for one in chosen if one.exposure not in own]
+    if lacking:
+        block = scale_block(planned.block)
+        return Missing(
+            CATEGORY,
+            f"use_scale: {block} makes no {CATEGORY} of {', '.join(lacking[:3])}"
+            f"{' …' if len(lacking) > 3 else ''}",
+            f"mend recipes.{block}, or take use_scale out of recipes.{planned.name}",
+        )
+    pairs = [
+        (one.exposure, name, one.date)
+        for one in chosen
+        for name in own[one.exposure].by_ifu.values()
+    ]
+    return Scales(
+        tuple(_input(name, date) for _, name, date in pairs),
+        tuple((exposure, name) for exposure, name, _ in pairs),
+        bands,
+    )
+
+
+def _input(invocation: str, date: str) -> Input:
+    return Input(CATEGORY, "product", invocation=invocation, category=CATEGORY, order=date)

@@ -137,7 +137,8 @@ class QcCommand(ProjectCommand):
         elif len(found.names) <= qc.FEW:
             rows = found.dicts()
             hdu = ("hdu",) if any(row["hdu"] for row in rows) else ()
-            shown = ("task", "product", *hdu, *found.names)
+            product = ("product",) if any(row["product"] for row in rows) else ()
+            shown = ("task", *product, *hdu, *found.names)
             sys.stdout.write(text_of(Rows.of(rows, shown)))
         else:
             sys.stdout.write(text_of(found.summary()))

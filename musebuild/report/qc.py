@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from musebuild.cache.ledger import Ledger
 from musebuild.errors import UsageError
-from musebuild.index import qc
+from musebuild.index import qa, qc
 from musebuild.index.columns import run_of
 from musebuild.index.dates import When, choose
 from musebuild.report.tables import Rows
@@ -78,6 +78,41 @@ def _current(rows: list[tuple[Any, ...]], ledger: Ledger) -> list[tuple[Any, ...
     ]
 
 
+EXPOSURES = ("qa_raw", "qa_reduced")
+"""Tables of the quality of exposures, told as a category's are."""
+
+
+def _names_of(db: Database, category: str) -> list[str]:
+    """Columns of parameters of a category, or of a table of exposures."""
+    if category == "qa_raw":
+        about = ("path", "name", "category", "night", "INS_MODE", "EXPTIME")
+        return [name for name in qa.RAW_COLUMNS if name not in about]
+    if category == "qa_reduced":
+        return [name for name in qa.SELECTABLE if name not in ("name", "night")]
+    return [name for name in qc.columns(db, category) if name not in qc.FIXED]
+
+
+def _exposures(db: Database, table: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Rows of a table of exposures, in the form of a category's."""
+    task, mode = ("block || ':' || name", "NULL")
+    if table == "qa_raw":
+        task, mode = "name", "INS_MODE"
+    about = dict.fromkeys(_FIXED, "NULL") | {
+        "task": task, "name": "name", "night": "night", "hdu": "0", "DATE_OBS": "name",
+        "INS_MODE": mode,
+    }  # fmt: skip
+    listed = ", ".join([*about.values(), *(f'"{name}"' for name in names)])
+    return db.conn.execute(f"SELECT {listed} FROM {table} ORDER BY name, {task}").fetchall()
+
+
+def categories(db: Database) -> list[str]:
+    """Categories that have parameters, and tables of exposures that are not empty."""
+    filled = [
+        table for table in EXPOSURES if db.conn.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
+    ]
+    return [*qc.categories(db), *filled]
+
+
 def parameters(
     db: Database,
     ledger: Ledger,
@@ -95,7 +130,7 @@ def parameters(
     db, ledger, settings
         Of the project.
     category : str
-        PRO CATG.
+        PRO CATG, or one of `EXPOSURES`.
     dates : sequence of str
         Only of these dates (`musebuild.index.dates`).
     patterns : sequence of str
@@ -108,7 +143,7 @@ def parameters(
     UsageError
         There is no such category, date or parameter.
     """
-    known = qc.categories(db)
+    known = categories(db)
     if category not in known:
         raise UsageError(
             f"there are no quality parameters of {category}",
@@ -116,10 +151,13 @@ def parameters(
             or (f"there are some of {', '.join(known)}" if known else "nothing was made yet"),
             remedy="`musebuild qc` lists the categories; `doit` makes products",
         )
-    every = [name for name in qc.columns(db, category) if name not in qc.FIXED]
+    every = _names_of(db, category)
     names = every if not patterns else _chosen(every, patterns, category)
-    rows = qc.read(db, category, (*_FIXED, *names))
-    if not history:
+    if category in EXPOSURES:
+        rows = _exposures(db, category, names)
+    else:
+        rows = qc.read(db, category, (*_FIXED, *names))
+    if not history and category not in EXPOSURES:
         rows = _current(rows, ledger)
 
     def when(row: tuple[Any, ...]) -> When:
@@ -151,7 +189,8 @@ def _chosen(names: Sequence[str], patterns: Sequence[str], category: str) -> lis
         some = [
             name
             for name in names
-            if fnmatch.fnmatchcase(name, wanted) or fnmatch.fnmatchcase(name, f"QC_{wanted}")
+            if fnmatch.fnmatchcase(name.upper(), wanted)
+            or fnmatch.fnmatchcase(name.upper(), f"QC_{wanted}")
         ]
         if not some:
             raise UsageError(
@@ -174,10 +213,19 @@ def _near(wanted: str, names: Sequence[str]) -> str | None:
     return f"did you mean {' or '.join(list(meant)[:3])}?" if meant else None
 
 
+def _counted(db: Database, category: str) -> tuple[int, int]:
+    """Products (or exposures) and rows."""
+    if category not in EXPOSURES:
+        return qc.count(db, category)
+    query = f"SELECT COUNT(DISTINCT name), COUNT(*) FROM {category}"
+    exposures, rows = db.conn.execute(query).fetchone()
+    return int(exposures), int(rows)
+
+
 def overview(db: Database) -> Rows:
     """Categories, with the numbers of products, rows and parameters."""
     lines = [
-        (category, *qc.count(db, category), len(qc.columns(db, category)) - len(qc.FIXED))
-        for category in qc.categories(db)
+        (category, *_counted(db, category), len(_names_of(db, category)))
+        for category in categories(db)
     ]
     return Rows(("category", "products", "rows", "parameters"), tuple(lines))

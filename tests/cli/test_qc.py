@@ -157,6 +157,16 @@ def test_the_sky_of_each_exposure_is_in_qa_reduced(project: MockProject) -> None
             return connection.execute(query).fetchall()
 
     assert found() == expected
+    shown = project.ask("qc", "qa_reduced", "--param", "sky*").out.splitlines()
+    assert shown[0].split() == ["task", "skyB", "skyV", "skyR"]
+    assert shown[1].split() == [f"muse_scipost:{names[0]}", "10", "20", "30"]
+    asked = ("qc", "qa_reduced", "--format", "json", "--date", names[1])
+    assert [row["skyR"] for row in json.loads(project.ask(*asked).out)] == [60.0]
+    overview = [line.split() for line in project.ask("qc").out.splitlines()]
+    assert ["qa_reduced", "2", "2", "17"] in overview
+    assert ["qa_raw", "3", "3", "24"] in overview
+    seeing = project.ask("qc", "--outliers", "qa_raw").out
+    assert "fewer than 5 values" in seeing or "no number" in seeing
     for again in (("run", "muse_scipost"), ("cache", "rebuild")):
         for path in project.folder.glob("musebuild.db*"):
             path.unlink()

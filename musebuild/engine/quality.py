@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from sqlite_utils import Database
 
@@ -29,7 +29,9 @@ def _made(manifest: Manifest, store: Store) -> qc.Made:
     )
 
 
-def measurable(task: str, manifest: Manifest, store: Store) -> Iterator[qa.Measurable]:
+def measurable(
+    task: str, manifest: Manifest, store: Store, names: Callable[[str], str]
+) -> Iterator[qa.Measurable]:
     """Products of an invocation on which something is measured, each with its exposure.
 
     Parameters
@@ -40,13 +42,15 @@ def measurable(task: str, manifest: Manifest, store: Store) -> Iterator[qa.Measu
         What it made.
     store : Store
         Where that lies.
+    names : callable
+        DATE-OBS → name of the exposure.
     """
     block, _, label = task.partition(":")
     for product in manifest.products:
         if product.category not in qa.BY_CATEGORY:
             continue
         path = store.path(product.object)
-        exposure = qa.exposure_of(product.category, label, path)
+        exposure = qa.exposure_of(product.category, label, path, names)
         if exposure:
             yield qa.Measurable(exposure, block, product.category, product.digest, path)
 
@@ -77,7 +81,7 @@ def choose(
             moment = moment_of({"DATE-OBS": candidate.exposure})
             row["night"] = night_of(moment).isoformat() if moment else None
             for name, category in candidate.measured:
-                for product in measurable(name, manifests[name], store):
+                for product in measurable(name, manifests[name], store, measurements.name_of):
                     if (product.category, product.name) == (category, candidate.exposure):
                         row |= measurements.of(product)
         held = [
@@ -124,7 +128,7 @@ class QualityTables:
         self.measurements.record(
             product
             for task, manifest in pairs
-            for product in measurable(task, manifest, self._store)
+            for product in measurable(task, manifest, self._store, self.measurements.name_of)
         )
         fresh = {m.key: m for _, m in pairs if m.key not in self._known}
         if not fresh:

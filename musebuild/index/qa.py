@@ -289,8 +289,8 @@ class Measurable:
     path: Path
 
 
-def exposure_of(category: str, label: str, path: Path) -> str:
-    """The exposure that a product belongs to: the task's label, else its DATE-OBS.
+def exposure_of(category: str, label: str, path: Path, names: Callable[[str], str]) -> str:
+    """The exposure that a product belongs to: the task's label, else the one of its DATE-OBS.
 
     Parameters
     ----------
@@ -300,6 +300,8 @@ def exposure_of(category: str, label: str, path: Path) -> str:
         Of the task: `2017-06-16T01:34:56.867`; that of a dataset is none.
     path : Path
         The product.
+    names : callable
+        DATE-OBS → name of the exposure, which comes from the file's name.
 
     Returns
     -------
@@ -314,7 +316,7 @@ def exposure_of(category: str, label: str, path: Path) -> str:
         # A table that astropy wrote has it in its own header.
         with suppress(*UNREADABLE), fits.open(path) as hdus:
             dates = [hdu.header.get("DATE-OBS") for hdu in hdus[:2]]
-            return str(next(filter(None, dates), "")).strip()
+            return names(str(next(filter(None, dates), "")).strip())
     return ""
 
 
@@ -357,12 +359,24 @@ class Measurements:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._names: dict[str, str] | None = None
         self._rows: dict[tuple[str, str], Row] = {}
         names = list(REDUCED_COLUMNS)
         listed = ", ".join(f'"{name}"' for name in names)
         for values in db.conn.execute(f"SELECT {listed} FROM qa_reduced"):
             row = dict(zip(names, values, strict=True))
             self._rows[row["name"], row["block"]] = row
+
+    def name_of(self, date: str) -> str:
+        """Name of the exposure that began at a DATE-OBS; the same text where none is known."""
+        if self._names is None:
+            marks = ", ".join("?" * len(MEASURED_RAW))
+            rows = self._db.conn.execute(
+                f"SELECT DATE_OBS, name FROM raw WHERE is_raw = 1 AND category IN ({marks})",
+                MEASURED_RAW,
+            )
+            self._names = dict(rows.fetchall())
+        return self._names.get(date, date)
 
     def of(self, product: Measurable) -> Row:
         """Values of a product: remembered, or measured now; nothing is written.

@@ -199,9 +199,19 @@ def test_what_has_another_form_tells_nothing(tmp_path: Path, category: str) -> N
 
 def test_whose_exposure_it_is(tmp_path: Path) -> None:
     path = table(tmp_path / "a.fits", {"value": [1]}, **{"DATE-OBS": NAME})
-    assert qa.exposure_of("SKY_SPECTRUM", NAME, path) == NAME
-    assert qa.exposure_of("SKY_SPECTRUM", "FIELD_drs", path) == "", "of several exposures"
-    assert qa.exposure_of("IMPHOT", "FIELD_imphot", path) == NAME
+    named = {NAME: "the exposure"}.__getitem__
+    assert qa.exposure_of("SKY_SPECTRUM", NAME, path, named) == NAME
+    assert qa.exposure_of("SKY_SPECTRUM", "FIELD_drs", path, named) == "", "of several exposures"
+    assert qa.exposure_of("IMPHOT", "FIELD_imphot", path, named) == "the exposure"
+
+
+def test_an_exposure_is_named_after_its_file(db: Database, tmp_path: Path) -> None:
+    path = raw(tmp_path / "raw")
+    path.rename(path.with_name("MUSE.2017-06-16T01:34:56.900.fits"))
+    scan(db, settings(tmp_path))
+    names = qa.Measurements(db).name_of
+    assert names(NAME) == "2017-06-16T01:34:56.900"
+    assert names("2020-01-01T00:00:00") == "2020-01-01T00:00:00"
 
 
 def test_measured_once_and_again_where_the_content_changed(db: Database, tmp_path: Path) -> None:

@@ -197,8 +197,9 @@ def _of_settings(
     problems += check_paths(settings, products_of_paths(settings, blocks))
     if not settings.raw_path.is_dir():
         problems += check_targets(settings, {planned.name for planned in blocks})
-    problems += check_flags(settings)
-    problems += check_selections(settings)
+    chosen = [*check_flags(settings), *check_selections(settings)]
+    wrong.update(str(p.keys[1]) for p in chosen if p.keys[0] == "recipes" and p.severity == "error")
+    problems += chosen
     problems += check_archive(settings)
     problems += check_dates(settings)
     return catalogue, blocks, problems

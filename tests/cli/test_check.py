@@ -76,6 +76,25 @@ def test_what_the_plan_says_is_told_with_the_mistakes_of_other_blocks(
     assert "switched off" not in out
 
 
+def test_a_mistake_in_a_selection_is_told_once(project: MockProject) -> None:
+    project.settings["recipes"]["muse_exp_combine"]["names_with_selection"] = {
+        "A": {"raw": "EXPTIM > 3"},
+        "B": {"flags": {"flagg": "SATELLITE"}},
+        "C": {"qa_raw": "SP_Se < 1"},
+        "D": {"qa_reduced": "skyBB < 1"},
+    }
+    project.write()
+    found = json.loads(project.ask("check", "--format", "json").out)
+    assert [problem["nearest"][0] for problem in found] == ["EXPTIME", "flag", "SP_See", "skyB"]
+    at = "recipes.muse_exp_combine.names_with_selection"
+    assert [problem["key"].removeprefix(f"{at}.") for problem in found] == [
+        "A.raw",
+        "B.flags.flagg",
+        "C.qa_raw",
+        "D.qa_reduced",
+    ]
+
+
 def test_parameters_are_asked_of_the_pipeline(project: MockProject) -> None:
     project.settings["cpl"] = {}
     project.params("muse_scipost", skymethodd="none", rvcorr="barry", dlambda="wide")

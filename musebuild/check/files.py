@@ -35,8 +35,14 @@ def check_paths(settings: Settings, made: Collection[str] = ()) -> list[Problem]
         )
 
     for keys, path in _folders(settings):
-        if not path.is_dir():
+        if path.exists() and not path.is_dir():
+            problems.append(problem_at(settings, keys, f"{path} is a file, and must be a folder"))
+        elif not path.is_dir() and keys[0] in _READ:
             missing(keys, path)
+    if settings.db.is_dir():
+        problems.append(
+            problem_at(settings, ("db",), f"{settings.db} is a folder, and must be a file")
+        )
     used = own_path(settings.db)
     if used != settings.db and settings.db.exists():
         problems.append(
@@ -51,7 +57,7 @@ def check_paths(settings: Settings, made: Collection[str] = ()) -> list[Problem]
             )
         )
     tree = settings.reduced_path
-    if not is_ours(tree):
+    if tree.is_dir() and not is_ours(tree):
         problems.append(
             problem_at(
                 settings,
@@ -92,10 +98,18 @@ def check_paths(settings: Settings, made: Collection[str] = ()) -> list[Problem]
     return problems
 
 
+_READ = ("raw_path", "muse_calib_path")
+"""Folders that a build only reads; it makes the others."""
+
+
 def _folders(settings: Settings) -> Iterator[tuple[Keys, Path]]:
     yield ("raw_path",), settings.raw_path
     if settings.muse_calib_path is not None:
         yield ("muse_calib_path",), settings.muse_calib_path
+    yield ("workdir",), settings.workdir
+    yield ("reduced_path",), settings.reduced_path
+    for place in settings.cache:
+        yield ("cache",), place
 
 
 def check_dates(settings: Settings) -> list[Problem]:

@@ -25,6 +25,8 @@ from musebuild.settings.problems import Problem, SettingsProblems, ordered, prob
 
 APART = frozenset({"cpl", "cache", "resources", "retrieve_data", "loglevel", "revision"})
 """Keys of the settings that no plan follows from."""
+_PLACES = (("db",), ("workdir",), ("reduced_path",), ("cache",))
+"""Without these nothing can be looked at."""
 
 
 def taken_by(recipe: Recipe) -> set[str]:
@@ -151,7 +153,8 @@ def _further(project: Project, settings: Settings, told: list[Problem]) -> list[
     """All that is wrong, with what the schema told."""
     wrong = {str(p.keys[1]) for p in told if p.keys[:1] == ("recipes",) and len(p.keys) > 1}
     catalogue, blocks, more = _of_settings(project, settings, wrong)
-    if blocks and settings.raw_path.is_dir() and all(map(_apart, told)):
+    places = any(p.severity == "error" and p.keys[:1] in _PLACES for p in more)
+    if blocks and settings.raw_path.is_dir() and not places and all(map(_apart, told)):
         more += check_plan(project, settings, catalogue, blocks, wrong)
     # What the schema says of a password is said of it already.
     known = {problem.keys for problem in told}

@@ -91,6 +91,11 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
             remedy="name another file with `db:` in the settings, such as db: musebuild.db; "
             "`musebuild adopt` takes over what people wrote into a database of MuseRed",
         )
+    if path.is_dir():
+        raise UsageError(
+            f"the database {path} is a folder",
+            remedy="name a file with `db:` in the settings, such as db: musebuild.db",
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import difflib
 import os
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from musebuild.settings.lengths import check_lengths
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
@@ -64,6 +66,7 @@ def load_settings(
         *told,
         *substitution.problems,
         *(problem for problem in check(root, data) if not _below(problem.keys, spoilt)),
+        *check_lengths(root, data),
         # What is lost may be what uses a key of one's own.
         *(() if lost else _slips(root, substitution.used)),
     ]
@@ -104,11 +107,15 @@ def _with_includes(path: Path, open_: tuple[Path, ...]) -> tuple[Node, list[Prob
     for node in included.value if isinstance(included.value, list) else [included]:
         if not isinstance(node.value, str):
             continue  # the schema says what is wrong with it
-        other = (path.parent / Path(node.value).expanduser()).resolve()
+        other, there = path.parent / node.value, False
+        # A user that is not there; a name that no file system takes.
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            other = (path.parent / Path(node.value).expanduser()).resolve()
+            there = other.is_file()
         if other in (path.resolve(), *open_):
             told.append(node.mark.problem(f"{node.value} includes itself"))
             continue
-        if not other.is_file():
+        if not there:
             told.append(
                 node.mark.problem(
                     f"include: there is no settings file {other}",

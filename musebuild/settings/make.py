@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import math
 import os
@@ -61,7 +62,10 @@ class _Maker:
 
     def path(self, text: str) -> Path:
         """An absolute path; relative ones start from the settings' folder."""
-        return Path(os.path.normpath(self.folder / Path(text).expanduser()))
+        place = Path(text)
+        with contextlib.suppress(RuntimeError):  # a user that is not there, of a variable
+            place = place.expanduser()
+        return Path(os.path.normpath(self.folder / place))
 
     def optional_path(self, text: str | None) -> Path | None:
         """A path, or None."""
@@ -164,6 +168,14 @@ class _Maker:
         frames = data.get("frames") or {}
         self.selections(data, at)
         self.offsets(data, at)
+        output = init.get("output_dir")
+        if output and ".." in output.split("/"):
+            own = "output_dir" in _filled(data.get("init"))
+            self.problem(
+                (*at, "init", "output_dir") if own else ("recipes", "common", "output_dir"),
+                f"{output} leaves the reduced tree",
+                allowed="a folder below reduced_path",
+            )
         return Block(
             name=name,
             recipe=data.get("recipe"),

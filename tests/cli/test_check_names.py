@@ -389,6 +389,20 @@ def test_files_that_do_not_exist_are_warnings(folder: Folder) -> None:
     assert "DATACUBE_FINAL.fits does not exist" not in told, "a block makes it"
 
 
+def test_a_file_in_place_of_a_folder_and_a_folder_in_place_of_the_database(folder: Folder) -> None:
+    (folder.path / "there").touch()
+    (folder.path / "raw").mkdir()
+    found = folder.check("reduced_path: there\ncache: there\nmuse_calib_path: there\ndb: raw\n")
+    assert [(p.keys, p.severity) for p in found] == [
+        (("reduced_path",), "error"),
+        (("cache",), "error"),
+        (("muse_calib_path",), "error"),
+        (("db",), "error"),
+    ]
+    assert "there is a file, and must be a folder" in found[0].message
+    assert "raw is a folder, and must be a file" in found[-1].message
+
+
 def test_a_database_of_another_tool_is_left_alone(folder: Folder) -> None:
     connection = sqlite3.connect(folder.path / "musered.db")
     connection.execute("CREATE TABLE raw (name)")

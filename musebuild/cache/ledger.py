@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import socket
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
@@ -232,6 +232,28 @@ class Ledger:
         """(task, key) → how it was made, as far as that is remembered."""
         rows = self._rows("SELECT task, key, date, call, inputs FROM records")
         return {(row[0], row[1]): _record_from(*row) for row in rows}
+
+    def placed_by_any(self, tasks: Collection[str]) -> dict[str, Placed]:
+        """Files that some tasks put into the reduced tree."""
+        wanted = list(tasks)
+        found: dict[str, Placed] = {}
+        for start in range(0, len(wanted), 500):
+            some = wanted[start : start + 500]
+            marks = ",".join("?" * len(some))
+            for row in self._rows(f"SELECT * FROM placed WHERE task IN ({marks})", some):
+                found[row[0]] = Placed(*row)
+        return found
+
+    def placed_within(self, folders: Iterable[str]) -> dict[str, Placed]:
+        """Files that we put into some folders, and into folders below them."""
+        found: dict[str, Placed] = {}
+        for folder in folders:
+            # All paths that begin with `folder/`: "0" follows "/".
+            for row in self._rows(
+                "SELECT * FROM placed WHERE path > ? AND path < ?", [f"{folder}/", f"{folder}0"]
+            ):
+                found[row[0]] = Placed(*row)
+        return found
 
     def all_placed(self) -> dict[str, Placed]:
         """All files in the reduced trees of this project."""

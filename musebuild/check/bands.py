@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from musebuild.errors import FrameError
 from musebuild.fits.headers import read_headers
-from musebuild.plan.model import Plan
+from musebuild.plan.model import Invocation
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.problems import Problem, problem_at
@@ -24,12 +24,10 @@ def bands_of(params: object) -> list[str]:
     return [name for name in found if name and name != WHITE]
 
 
-def _asked(plan: Plan, blocks: Collection[str]) -> Iterator[tuple[str, str, list[str]]]:
+def _asked(invocations: Iterable[Invocation]) -> Iterator[tuple[str, str, list[str]]]:
     """Block, FILTER_LIST, bands: each once."""
     seen = set()
-    for invocation in plan.invocations.values():
-        if invocation.block not in blocks:
-            continue
+    for invocation in invocations:
         for wanted in invocation.inputs:
             if wanted.tag == CATEGORY and wanted.kind == "file":
                 pair = invocation.block, wanted.path
@@ -38,21 +36,19 @@ def _asked(plan: Plan, blocks: Collection[str]) -> Iterator[tuple[str, str, list
                     yield *pair, bands_of(invocation.params.get("filter"))
 
 
-def check_bands(plan: Plan, settings: Settings, blocks: Collection[str]) -> list[Problem]:
+def check_bands(invocations: Iterable[Invocation], settings: Settings) -> list[Problem]:
     """Bands that no FILTER_LIST has, which the pipeline would tell of when the cube is made.
 
     Parameters
     ----------
-    plan : Plan
-        Says which FILTER_LIST each block takes.
+    invocations : iterable of Invocation
+        Those that are looked at; they say which FILTER_LIST each block takes.
     settings : Settings
         Where each stands.
-    blocks : collection of str
-        Those that are looked at.
     """
     problems: dict[tuple[str, str], Problem] = {}
     lists: dict[str, tuple[str, ...]] = {}
-    for block, path, bands in _asked(plan, blocks):
+    for block, path, bands in _asked(invocations):
         if path not in lists:
             try:
                 lists[path] = tuple(filter(None, read_headers(Path(path)).extensions))

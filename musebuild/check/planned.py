@@ -84,7 +84,7 @@ def check_plan(
         problem_at(settings, ["muse_calib_path"], text, severity="warning")
         for text in project.files.problems
     ]
-    found += check_bands(plan, settings, known)
+    found += check_bands((one for one in plan.invocations.values() if one.block in known), settings)
     return found + _targets(plan, settings, out, [planned.name for planned in blocks])
 
 

@@ -16,6 +16,7 @@ from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, RecipeError
 from musebuild.fits.classify import RAW_CATEGORIES
 from musebuild.plan.blocks import PlannedBlock, plan_blocks
+from musebuild.plan.model import Invocation
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.declare import complete
 from musebuild.recipes.model import Recipe
@@ -208,7 +209,7 @@ def _of_settings(
     return catalogue, blocks, problems
 
 
-def refuse_mistakes(project: Project, names: Collection[str]) -> None:
+def refuse_mistakes(project: Project, invocations: Collection[Invocation]) -> None:
     """Refuse blocks with mistakes before their first recipe runs.
 
     A slip in the last step would otherwise show after hours, or never.
@@ -217,8 +218,8 @@ def refuse_mistakes(project: Project, names: Collection[str]) -> None:
     ----------
     project : Project
         With settings that can be planned.
-    names : collection of str
-        The blocks that shall run.
+    invocations : collection of Invocation
+        Those that shall run.
 
     Raises
     ------
@@ -226,11 +227,12 @@ def refuse_mistakes(project: Project, names: Collection[str]) -> None:
         All mistakes.
     """
     settings = project.settings
+    names = {invocation.block for invocation in invocations}
     blocks, _ = plan_blocks(settings, project.catalogue)
     chosen = [planned for planned in blocks if planned.name in names]
     problems = check_categories(chosen, settings, project.catalogue)
     problems += check_python(chosen, settings)
-    problems += check_bands(project.plan, settings, names)
+    problems += check_bands(invocations, settings)
     if any(p.block.params and p.recipe.kind == "drs" for p in chosen):
         # Without python-cpl the pipeline itself checks them.
         problems += _of_pipeline(project, chosen)

@@ -15,7 +15,8 @@ from musebuild.engine.adopting import refuse_foreign
 from musebuild.engine.build import Build, BuildOptions, selection
 from musebuild.engine.lock import LOCK_NAME, read_lock, refuse_departures
 from musebuild.engine.project import Project
-from musebuild.engine.settled import Settled, recall
+from musebuild.engine.remembered import is_remembered, recall
+from musebuild.engine.settled import Settled
 from musebuild.engine.summary import BuildSummary
 from musebuild.engine.tasks import make_tasks
 from musebuild.engine.world import ProjectWorld
@@ -61,9 +62,10 @@ def build(
     """
     began = time.monotonic()
     usual = not (options.always or options.single) and reporter in ("console", "quiet")
-    if usual and (settled := recall(project, names)) is not None:
+    known = recall(project, names) if usual else None
+    if isinstance(known, Settled):
         project.require_writable()
-        return settled_summary(project, settled, time.monotonic() - began)
+        return settled_summary(project, known, time.monotonic() - began)
     # Here, since an empty build needs none of it.
     from doit.control import TaskControl
 
@@ -71,14 +73,18 @@ def build(
     from musebuild.engine.executor import LocalExecutor
     from musebuild.engine.run import BuildRunner
 
-    current = Build(project, names, options)
+    remember = usual and not names and is_remembered(project.settings)
+    current = Build(project, names, options, rest=known, remember=remember)
     try:
         stale = current.resolve()
-        if usual and not stale:
+        if remember:
+            current.remember(stale)
+        elif usual and not stale:
             current.settle(names)
         if stale:
-            refuse_mistakes(project, {current.plan.invocations[n].block for n in stale})
-            refuse_foreign(project, (current.plan.invocations[name] for name in stale))
+            pending = [current.plan.invocations[name] for name in stale]
+            refuse_mistakes(project, pending)
+            refuse_foreign(project, pending)
             if ahead := ahead_text(current.summary.left_out):
                 # Known before the first recipe, and told then: hours of recipes may follow.
                 if not options.keep_going:

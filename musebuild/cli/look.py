@@ -11,7 +11,8 @@ from musebuild.cli.base import ProjectCommand
 from musebuild.engine.build import machine_of
 from musebuild.engine.causes import Explainer
 from musebuild.engine.forecast import forecast
-from musebuild.engine.settled import recall
+from musebuild.engine.remembered import recall
+from musebuild.engine.settled import Settled
 from musebuild.engine.world import ProjectWorld
 from musebuild.plan.model import LeftOut
 from musebuild.plan.names import closure, select
@@ -96,7 +97,8 @@ class ListCommand(ProjectCommand):
         project = self.project(params)
         try:
             special = any(params[name] for name in ("ifus", "all", "groups", "why"))
-            if not special and (settled := recall(project, args)) is not None:
+            settled = None if special else recall(project, args)
+            if isinstance(settled, Settled):
                 # Nothing is pending, and that is known without a plan.
                 problems = [*settled.problems, *settled.file_problems]
                 left_out = settled.left_out if not args else ()

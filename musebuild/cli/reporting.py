@@ -61,8 +61,8 @@ class Reporting:
             {
                 "seconds": build.project.ledger.seconds() if name == "live" else {},
                 "recipes": {
-                    task: catalogue[invocation.recipe].plugin
-                    for task, invocation in build.plan.invocations.items()
+                    task: catalogue[build.plan.invocations[task].recipe].plugin
+                    for task in build.names
                 },
                 "workers": build.workers,
                 "memory": build.machine.memory,

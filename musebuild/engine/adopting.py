@@ -370,8 +370,9 @@ def refuse_foreign(project: Project, invocations: Iterable[Invocation]) -> None:
     present = [folder for folder in wanted if not _is_new(root, folder)]
     if not present:
         return
+    known = project.ledger.placed_within(str(root / folder) for folder in present)
     bad = []
-    for path in in_the_way(root, present, project.ledger.all_placed()):
+    for path in in_the_way(root, present, known):
         folder = str(path.parent.relative_to(root))
         blocks = folder not in wanted or any(_would_be(path.name, one) for one in wanted[folder])
         if blocks and not _is_held(project, path):

@@ -22,10 +22,12 @@ from musebuild.engine.portable import settings_document
 from musebuild.engine.project import Project
 from musebuild.engine.quality import QualityTables
 from musebuild.engine.records import record_of
+from musebuild.engine.remembered import Notes, Rest
 from musebuild.engine.resolve import Resolution, State, bare, judge, resolve_one, slim
-from musebuild.engine.settled import Kept, Settled, watched_paths
+from musebuild.engine.settled import Kept, Settled
 from musebuild.engine.summary import BuildSummary, Failure
 from musebuild.engine.tasks import folded_lines, longest_paths
+from musebuild.engine.watching import Looks, watched_paths
 from musebuild.engine.work import (
     OrderOptions,
     input_bytes,
@@ -79,26 +81,50 @@ class Build:
         What to build; empty: the default.
     options : BuildOptions
         From the command line.
+    rest : Rest, optional
+        What is left to look at, where the rest is known.
+    remember : bool
+        Whether to remember what is found.
     """
 
-    def __init__(self, project: Project, names: Sequence[str], options: BuildOptions) -> None:
+    def __init__(
+        self,
+        project: Project,
+        names: Sequence[str],
+        options: BuildOptions,
+        *,
+        rest: Rest | None = None,
+        remember: bool = False,
+    ) -> None:
         project.require_writable()
         self.project = project
         self.options = options
-        self.plan = project.plan
-        project.let_go()
-        self.selected = selection(project, names)
-        self.names: Collection[str] = closure(self.plan, self.selected)
+        self.rest = rest
+        # Before anything of what it rests on is read.
+        self.notes = Notes(project, rest) if remember else None
+        self.summary = BuildSummary(results=str(project.reduced), beside=project.beside)
+        if rest is None:
+            self.summary.problems = [str(problem) for problem in project.scan_report.problems]
+            if self.notes is not None:
+                self.notes.scanned()
+            self.plan = project.plan
+            project.let_go()
+            self.selected = selection(project, names)
+            self.names: Collection[str] = closure(self.plan, self.selected)
+            self.summary.left_out = concerned(self.plan.left_out, names, project.settings.datasets)
+        else:
+            self.plan, self.selected, self.names = rest.plan, rest.names, rest.names
+            self.summary.problems = list(rest.settled.problems)
+            self.summary.left_out = list(rest.settled.left_out)
+            self.summary.up_to_date = rest.settled.tasks
+            self.summary.saved_seconds = rest.settled.saved_seconds
         project.store.sweep()
-        self.world = ProjectWorld(project)
+        self.world = ProjectWorld(project, None if rest is None else rest.names)
         self.software = self.world.software()
         self.machine = machine_of(project)
         self.workers = options.workers or self.machine.cores
-        self.summary = BuildSummary(results=str(project.reduced), beside=project.beside)
-        self.summary.problems = [str(problem) for problem in project.scan_report.problems]
-        self.summary.left_out = concerned(self.plan.left_out, names, project.settings.datasets)
         self.quality = QualityTables(project.db, project.store, self.world.measurements)
-        self.manifests: dict[str, Manifest] = {}
+        self.manifests: dict[str, Manifest] = {} if rest is None else rest.manifests
         self.resolutions: dict[str, Resolution] = {}
         self.hasher = Hasher(project.digests, self.world.known)
         self.number = 0
@@ -110,14 +136,19 @@ class Build:
         """Resolve the whole selection in bulk; what is stale, in the order of the plan."""
         stale = []
         chosen = set(self.selected)
+        self.world.looks = looks = Looks()
         for resolution in self.world.survey(self.names, self.plan, self.manifests):
             name = resolution.name
             self.resolutions[name] = resolution
+            if self.notes is not None:
+                self.notes.take(self.plan.invocations[name].block, resolution, looks)
+            looks.clear()
             wanted = not self.options.single or name in chosen
             if wanted and (resolution.stale or self.options.always):
                 stale.append(name)
             elif wanted:
                 self._count_up_to_date(resolution)
+        self.world.looks = None
         # Where the database was made anew, or the store is shared, they are not known yet.
         self.quality.record(
             (name, r.manifest)
@@ -130,6 +161,29 @@ class Build:
         self.summary.up_to_date += 1
         if resolution.manifest is not None:
             self.summary.saved_seconds += resolution.manifest.seconds
+
+    def remember(self, stale: Collection[str]) -> None:
+        """Remember the whole plan, and what was found up to date, for the next build.
+
+        Parameters
+        ----------
+        stale : collection of str
+            What this build has to do. Where only a part was looked at, what is remembered of it
+            stays until all of that part is up to date.
+        """
+        if self.notes is None or (self.rest is not None and stale):
+            return
+        rest, problems = self.rest, self.project.files.problems if self.rest is None else ()
+        found = Settled(
+            self.summary.up_to_date,
+            self.summary.saved_seconds,
+            tuple(self.summary.left_out),
+            tuple(self.summary.problems),
+            rest.settled.file_problems if rest else tuple(problems),
+            () if rest else folded_lines(self.plan, self.selected),
+        )
+        self.notes.write(self.plan, self.names, found, self.world.forgotten)
+        self.notes = None
 
     def settle(self, names: Sequence[str]) -> None:
         """Remember that there is nothing to do, and what that rests on."""
@@ -258,6 +312,7 @@ class Build:
         return make_order(
             self.plan.invocations[name],
             self.resolutions[name],
+            self.plan,
             self.project,
             OrderOptions(
                 threads=threads,

@@ -124,10 +124,15 @@ class Project:
         """The settings, read and checked."""
         return load_settings(self.settings_path, overrides=self.overrides)
 
+    @property
+    def database_path(self) -> Path:
+        """Where the database lies; beside that of the settings, where another tool made it."""
+        return own_path(self.settings.db)
+
     @cached_property
     def db(self) -> Database:
         """The project's database, with its tables up to date."""
-        path = own_path(self.settings.db)
+        path = self.database_path
         make_folder(path.parent, "folder of the database")
         db = open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS, *ARCHIVE_MIGRATIONS))
         recover_flags(db)

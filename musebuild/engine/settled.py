@@ -8,31 +8,30 @@ difference, any doubt, means planning and resolving anew.
 from __future__ import annotations
 
 import json
-import marshal
 import os
-import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import resources
 from typing import Any
 
 from blake3 import blake3
 
 from musebuild import __version__
-from musebuild.cache.keys import KEY_VERSION
+from musebuild.cache.keys import KEY_VERSION, canonical, plain
 from musebuild.cache.ledger import Ledger
 from musebuild.engine.project import Project
+from musebuild.engine.watching import watched, watched_tree
 from musebuild.engine.world import package_version
 from musebuild.fits.volatile import DIGEST_VERSION
 from musebuild.index.files import paths_of
 from musebuild.index.meta import generation
 from musebuild.index.observing import log_paths
+from musebuild.plan.blocks import PlannedBlock
 from musebuild.plan.model import LeftOut
 
 VERSION = 2
 """Raised whenever what is kept, or what it means, changes."""
-PIECE = 4096
-"""Rows that are hashed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,121 +49,123 @@ class Settled:
     """Task, what it is, number of IFUs: for a list."""
 
 
-def _watched(paths: Iterable[str]) -> str:
-    """One hash over the identity of files; a missing one has none."""
-    # Hundreds of thousands of files: plain tuples, and one conversion to bytes for many.
-    hasher = blake3()
-    rows: list[tuple[object, ...]] = []
-    status_of = os.stat
-    for path in paths:
-        try:
-            s = status_of(path)
-            rows.append((path, s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns))
-        except OSError:
-            rows.append((path,))
-        if len(rows) == PIECE:
-            hasher.update(_bytes(rows))
-            rows.clear()
-    hasher.update(_bytes(rows))
-    return str(hasher.hexdigest())
-
-
-def _bytes(rows: list[tuple[object, ...]]) -> bytes:
-    # Version 2 has no references, so that equal rows give equal bytes.
-    return marshal.dumps(rows, 2)
-
-
-def _watched_tree(folder: str) -> str:
-    """One hash over the names and identities of all files below a folder, and of its folders.
-
-    Links to folders are followed, circles are not; what is new there shows as well.
-    """
-    hasher = blake3()
-    seen: set[tuple[int, int]] = set()
-    waiting = [folder]
-    while waiting:
-        current = waiting.pop()
-        rows: list[tuple[object, ...]] = [(current,)]
-        try:
-            here = os.stat(current)
-            if (here.st_dev, here.st_ino) in seen:
-                continue
-            seen.add((here.st_dev, here.st_ino))
-            with os.scandir(current) as entries:
-                for entry in entries:
-                    try:
-                        if entry.is_dir():
-                            waiting.append(entry.path)
-                        s = entry.stat()
-                    except OSError:
-                        rows.append((entry.name,))
-                        continue
-                    # Through a link: the file itself counts.
-                    own = () if stat.S_ISDIR(s.st_mode) else (s.st_size, s.st_mtime_ns)
-                    changed = () if stat.S_ISDIR(s.st_mode) else (s.st_ctime_ns,)
-                    rows.append((entry.name, s.st_dev, s.st_ino, *own, *changed))
-        except OSError:
-            rows.append(("unreadable",))
-        rows[1:] = sorted(rows[1:], key=lambda row: str(row[0]))
-        waiting.sort()
-        hasher.update(_bytes(rows))
-    return str(hasher.hexdigest())
-
-
-def watched_paths(products: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Files to watch for products: (file in the reduced tree, its object).
-
-    A hard link and its object are one file: whoever writes to either, or takes one away,
-    changes the status of the other.
-    """
-    for placed, stored in products:
-        yield placed
-        try:
-            ours, theirs = os.stat(placed), os.stat(stored)
-            if (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino):
-                continue
-        except OSError:
-            pass
-        yield stored
-
-
 def catalogue_digest() -> str:
     """Hash of the catalogue that comes with musebuild."""
     catalogue = resources.files("musebuild").joinpath("recipes", "catalogue.yml")
     return str(blake3(catalogue.read_bytes()).hexdigest())
 
 
+@cache
+def source_watched() -> str:
+    """Hash of the identities of musebuild's own source files: who changes the code plans anew."""
+    found = [
+        f"{folder}/{name}"
+        for folder, _, names in os.walk(str(resources.files("musebuild")))
+        for name in names
+        if name.endswith(".py")
+    ]
+    return watched(sorted(found))
+
+
+def structure(
+    project: Project, blocks: Sequence[PlannedBlock], files: str, generation_: int
+) -> str:
+    """Hash of all that the graph of invocations follows from.
+
+    Parameters only as far as blocks are shaped by them; what else goes into keys is in `call_of`.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    blocks : sequence of PlannedBlock
+        All of them, in their order.
+    files : str
+        `watched` over the calibration files.
+    generation_ : int
+        Of the index.
+    """
+    settings = project.settings
+    recipes = dict(settings.tree.get("recipes") or {})
+    for name in settings.blocks:
+        recipes[name] = {k: v for k, v in (recipes[name] or {}).items() if k != "params"}
+        if not recipes[name]:
+            # Declared or not, the block is the same but for its folder, which is told below.
+            del recipes[name]
+    document: dict[str, Any] = {
+        "version": [VERSION, __version__, KEY_VERSION, DIGEST_VERSION, source_watched()],
+        "settings": [str(settings.path), {**settings.tree, "recipes": recipes}],
+        "blocks": [
+            [b.name, b.recipe.name, b.source, b.shaping, b.block.output_dir] for b in blocks
+        ],
+        "places": _places(project),
+        "catalogue": catalogue_digest(),
+        "code": {name: one.code for name, one in project.catalogue.items() if one.code},
+        "index": generation_,
+        "files": files,
+    }
+    return _hashed(document)
+
+
+def call_of(planned: PlannedBlock, project: Project) -> str:
+    """Hash of all that goes into the keys of a block besides its inputs.
+
+    Raises
+    ------
+    ValueError
+        A parameter has no canonical form, so that there is no key.
+    """
+    recipe = planned.recipe
+    drs = recipe.kind == "drs"
+    document = {
+        "recipe": [recipe.plugin, recipe.kind, recipe.code],
+        "params": canonical(plain(planned.params)),
+        "drs": [project.drs.version, project.drs.path] if drs else [],
+        "environment": project.recipe_environment if drs else {},
+        "packages": {name: package_version(name) for name in recipe.packages},
+    }
+    return _hashed(document)
+
+
+def _places(project: Project) -> list[Any]:
+    return [
+        str(project.reduced),
+        [str(root) for root in project.settings.cache],
+        str(project.settings.raw_path),
+    ]
+
+
+def _hashed(document: dict[str, Any]) -> str:
+    return blake3(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
+
+
 def fingerprint(project: Project, names: Sequence[str]) -> str:
     """Hash of all that a plan and the keys in it follow from, files seen by `stat` alone."""
     packages = {name for recipe in project.catalogue.values() for name in recipe.packages}
     document: dict[str, Any] = {
-        "version": [VERSION, __version__, KEY_VERSION, DIGEST_VERSION],
+        "version": [VERSION, __version__, KEY_VERSION, DIGEST_VERSION, source_watched()],
         "names": list(names),
         "settings": [str(project.settings.path), project.settings.tree],
-        "places": [
-            str(project.reduced),
-            [str(root) for root in project.settings.cache],
-            str(project.settings.raw_path),
-        ],
+        "places": _places(project),
         "catalogue": catalogue_digest(),
         "drs": [project.drs.version, project.drs.path],
         "environment": project.recipe_environment,
         "packages": {name: package_version(name) for name in sorted(packages)},
         "code": {name: one.code for name, one in project.catalogue.items() if one.code},
         "index": generation(project.db),
-        "files": _watched(paths_of(project.settings)),
+        "files": watched(paths_of(project.settings)),
         "forgotten": sorted(project.ledger.forgotten()),
     }
-    return blake3(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
+    return _hashed(document)
 
 
-def _inputs_watched(project: Project) -> str:
+def inputs_watched(project: Project) -> str:
     """Hash of the raw folder and the observers' databases, by `stat` alone."""
-    logs = _watched(str(path) for path in log_paths(project.settings))
-    return _watched_tree(str(project.settings.raw_path)) + logs
+    logs = watched(str(path) for path in log_paths(project.settings))
+    return watched_tree(str(project.settings.raw_path)) + logs
 
 
-def recall(project: Project, names: Sequence[str]) -> Settled | None:
+def recall_settled(project: Project, names: Sequence[str]) -> Settled | None:
     """The remembered build, if everything that it rests on is as it was.
 
     The raw folder is compared as a whole, so that nothing need be scanned.
@@ -176,9 +177,9 @@ def recall(project: Project, names: Sequence[str]) -> Settled | None:
         return None
     head, _, paths = kept.partition("\n")
     data = json.loads(head)
-    if _watched(paths.split("\n")) != data["watched"]:
+    if watched(paths.split("\n")) != data["watched"]:
         return None
-    if _inputs_watched(project) != data["inputs"]:
+    if inputs_watched(project) != data["inputs"]:
         return None
     return Settled(
         data["tasks"],
@@ -211,7 +212,7 @@ class Kept:
         paths = list(paths)
         self._ledger: Ledger = project.ledger
         self._fingerprint = fingerprint(project, names)
-        head = asdict(found) | {"watched": _watched(paths), "inputs": _inputs_watched(project)}
+        head = asdict(found) | {"watched": watched(paths), "inputs": inputs_watched(project)}
         self._text = "\n".join([json.dumps(head), *paths])
         # A line break in a path would make two of it.
         self._sound = not any("\n" in path for path in paths)

@@ -72,13 +72,17 @@ def runner_options(project: Project) -> dict[str, Any]:
 
 
 def make_order(
-    invocation: Invocation, resolution: Resolution, project: Project, options: OrderOptions
+    invocation: Invocation,
+    resolution: Resolution,
+    plan: Plan,
+    project: Project,
+    options: OrderOptions,
 ) -> WorkOrder:
     """The work order of an invocation whose key is known; makes its scratch folder."""
     recipe = project.catalogue[invocation.recipe]
     block = project.settings.blocks.get(invocation.block)
     scratch = project.store.scratch(invocation.name)
-    names = link_names(resolution.sources, project.plan)
+    names = link_names(resolution.sources, plan)
     drs = recipe.kind == "drs"
     return WorkOrder(
         task=invocation.name,

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from importlib import metadata
 from itertools import islice
 
 from musebuild.cache.ledger import Placed
 from musebuild.cache.model import Manifest
+from musebuild.cache.store import Lookup
 from musebuild.engine.project import Project
 from musebuild.engine.quality import choose
 from musebuild.engine.resolve import Resolution, Software, World, resolve_all, resolve_each, slim
+from musebuild.engine.watching import Looks
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.qa import Measurements
 from musebuild.plan.model import Choosing, Input, Invocation, Plan
 from musebuild.plan.selecting import Members
 from musebuild.recipes.model import Recipe
 
+FEW = 5000
+"""Fewer tasks than these are asked for by name, rather than all."""
 CHUNK = 2000
 """Invocations whose inputs' digests are held at once."""
 
@@ -63,14 +67,19 @@ class ProjectWorld:
     ----------
     project : Project
         The project.
+    tasks : collection of str, optional
+        The only ones that are asked for; default: all.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, tasks: Collection[str] | None = None) -> None:
         self.project = project
+        self.looks: Looks | None = None
+        """Where there is one, it is told of each file that the store and the tree look at."""
+        self._tasks = tasks
         self.known: dict[str, FrameDigest] = {}
         self.world = World(
             digest=self._digest,
-            lookup=project.store.lookup,
+            lookup=self._lookup,
             in_place=self.in_place,
             forgotten=lambda key: key in self.forgotten,
             choose=self._choose,
@@ -81,7 +90,9 @@ class ProjectWorld:
 
     def refresh(self) -> None:
         """Read anew what was placed and what is forgotten."""
-        self.placed = self.project.ledger.all_placed()
+        ledger = self.project.ledger
+        few = self._tasks is not None and len(self._tasks) < FEW
+        self.placed = ledger.placed_by_any(self._tasks or ()) if few else ledger.all_placed()
         self.forgotten = self.project.ledger.forgotten()
 
     def learn(self, invocations: Iterable[Invocation]) -> None:
@@ -103,7 +114,19 @@ class ProjectWorld:
 
     def in_place(self, invocation: Invocation, manifest: Manifest) -> bool:
         """Whether an invocation's products lie in the reduced tree, by `stat` alone."""
-        return self.project.tree.in_place(invocation.folder, manifest, self.placed)
+        looks = self.looks
+        return self.project.tree.in_place(
+            invocation.folder,
+            manifest,
+            self.placed,
+            None if looks is None else lambda *look: looks.placed.append(look),
+        )
+
+    def _lookup(self, key: str) -> Lookup:
+        looks = self.looks
+        if looks is None:
+            return self.project.store.lookup(key)
+        return self.project.store.lookup(key, lambda *look: looks.stored.append(look))
 
     def software(self) -> Software:
         """What computes."""

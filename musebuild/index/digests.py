@@ -43,6 +43,11 @@ def trustworthy(known: Identity, hashed_ns: int, tick_ns: int) -> bool:
     return max(known[3], known[4]) + tick_ns < hashed_ns
 
 
+def tick_of(folder: str) -> int:
+    """How finely a folder's file system stamps changes, at least [ns]."""
+    return TICK_NS if file_system(Path(folder)) in FINE else COARSE_TICK_NS
+
+
 class DigestMemory:
     """Digests by path, valid while the file's identity stays.
 
@@ -60,8 +65,7 @@ class DigestMemory:
     def _tick(self, path: str) -> int:
         folder = os.path.dirname(path)
         if folder not in self._ticks:
-            fine = file_system(Path(folder)) in FINE
-            self._ticks[folder] = TICK_NS if fine else COARSE_TICK_NS
+            self._ticks[folder] = tick_of(folder)
         return self._ticks[folder]
 
     def known(self, path: Path) -> FrameDigest | None:

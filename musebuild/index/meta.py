@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from sqlite_utils import Database
 
 GROW = (
@@ -15,6 +17,11 @@ def meta(db: Database, name: str) -> str:
     """A remembered value; empty where there is none."""
     row = db.execute("SELECT value FROM meta WHERE name = ?", [name]).fetchone()
     return str(row[0]) if row else ""
+
+
+def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
+    """Remember a value, as a part of a transaction."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [name, value])
 
 
 def generation(db: Database) -> int:

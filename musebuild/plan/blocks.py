@@ -9,7 +9,7 @@ from typing import Any
 
 from musebuild.errors import PlanError
 from musebuild.fits.classify import RAW_CATEGORIES
-from musebuild.plan.model import LeftOut
+from musebuild.plan.model import ADDED, LeftOut
 from musebuild.plan.places import path_makers
 from musebuild.recipes.catalogue import recipe_name
 from musebuild.recipes.functions import fit
@@ -67,6 +67,18 @@ class PlannedBlock:
     def name(self) -> str:
         """Name of the block."""
         return self.block.name
+
+    @property
+    def shaping(self) -> dict[str, Any]:
+        """The parameters that decide what it needs and what it makes.
+
+        The graph follows from no others, so that one is kept while others change.
+        """
+        recipe = self.recipe
+        rules = [need.when for need in recipe.needs]
+        rules += [when for rule in recipe.products for when in (rule.when, rule.unless)]
+        names = {"filter"}.union(ADDED, *rules)
+        return {name: value for name, value in self.params.items() if name in names}
 
 
 def _text(value: Any) -> str:

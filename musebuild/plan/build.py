@@ -257,7 +257,7 @@ class _Planner:
         """What a block makes of a raw category; the same for all of its exposures."""
         key = planned.name, raw
         if key not in self._made_of:
-            rules = made_by(planned.recipe, planned.params, raw)
+            rules = made_by(planned.recipe, planned.shaping, raw)
             self._made_of[key] = tuple(rule.category for rule in rules)
         return self._made_of[key]
 

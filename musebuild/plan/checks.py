@@ -64,7 +64,7 @@ def check_source(
         return
     source = blocks[planned.source]
     raws = source.recipe.raw or ("",)
-    makes = {rule.category for raw in raws for rule in made_by(source.recipe, source.params, raw)}
+    makes = {rule.category for raw in raws for rule in made_by(source.recipe, source.shaping, raw)}
     for category in planned.recipe.takes.values():
         if category in makes:
             continue
@@ -80,7 +80,7 @@ def check_source(
             why=", ".join(f"{k}: {v}" for k, v in source.params.items()),
             remedy=remedy,
         )
-    filters = str(source.params.get("filter", "")).split(",")
+    filters = str(source.shaping.get("filter", "")).split(",")
     if "IMAGE_FOV" in planned.recipe.takes.values() and planned.block.filt not in filters:
         raise PlanError(
             f"{planned.name} takes images in the filter {planned.block.filt}, "

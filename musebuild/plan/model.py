@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from musebuild.index.model import Condition
 
+ADDED = frozenset({"nifu", "offsets", "scale_bands"})
+"""Parameters that the plan itself gives to some invocations, beside those of their block."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:

@@ -190,7 +190,7 @@ class Named:
         best, note = self._best_of(need, tasks, subject)
         path = planned[0][1]
         category = path.category(best.categories)
-        images = str(self.known.blocks[best.block].params.get("filter", "")).split(",")
+        images = str(self.known.blocks[best.block].shaping.get("filter", "")).split(",")
         filt = images[path.number - 1] if category == "IMAGE_FOV" and path.number else ""
         hours = round((best.setup.mjd - subject.setup.mjd) * 24, 3)
         quality = _as_set(best.setup.agrees(subject.setup, need.match), note, hours)

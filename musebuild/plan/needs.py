@@ -180,7 +180,7 @@ class Finder:
             if need.category in frames.sources:
                 found.append((need, True))
             elif (need.default or need.category in frames.include) and holds(
-                planned.params, need.when
+                planned.shaping, need.when
             ):
                 found.append((need, False))
         self._needs[planned.name] = found

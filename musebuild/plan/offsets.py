@@ -74,7 +74,7 @@ class ByHand:
                 continue
             near = nearest(name, {frame.name for frame in self.known.values()})
             meant = f"did you mean {' or '.join(near)}? " if near else ""
-            found.append((name, f"{meant}`musebuild info-raw OBJECT` lists the exposures"))
+            found.append((name, f"{meant}`musebuild info --exposures` lists them"))
         return found
 
     def of(self, dataset: str, chosen: Sequence[Made]) -> Given:

@@ -32,6 +32,8 @@ class Shift:
     offset: Offset
     dec: float
     """Declination of the telescope [deg]."""
+    known: bool = True
+    """Whether the index has the exposure."""
 
     @property
     def east(self) -> float:
@@ -123,7 +125,8 @@ def _shifts(rows: Iterable[Offset], frames: Mapping[str, RawFrame]) -> tuple[Shi
     for row in rows:
         frame = frames.get(row.date_obs)
         dec = frame.dec if frame is not None and frame.dec is not None else 0.0
-        shifts.append(Shift(frame.name if frame else row.date_obs, row, dec))
+        name = frame.name if frame is not None else row.date_obs
+        shifts.append(Shift(name, row, dec, frame is not None))
     return tuple(sorted(shifts, key=lambda shift: shift.offset.date_obs))
 
 
@@ -255,13 +258,13 @@ def table_of(found: Iterable[Alignment]) -> Rows:
 def settings_text(found: Iterable[Alignment]) -> str:
     """The lists as a block of the settings, to be changed by hand.
 
-    Of an exposure that is in several lists the first counts.
+    Of an exposure that is in several lists the first counts; one that there is not is left out.
     """
     lines = ["recipes:", "  exp_align_by_hand:", "    offsets:"]
     seen: set[str] = set()
     for one in found:
         for shift in one.shifts:
-            if shift.exposure in seen:
+            if shift.exposure in seen or not shift.known:
                 continue
             seen.add(shift.exposure)
             scale = shift.offset.scale

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from astropy.io import fits
+from astropy.table import Table
 from matplotlib.figure import Figure
 
 from musebuild.errors import FrameError, UsageError
@@ -70,6 +71,19 @@ def test_a_list_as_settings_gives_the_same_list(listed: MockProject) -> None:
     assert list(offsets) == [FIRST, SECOND]
     assert float(offsets[SECOND]["north"]) == pytest.approx(-0.18)
     assert float(offsets[SECOND]["scale"]) == 1.1
+
+
+def test_a_file_of_the_settings(listed: MockProject) -> None:
+    rows = {"DATE_OBS": [SECOND, FIRST, "2018-01-01T00:00:00"], "RA_OFFSET": [1e-4, 0, 0]}
+    Table(rows | {"DEC_OFFSET": [0.0, 0, 0]}).write(listed.folder / "mine.fits")
+    settings = json.loads(json.dumps(listed.settings))
+    settings["recipes"]["muse_scipost"]["frames"] = {"OFFSET_LIST": "mine.fits"}
+    (listed.folder / "file.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    asked = ("alignment", "--settings", "file.yml", "mine.fits")
+    rows = json.loads(listed.ask(*asked, "--format", "json").out)
+    assert [(row["exposure"], row["RA_OFFSET"]) for row in rows] == [
+        (FIRST, 0), (SECOND, 1e-4), ("2018-01-01T00:00:00", 0)]  # fmt: skip
+    assert "2018-01-01" not in listed.ask(*asked, "--format", "settings").out
 
 
 def test_lists_that_there_are_not(listed: MockProject) -> None:

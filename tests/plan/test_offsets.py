@@ -192,3 +192,15 @@ def test_distances() -> None:
     assert distance(*across) == pytest.approx(7.2, rel=1e-3)
     assert distance(frame("OBJECT", FIRST), north[0]) == 0, "without coordinates nothing is said"
     assert apart([], 90) == ([], 0.0)
+
+
+def test_a_single_exposure_is_not_aligned_but_may_be_shifted_by_hand() -> None:
+    alone = plan(raw=night(exposures=1))
+    assert "muse_exp_align:FIELD_drs: 1 exposure, and muse_exp_align needs at least 2" in (
+        reasons(alone)
+    )
+    assert "(muse_exp_align:FIELD_drs is left out: 1 exposure" in reasons(alone)
+    assert SCIPOST not in alone.invocations
+    text = BY_HAND.replace("      2017-06-16T01:31:00: {east: 1.8, north: -3.6, scale: 1.25}\n", "")
+    by_hand = plan(text, raw=night(exposures=1, dec=0.0))
+    assert SCIPOST in by_hand.invocations

@@ -21,6 +21,7 @@ from musebuild.errors import FrameError
 from musebuild.fits.blocks import UNREADABLE
 from musebuild.index.columns import column_of, moment_of, night_of
 from musebuild.index.database import transaction
+from musebuild.index.meta import GROW
 
 Row = dict[str, Any]
 
@@ -435,3 +436,6 @@ def clear_reduced(db: Database) -> None:
     """Empty `qa_reduced`, to be made anew."""
     with transaction(db) as connection:
         connection.execute("DELETE FROM qa_reduced")
+        # The next build must look at products that only a second store has, however settled
+        # all seems to be.
+        connection.execute(GROW)

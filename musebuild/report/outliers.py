@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ SHOWN = (
     "deviation",
 )
 """What people see; `--format csv` has it all."""
+
+_NUMBER = re.compile(r"_(\d{4})(?:-\d\d)?\.fits")
+"""`IMAGE_FOV_0002.fits` is in another band than `IMAGE_FOV_0001.fits`."""
 
 Values = NDArray[np.float64]
 
@@ -154,7 +158,8 @@ def find_outliers(
 ) -> Outliers:
     """Values far from those of the other products, for each IFU on its own.
 
-    The same parameter of the same IFU, extension and instrument mode is compared.
+    The same parameter of the same block, IFU, extension, number (of images in several bands) and
+    instrument mode is compared.
 
     Parameters
     ----------
@@ -164,10 +169,16 @@ def find_outliers(
         As of `clip`.
     """
     first = len(found.fixed)
-    ifu, mode, hdu, extname = map(found.fixed.index, ("ifu", "INS_MODE", "hdu", "extname"))
+    task, name, product, ifu, mode, hdu, extname = map(
+        found.fixed.index, ("task", "name", "product", "ifu", "INS_MODE", "hdu", "extname")
+    )
     groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for row in found.rows:
-        groups.setdefault((row[ifu], row[mode], row[extname] or row[hdu]), []).append(row)
+        # Of `qa_raw` there is no block: the exposure stands alone, and holds a colon as well.
+        block = row[task].partition(":")[0] if row[task] != row[name] else ""
+        numbered = _NUMBER.search(row[product] or "")
+        like = (block, numbered and numbered[1], row[ifu], row[mode], row[extname] or row[hdu])
+        groups.setdefault(like, []).append(row)
     rows: list[dict[str, Any]] = []
     looked_at = too_few = 0
     for members in groups.values():

@@ -142,7 +142,7 @@ def test_where_most_are_the_same_the_mean_deviation_tells() -> None:
 
 def test_texts_and_missing_values_are_passed_over() -> None:
     fixed = tuple(qc.FIXED)
-    about = {"task": "t", "hdu": 0}
+    about = {"task": "t:a", "hdu": 0}
     head = [about.get(name) for name in fixed]
     rows = tuple((*head, value, "text") for value in (1.0, None, 1.1, 0.9, 1.0, 1.05, 7.0))
     result = find_outliers(Parameters("A", fixed, ("QC_A", "QC_B"), rows))
@@ -167,3 +167,18 @@ def test_what_is_far_is_outside_whatever_the_unit(
     beside = np.hstack([data * scale, np.full_like(data, shift)])
     assert (clip(beside).outside[:, 0] == outside[:, 0]).all()
     assert not clip(beside).outside[:, 1].any()
+
+
+def test_only_like_is_compared_with_like() -> None:
+    fixed = tuple(qc.FIXED)
+
+    def row(block: str, product: str, value: float) -> tuple[Any, ...]:
+        about = {"task": f"{block}:x", "name": "x", "product": product, "hdu": 0}
+        return (*(about.get(name) for name in fixed), value)
+
+    many = [row("a", "IMAGE_FOV_0001.fits", 1 + n / 100) for n in range(9)]
+    odd = [row("b", "IMAGE_FOV_0001.fits", 9.0), row("a", "IMAGE_FOV_0002.fits", 9.0)]
+    result = find_outliers(Parameters("IMAGE_FOV", fixed, ("QC_A",), (*many, *odd)))
+    assert (result.rows, result.too_few) == ((), 2)
+    same = [*many, row("a", "IMAGE_FOV_0001.fits", 9.0)]
+    assert len(find_outliers(Parameters("IMAGE_FOV", fixed, ("QC_A",), tuple(same))).rows) == 1

@@ -172,3 +172,9 @@ def test_the_sky_of_each_exposure_is_in_qa_reduced(project: MockProject) -> None
             path.unlink()
         assert project.run(*again).status == 0
         assert found() == expected, again
+    # Products of a second store are told again, too, though nothing needs to be done.
+    project.settings["cache"] = ["new", ".musebuild/store"]
+    project.write()
+    for command in (("run", "muse_scipost"), ("cache", "rebuild"), ("run", "muse_scipost")):
+        assert project.run(*command).status == 0
+    assert found() == expected

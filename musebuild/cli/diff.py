@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from musebuild.cli.asking import format_option, one_of
-from musebuild.cli.base import ProjectCommand
+from musebuild.cli.base import ProjectCommand, database_error
 from musebuild.engine.differ import DIFFERENT, Comparison, compare_quality, differ
 from musebuild.engine.project import Project
 from musebuild.engine.sides import Side, settings_side, side_of
@@ -62,6 +63,10 @@ class DiffCommand(ProjectCommand):
             # As of diff: 1 means that they differ, and nothing else.
             error.exit_status = EXIT_USAGE
             raise
+        except sqlite3.DatabaseError as error:
+            told = database_error(error)
+            told.exit_status = EXIT_USAGE
+            raise told from error
 
     def _run(self, params: Any, args: list[str]) -> int:
         if not 1 <= len(args) <= 2:

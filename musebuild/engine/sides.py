@@ -325,6 +325,18 @@ def ledger_side(label: str, path: Path) -> Side:
         It cannot be read, or holds nothing.
     """
     db = open_foreign(path)
+    try:
+        return _of_ledger(label, path, db)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"the ledger {path.name} is damaged",
+            where=str(path),
+            why=f"a row of it holds what musebuild does not write ({error})",
+            remedy="run `musebuild cache rebuild` in its project, and `doit`",
+        ) from error
+
+
+def _of_ledger(label: str, path: Path, db: Database) -> Side:
     ledger = Ledger(db)
     products, records = ledger.products(), ledger.all_records()
     tasks = {}

@@ -16,6 +16,7 @@ from musebuild.engine.differ import (
     FIRST_ONLY,
     SAME_CONTENT,
     SECOND_ONLY,
+    SOFTWARE,
     VERDICTS,
     Cause,
     Comparison,
@@ -29,6 +30,8 @@ from musebuild.report.why import change_text
 
 MOST = 10
 """Lines of a kind that are told, unless all are asked for."""
+LONGEST = 240
+"""Characters of one change that are told."""
 _IFU = re.compile(r"\.ifu\d\d\b")
 
 
@@ -223,11 +226,16 @@ def _folded(pairs: Iterable[tuple[str, str]]) -> list[str]:
 
 def _changes(changes: Iterable[Change]) -> str:
     """Changes as one sentence; what is the same of many IFUs is told once."""
-    counted = Counter(_IFU.sub("", change_text(change)) for change in changes)
+    counted = Counter(_shortened(_IFU.sub("", change_text(change))) for change in changes)
     texts = [f"{text} ({number} IFUs)" if number > 1 else text for text, number in counted.items()]
     if len(texts) > MOST:
         texts[MOST:] = [f"and {len(texts) - MOST} more"]
     return "; ".join(texts)
+
+
+def _shortened(text: str) -> str:
+    """A text of which people see the beginning: a parameter may be a whole list."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _is_association(change: Change) -> bool:
@@ -247,11 +255,13 @@ def _associations(out: _Text, tasks: Iterable[TaskDifference]) -> None:
 
 def _cause(task: TaskDifference, comparison: Comparison) -> str:
     if task.own:
-        frames = [change for change in task.own if _is_association(change)]
-        others = [change for change in task.own if not _is_association(change)]
+        # Software is the same for many tasks, and told once.
+        own = [change for change in task.own if change.kind not in SOFTWARE] or task.own
+        frames = [change for change in own if _is_association(change)]
+        others = [change for change in own if not _is_association(change)]
         if others and frames:
             return f"{_changes(others)}; and it takes other frames (see Associations)"
-        return _changes(task.own)
+        return _changes(own)
     if task.kind == "content":
         return (
             "the same parameters, software and inputs (one key), and other content: the recipe "
@@ -276,12 +286,15 @@ def _causes(out: _Text, comparison: Comparison) -> None:
     groups: dict[tuple[str, str], list[Cause]] = {}
     for cause in comparison.causes:
         text = _cause(cause.task, comparison)
-        groups.setdefault((cause.task.name.partition(":")[0], text), []).append(cause)
+        alone = cause.task.own and all(change.kind in SOFTWARE for change in cause.task.own)
+        block = "" if alone else cause.task.name.partition(":")[0]
+        groups.setdefault((block, text), []).append(cause)
     out.head(f"Root causes (was: in {out.names[0]}; is: in {out.names[1]})")
     lines = []
     for (block, text), causes in groups.items():
         names = [cause.task.name for cause in causes]
-        more = f" (and {len(names) - 1} more of {block})" if len(names) > 1 else ""
+        of_what = f" of {block}" if block else ""
+        more = f" (and {len(names) - 1} more{of_what})" if len(names) > 1 else ""
         below = dict.fromkeys(n for cause in causes for n in cause.below if n not in names)
         blocks = Counter(task.partition(":")[0] for task in below)
         follow = ", ".join(f"{number} of {name}" for name, number in blocks.items())
@@ -306,9 +319,11 @@ def _quality(out: _Text, found: Findings) -> None:
     for one in found.quality:
         groups.setdefault((one.category, one.parameter), []).append(one)
     rows = []
+    largest: list[float] = []
     for (category, parameter), ones in groups.items():
         worst = max(ones, key=lambda one: one.size)
         hdu = f" {worst.hdu}" if worst.hdu else ""
+        largest.append(worst.size)
         rows.append(
             (
                 category,
@@ -319,7 +334,11 @@ def _quality(out: _Text, found: Findings) -> None:
                 f"{worst.task}{hdu}" + (f" and {len(ones) - 1} more" if len(ones) > 1 else ""),
             )
         )
-    rows.sort(key=lambda row: row[0])
+    # The largest change first; what one side does not have at all comes last.
+    order = sorted(
+        range(len(rows)), key=lambda n: (math.isinf(largest[n]), -largest[n], rows[n][0])
+    )
+    rows = [rows[n] for n in order]
     if rows:
         out.table(("category", "QC", *out.names, "change", "where it is largest"), rows)
     if found.lost:

@@ -184,7 +184,14 @@ def foreign(folder: Path) -> None:
     (folder / "text.db").write_text("no database", encoding="utf-8")
     (folder / "empty.db").touch()
     (folder / "bad.lock").write_text("{}", encoding="utf-8")
-    shutil.copy(folder / "old.db", folder / "newer.db")
+    for name in ("newer", "damaged", "torn"):
+        shutil.copy(folder / "old.db", folder / f"{name}.db")
+    with sqlite3.connect(folder / "damaged.db") as db:
+        db.execute("UPDATE records SET inputs = 'no JSON'")
+    db.close()
+    with (folder / "torn.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(bytes(4096 * 20))
     with sqlite3.connect(folder / "newer.db") as db:
         db.execute("INSERT INTO migrations VALUES ('of-tomorrow')")
     db.close()
@@ -202,6 +209,8 @@ def foreign(folder: Path) -> None:
         (("0.1", "text.db"), "text.db is not a ledger of musebuild"),
         (("0.1", "empty.db"), "the file is empty"),
         (("0.1", "newer.db"), "was made by a newer musebuild"),
+        (("0.1", "damaged.db"), "the ledger damaged.db is damaged"),
+        (("0.1", "torn.db"), "cannot be read"),
         (("0.1", "bad.lock"), "is not a lock file"),
         (("0.1", "mock.yml"), "rules: unknown key"),
         (("0.1", "raw"), "there is no file raw/settings.yml"),

@@ -1,9 +1,10 @@
-"""Lists of offsets from the settings to what is made, and those that lack an exposure."""
+"""Lists of offsets from the settings to what is made; lists and masks that are refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -137,3 +138,38 @@ def test_lists_that_are_none(tmp_path: Path) -> None:
     text.write_text("no FITS file")
     for path in (other, text, pixtable, tmp_path / "missing.fits"):
         assert "is no list of offsets" in said(path)
+
+
+LIMITS = {"X LOW": -37.5, "X HIGH": 37.5, "Y LOW": -23.5, "Y HIGH": 23.5}
+"""Of a pixel table of 76 x 48 pixels, as the pipeline writes them."""
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "sky", "said"),
+    [
+        ((48, 76), 1, False, ""),
+        ((49, 78), 1, False, ""),
+        ((10, 12), 1, False, "is a mask of 12 x 10 pixels, and the field has 76 x 48"),
+        ((300, 300), 1, False, "is a mask of 300 x 300 pixels"),
+        ((60, 60), 1, True, ""),
+        ((48, 76), 0, False, "selects no pixel"),
+        ((3, 48, 76), 1, False, "holds no image that could be a mask"),
+    ],
+)
+def test_masks_of_the_sky(
+    tmp_path: Path, shape: tuple[int, ...], value: int, sky: bool, said: str
+) -> None:
+    header = fits.Header()
+    for name, limit in LIMITS.items():
+        header[f"HIERARCH ESO DRS MUSE PIXTABLE LIMITS {name}"] = limit
+    fits.PrimaryHDU(header=header).writeto(tmp_path / "PIXTABLE_OBJECT.fits")
+    image = fits.PrimaryHDU(np.full(shape, value, np.uint8))
+    image.header["CTYPE1"] = "RA---TAN" if sky else "PIXEL"
+    image.writeto(tmp_path / "mask.fits")
+    inputs = [("PIXTABLE_OBJECT", "PIXTABLE_OBJECT.fits"), ("SKY_MASK", "mask.fits")]
+    call = RecipeCall("muse_scipost", "muse_scipost", {},
+                      tuple((tag, str(tmp_path / name)) for tag, name in inputs),
+                      tmp_path, tmp_path / "log")  # fmt: skip
+    refused = refusal(call)
+    assert bool(refused) == bool(said)
+    assert refused is None or (said in refused.failure and refused.kind == "input")

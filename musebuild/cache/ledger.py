@@ -228,10 +228,11 @@ class Ledger:
             found.setdefault(str(key), []).append(Product(*values))
         return {key: tuple(products) for key, products in found.items()}
 
-    def all_records(self) -> dict[tuple[str, str], Record]:
+    def records_of(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Record]:
         """(task, key) → how it was made, as far as that is remembered."""
-        rows = self._rows("SELECT task, key, date, call, inputs FROM records")
-        return {(row[0], row[1]): _record_from(*row) for row in rows}
+        with self._using():
+            rows = self.database.conn.execute("SELECT task, key, date, call, inputs FROM records")
+            return {(row[0], row[1]): _record_from(*row) for row in rows if row[:2] in wanted}
 
     def placed_by_any(self, tasks: Collection[str]) -> dict[str, Placed]:
         """Files that some tasks put into the reduced tree."""

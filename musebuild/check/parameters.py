@@ -154,7 +154,7 @@ def check_python(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Pro
                 problems.append(problem_at(settings, keys, text, of_key=True, remedy=remedy))
                 continue
             if name not in allowed:
-                problems.append(_unknown(settings, keys, recipe.plugin, allowed))
+                problems.append(_unknown(settings, keys, recipe.name, allowed))
                 continue
             try:
                 fit(value, allowed[name])

@@ -192,6 +192,11 @@ def version_side(label: str, project: Project) -> Side:
     ledger = project.ledger
     builds = {note.version: note for note in ledger.last_builds() if note.version}
     note = builds.get(label)
+    if note is None and label == project.settings.version:
+        # Builds of an older musebuild did not note their version.
+        note = BuildNote("", "", label, str(project.reduced), "")
+        if not ledger.placed_below(note.reduced):
+            note = None
     if note is None:
         raise _unknown(label, builds, project)
     shared = sorted(v for v, n in builds.items() if n.reduced == note.reduced and v != label)
@@ -203,9 +208,9 @@ def version_side(label: str, project: Project) -> Side:
             "earlier",
             remedy="keep versions apart with reduced_path: reduced/{version}",
         )
-    known, products, records = ledger.keys_of_tasks(), ledger.products(), ledger.all_records()
-    tasks = {}
+    known, products = ledger.keys_of_tasks(), ledger.products()
     there = ledger.placed_below(note.reduced)
+    chosen: dict[str, str] = {}
     for name in _ordered(name for name in reversed(known) if name in there):
         objects = there[name]
         keys = sorted(known.get(name, []), key=lambda made: made[1] != note.reduced)
@@ -214,8 +219,12 @@ def version_side(label: str, project: Project) -> Side:
             "",
         )
         if key:
-            record = _plain_record(records.get((name, key))) or _from_store(project, name, key)
-            tasks[name] = SideTask(name, key, record, products[key])
+            chosen[name] = key
+    records = ledger.records_of(set(chosen.items()))
+    tasks = {}
+    for name, key in chosen.items():
+        record = _plain_record(records.get((name, key))) or _from_store(project, name, key)
+        tasks[name] = SideTask(name, key, record, products[key])
     if not tasks:
         raise UsageError(
             f"nothing of version {label} is there",
@@ -225,7 +234,8 @@ def version_side(label: str, project: Project) -> Side:
         )
     return Side(
         label,
-        f"version {label}, last built {note.started[:16].replace('T', ' ')}",
+        f"version {label}"
+        + (f", last built {note.started[:16].replace('T', ' ')}" if note.started else ""),
         tasks,
         settings_from(note.document) if note.document else None,
         stores=(project.store,),
@@ -338,9 +348,10 @@ def ledger_side(label: str, path: Path) -> Side:
 
 def _of_ledger(label: str, path: Path, db: Database) -> Side:
     ledger = Ledger(db)
-    products, records = ledger.products(), ledger.all_records()
+    products = ledger.products()
     tasks = {}
     last_of = ledger.tasks()
+    records = ledger.records_of({(name, str(row["key"])) for name, row in last_of.items()})
     for name in _ordered(last_of):
         row = last_of[name]
         key = str(row["key"] or "")

@@ -355,7 +355,7 @@ def _pixels(out: _Text, found: Findings) -> None:
         if not pairs:
             out.line("  no pixel differs: only header cards do")
         rows: list[tuple[Any, ...]] = []
-        for pair in pairs:
+        for pair in out.some(pairs):
             rows += [
                 (pair.name, out.names[0], *_statistics(pair.first)),
                 ("", out.names[1], *_statistics(pair.second)),
@@ -364,8 +364,9 @@ def _pixels(out: _Text, found: Findings) -> None:
             columns = ("", "", "values", "not finite", "mean", "median", "std", "min", "max")
             table = Rows(columns, tuple(rows))
             out.parts += [f"  {line}\n" for line in text_of(table).splitlines()]
-        for pair in pairs:
+        for pair in out.some(pairs):
             out.line(f"  {pair.name}: {_how_much(pair)}")
+        out.more(pairs)
 
 
 def _statistics(found: Statistics | None) -> tuple[Any, ...]:

@@ -238,6 +238,15 @@ def test_a_source_that_a_block_of_raw_frames_does_not_have(folder: Folder) -> No
     assert (problem.severity, "has no effect" in problem.message) == ("warning", True)
 
 
+def test_a_parameter_that_a_python_recipe_does_not_take(folder: Folder) -> None:
+    problem = folder.one(
+        "recipes: {muse_scipost: {}, mpdaf_combine: {from_recipe: muse_scipost, "
+        "params: {nclipp: 3}}}\n"
+    )
+    assert problem.message.endswith(": mpdaf_combine has no parameter nclipp")
+    assert problem.nearest == ("nclip",)
+
+
 # names
 
 

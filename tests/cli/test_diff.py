@@ -175,6 +175,13 @@ def test_a_ledger_of_an_older_musebuild_is_read_and_left_as_it_is(
     text = told(both, str(path), "0.1", status=0)
     assert "Settings: those of …" in text
     assert path.read_bytes() == before
+    # The version that the settings name is found without a note of its builds.
+    shutil.copytree(both.folder / "raw", tmp_path / "raw")
+    (tmp_path / "settings.yml").write_text(
+        f"db: older.db\nreduced_path: {both.folder}/reduced/0.1\ncache: {both.store}\n",
+        encoding="utf-8",
+    )
+    assert main(["diff", "-d", str(tmp_path), "0.1", str(both.folder / "settings.lock")]) == 0
 
 
 def foreign(folder: Path) -> None:

@@ -63,6 +63,13 @@ def _selected(db: Database, tables: Mapping[str, Any]) -> Selected:
                 continue
             known = [one.name for one in db.table(table).columns]
             condition = make_condition(given, table, known)
+            empty = sorted(condition.columns & set(qa.RECONSTRUCTED)) if table == "qa_raw" else ()
+            if empty:
+                return Selected(
+                    problem=f"nothing fills {', '.join(empty)} of qa_raw: musebuild does not "
+                    "reconstruct the PSF from SPARTA yet",
+                    remedy="select by SP_See, TEL_AMBI_FWHM_START or another width of qa_raw",
+                )
             with guarded(db.conn, [table]):
                 exposures.update(
                     str(row[0])

@@ -73,6 +73,7 @@ def test_a_flag_changes_what_a_remembered_build_rests_on(three: MockProject) -> 
             "the condition on raw fails",
         ),
         ({"qa_raw": f"SP_See IS NULL AND name < '{SECOND}'"}, {FIRST}, ""),
+        ({"qa_raw": "PR_fwhmR < 1"}, set(), "nothing fills PR_fwhmR of qa_raw"),
         ({"qa_raw": "SP_Seee < 1"}, set(), "no column SP_Seee; did you mean SP_See"),
     ],
 )

@@ -41,8 +41,9 @@ recipes:
   muse_scipost:
     frames: {{exclude: [RAMAN_LINES]}}
     params: {{skymethod: model, save: 'cube,individual'}}
+  muse_exp_combine: {{}}
 """
-"""One pass over every field; each OBJECT is a dataset."""
+"""One pass over every field, and a combination of each; each OBJECT is a dataset."""
 
 
 class _Night:

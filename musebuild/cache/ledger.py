@@ -485,11 +485,12 @@ class Ledger:
         """Recipe → (bytes of inputs, peak memory in bytes) of its newest runs."""
         samples: dict[str, list[tuple[int, int]]] = {}
         for recipe, size, peak in self._rows(
-            "SELECT recipe, input_bytes, peak_memory FROM manifests ORDER BY made DESC"
+            "SELECT recipe, input_bytes, peak_memory FROM (SELECT *, ROW_NUMBER() OVER "
+            "(PARTITION BY recipe ORDER BY made DESC) AS place FROM manifests "
+            "WHERE peak_memory > 0) WHERE place <= ?",
+            [SAMPLES],
         ):
-            known = samples.setdefault(recipe, [])
-            if len(known) < SAMPLES and peak:
-                known.append((int(size), int(peak)))
+            samples.setdefault(recipe, []).append((int(size), int(peak)))
         return samples
 
     def _rows(self, question: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from musebuild.engine.remembered import is_remembered, recall
 from musebuild.engine.settled import Settled
 from musebuild.engine.summary import BuildSummary
 from musebuild.engine.tasks import make_tasks
-from musebuild.engine.world import ProjectWorld
+from musebuild.engine.world import ProjectWorld, without_collector
 from musebuild.errors import UsageError
 from musebuild.plan.names import closure, concerned
 from musebuild.report.drill import dry_run_text, write_sofs
@@ -62,7 +63,8 @@ def build(
     """
     began = time.monotonic()
     usual = not (options.always or options.single) and reporter in ("console", "quiet")
-    known = recall(project, names) if usual else None
+    with without_collector():
+        known = recall(project, names) if usual else None
     if isinstance(known, Settled):
         project.require_writable()
         return settled_summary(project, known, time.monotonic() - began)
@@ -74,13 +76,17 @@ def build(
     from musebuild.engine.run import BuildRunner
 
     remember = usual and not names and is_remembered(project.settings)
-    current = Build(project, names, options, rest=known, remember=remember)
+    with without_collector():
+        current = Build(project, names, options, rest=known, remember=remember)
     try:
-        stale = current.resolve()
-        if remember:
-            current.remember(stale)
-        elif usual and not stale:
-            current.settle(names)
+        with without_collector():
+            stale = current.resolve()
+            if remember:
+                current.remember(stale)
+            elif usual and not stale:
+                current.settle(names)
+        # What there is now stays to the end: nobody need look through it again and again.
+        gc.freeze()
         if stale:
             pending = [current.plan.invocations[name] for name in stale]
             refuse_mistakes(project, pending)

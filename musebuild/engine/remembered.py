@@ -51,7 +51,9 @@ from musebuild.plan.blocks import PlannedBlock, plan_blocks
 from musebuild.plan.model import ADDED, Input, Invocation, LeftOut, Plan, Quality
 from musebuild.settings.model import Settings
 
-MAGIC = b"musebuild plan 1\n"
+MAGIC = b"musebuild plan 2\n"
+CHUNK = 2000
+"""Invocations in one part of the file."""
 MARK = "kept plan"
 """Name of the value of `meta` that says which file belongs to the database."""
 COVERED = frozenset({"raw", "flags"})
@@ -118,7 +120,8 @@ def unpacked(data: tuple[Any, ...], params: Mapping[str, Any]) -> Invocation:
     for own, quality in data[1]:
         whole = (*own, quality and Quality(*quality))
         inputs.append(Input(*whole))
-    return Invocation(**values, inputs=tuple(inputs), params={**params, **data[2]})
+    given = {**params, **data[2]} if data[2] else params
+    return Invocation(**values, inputs=tuple(inputs), params=given)
 
 
 class KeptInvocations(Mapping[str, Invocation]):
@@ -127,16 +130,15 @@ class KeptInvocations(Mapping[str, Invocation]):
     def __init__(
         self, blocks: Iterable[tuple[Mapping[str, tuple[Any, ...]], Mapping[str, Any]]]
     ) -> None:
-        self._data: dict[str, tuple[tuple[Any, ...], Mapping[str, Any]]] = {
+        self._data: dict[str, Invocation | tuple[tuple[Any, ...], Mapping[str, Any]]] = {
             name: (data, params) for parts, params in blocks for name, data in parts.items()
         }
-        self._made: dict[str, Invocation] = {}
 
     def __getitem__(self, name: str) -> Invocation:
-        made = self._made.get(name)
-        if made is None:
-            made = self._made[name] = unpacked(*self._data[name])
-        return made
+        found = self._data[name]
+        if isinstance(found, tuple):
+            found = self._data[name] = unpacked(*found)
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._data)
@@ -165,7 +167,7 @@ class KeptBlock:
     """That its recipes took."""
     watched: str
     """Over the files of its products; empty where not all was up to date."""
-    invocations: _Part
+    invocations: tuple[_Part, ...]
     made: _Part
     paths: _Part
 
@@ -218,12 +220,29 @@ class Remembered:
         text = self.raw(block.paths).decode("utf-8", "surrogateescape")
         return text.split("\n") if text else []
 
-    def manifests(self, block: KeptBlock, wanted: Collection[str]) -> Iterator[Manifest]:
-        """What some invocations of a block made; of each no more than what uses it must know."""
+    def invocations(self, block: KeptBlock) -> dict[str, tuple[Any, ...]]:
+        """A block's invocations, packed."""
+        found: dict[str, tuple[Any, ...]] = {}
+        for part in block.invocations:
+            found |= self.part(part)
+        return found
+
+    def manifests(
+        self, block: KeptBlock, wanted: Mapping[str, Collection[str]]
+    ) -> Iterator[Manifest]:
+        """What some invocations of a block made; of each no more than what uses it must know.
+
+        Parameters
+        ----------
+        block : KeptBlock
+        wanted : mapping
+            Invocation → categories that are taken.
+        """
         made = self.part(block.made)
-        for name in wanted:
+        place = _OF_PRODUCT.index("category")
+        for name, categories in wanted.items():
             key, products = made[name]
-            found = tuple(Product(*values) for values in products)
+            found = tuple(Product(*values) for values in products if values[place] in categories)
             yield Manifest(key, {}, found, "", name, "", 0.0, 0.0, 0, 0)
 
     def close(self) -> None:
@@ -324,19 +343,20 @@ def _rest(
 ) -> Rest:
     takes = {taken for name in differs for taken in kept.blocks[name].takes}
     parts = {
-        name: kept.part(block.invocations)
+        name: kept.invocations(block)
         for name, block in kept.blocks.items()
         if name in differs or name in takes
     }
     invocations = KeptInvocations((part, planned[name].params) for name, part in parts.items())
     names = tuple(chain.from_iterable(part for name, part in parts.items() if name in differs))
-    wanted: dict[str, dict[str, None]] = {}
-    place = _OF_INPUT.index("invocation")
+    wanted: dict[str, dict[str, set[str]]] = {}
+    place, category = _OF_INPUT.index("invocation"), _OF_INPUT.index("category")
     for name in differs:
         for _, inputs_of, _ in parts[name].values():
             for own, _ in inputs_of:
                 if source := own[place]:
-                    wanted.setdefault(source.partition(":")[0], {})[source] = None
+                    some = wanted.setdefault(source.partition(":")[0], {})
+                    some.setdefault(source, set()).add(own[category])
     manifests = {
         manifest.task: manifest
         for block, sources in wanted.items()
@@ -492,11 +512,14 @@ class Notes:
             for wanted in invocation.inputs
             if wanted.kind == "product"
         }
-        kept = {}
-        for one in invocations:
-            data = kept[one.name] = packed(one)
-            if {**planned.params, **data[2]} != one.params:
-                raise ValueError(f"{one.name} has parameters of its own")
+        # Some at a time: those of a large block fill the memory.
+        kept = []
+        for start in range(0, len(invocations), CHUNK):
+            some = {one.name: packed(one) for one in invocations[start : start + CHUNK]}
+            for one in invocations[start : start + CHUNK]:
+                if {**planned.params, **some[one.name][2]} != one.params:
+                    raise ValueError(f"{one.name} has parameters of its own")
+            kept.append(parts.add(marshal.dumps(some)))
         paths = "\n".join(notes.watch.paths)
         tick = max(tick_of(str(self._project.store.root)), tick_of(str(self._project.reduced)))
         sound = (
@@ -514,7 +537,7 @@ class Notes:
             len(invocations) if sound else 0,
             notes.seconds if sound else 0.0,
             notes.watch.digest() if sound else "",
-            parts.add(marshal.dumps(kept)),
+            tuple(kept),
             parts.add(marshal.dumps(notes.made if sound else {})),
             parts.add(paths.encode("utf-8", "surrogateescape") if sound else b""),
         )
@@ -534,9 +557,10 @@ class _Parts:
 
     def copied(self, kept: Remembered, block: KeptBlock) -> tuple[Any, ...]:
         """Take a block over as it was."""
-        parts = [self.add(kept.raw(p)) for p in (block.invocations, block.made, block.paths)]
+        invocations = tuple(self.add(kept.raw(part)) for part in block.invocations)
+        parts = [self.add(kept.raw(part)) for part in (block.made, block.paths)]
         return (block.name, block.call, block.takes, block.tasks, block.seconds, block.watched,
-                *parts)  # fmt: skip
+                invocations, *parts)  # fmt: skip
 
 
 def _is_ours(path: Path) -> bool:

@@ -60,6 +60,7 @@ class _Planner:
         self.made: dict[str, list[Made]] = defaultdict(list)
         self.why: dict[str, LeftOut] = {}
         self._made_of: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._params: dict[tuple[str, int | None], Mapping[str, Any]] = {}
         self.left_datasets: dict[str, str] = {}
         self.lost: dict[str, list[tuple[Setup, LeftOut]]] = defaultdict(list)
         self.finder = Finder(
@@ -501,11 +502,9 @@ class _Planner:
         offsets: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         name = made.task if ifu is None else f"{made.task}.ifu{ifu:02d}"
-        params = dict(planned.params)
+        params = self._params_of(planned, ifu)
         if offsets:
-            params["offsets"] = [dict(row) for row in offsets]
-        if ifu is not None:
-            params["nifu"] = ifu
+            params = {**params, "offsets": [dict(row) for row in offsets]}
         self.invocations[name] = Invocation(
             name=name,
             block=planned.name,
@@ -523,6 +522,14 @@ class _Planner:
             notes=tuple(dict.fromkeys(notes)),
         )
         made.by_ifu[ifu] = name
+
+    def _params_of(self, planned: PlannedBlock, ifu: int | None) -> Mapping[str, Any]:
+        """Parameters of a block's invocations of an IFU: the same ones for all of them."""
+        key = planned.name, ifu
+        if key not in self._params:
+            added = {} if ifu is None else {"nifu": ifu}
+            self._params[key] = {**planned.params, **added}
+        return self._params[key]
 
     # places
 

@@ -296,7 +296,7 @@ def damages(path: Path) -> list[Callable[[], object]]:
         *[flip] * 12,
         *(lambda n=n: path.write_bytes(whole[:n]) for n in (0, 10, 60, len(whole) // 2)),
         lambda: path.write_bytes(whole + b"\0"),
-        lambda: path.write_bytes(b"musebuild plan 1\n" + bytes(200)),
+        lambda: path.write_bytes(b"musebuild plan 2\n" + bytes(200)),
         lambda: path.write_bytes(b"a diary"),
         lambda: (path.unlink(), path.mkdir()),
     ]

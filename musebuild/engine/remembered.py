@@ -56,7 +56,7 @@ CHUNK = 2000
 """Invocations in one part of the file."""
 MARK = "kept plan"
 """Name of the value of `meta` that says which file belongs to the database."""
-COVERED = frozenset({"raw", "flags"})
+COVERED = frozenset({"raw", "qa_raw", "flags"})
 """Tables of which a selection may speak: what they hold is numbered by the generation."""
 
 _OF_QUALITY = tuple(field.name for field in fields(Quality))

@@ -412,6 +412,7 @@ def test_selections_by_tables_that_a_build_changes_are_not_remembered(tmp_path: 
     assert is_remembered(asking())
     assert is_remembered(asking(select={"raw": "x"}, exclude_flags=True))
     assert is_remembered(asking(names_with_selection={"all": None, "some": {"flags": "x"}}))
+    assert is_remembered(asking(select={"raw": "x", "qa_raw": "x", "flags": "x"}))
     assert not is_remembered(asking(select={"raw": "x", "qa_reduced": "x"}))
     assert not is_remembered(asking(names_with_selection={"some": {"qa_reduced": "x"}}))
 

@@ -51,7 +51,9 @@ from musebuild.plan.blocks import PlannedBlock, plan_blocks
 from musebuild.plan.model import ADDED, Input, Invocation, LeftOut, Plan, Quality
 from musebuild.settings.model import Settings
 
-MAGIC = b"musebuild plan 2\n"
+KIND = b"musebuild plan "
+"""Every such file begins so, whichever musebuild wrote it."""
+MAGIC = KIND + b"2\n"
 CHUNK = 2000
 """Invocations in one part of the file."""
 MARK = "kept plan"
@@ -565,4 +567,4 @@ class _Parts:
 
 def _is_ours(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
+        return file.read(len(KIND)) == KIND

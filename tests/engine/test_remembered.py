@@ -316,9 +316,11 @@ def test_a_damaged_or_foreign_file_is_as_if_it_were_not_there(settled: MockProje
             path.rmdir()
         path.write_bytes(whole)
     assert compare(settled) == "rest"
-    path.write_bytes(whole[:-1])
+    # Another musebuild's is replaced.
+    path.write_bytes(b"musebuild plan 0\n" + whole)
     assert run(settled) == 0
-    assert path.read_bytes()[:-1] != whole[:-1]
+    assert path.read_bytes()[:20] == whole[:20]
+    assert path.read_bytes() != whole
     wait_until(lambda: run(settled) == 0 and isinstance(recalled(settled), Settled), "it is back")
 
 

@@ -70,6 +70,8 @@ class BaseCommand(Command):  # type: ignore[misc]
     """
 
     base_options: tuple[dict[str, Any], ...] = ()
+    meant = ""
+    """The command that may have been meant by a word which is none."""
     moved = False
     """Whether doit changed to the project's folder already (it was called as `doit`)."""
 
@@ -99,7 +101,8 @@ class BaseCommand(Command):  # type: ignore[misc]
             return reader_has_left()
         except MusebuildError as error:
             sys.stdout.flush()
-            sys.stderr.write(f"ERROR: {error}\n")
+            slip = f"  or the command: musebuild {self.meant}\n" if self.meant else ""
+            sys.stderr.write(f"ERROR: {error}\n{slip}")
             return error.exit_status
         except sqlite3.DatabaseError as error:
             sys.stdout.flush()

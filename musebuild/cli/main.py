@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import getopt
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,8 @@ from musebuild.cli.base import PROJECT, BaseCommand, reader_has_left
 from musebuild.errors import MusebuildError
 
 HELP = {"--help", "-h"}
+LIKE = 0.75
+"""How like a command a word must be to be taken for a slip; names of tasks are not."""
 CONFIG = ("pyproject.toml", "doit.cfg")
 """Files with defaults of options, as doit reads them (`[run]`, `[tool.doit.commands.run]`)."""
 
@@ -158,6 +161,22 @@ def in_order(arguments: Sequence[str]) -> list[str]:
     return [rest[0], *before, *rest[1:]]
 
 
+def mistyped(arguments: Sequence[str]) -> str:
+    """The command that a first word which is none may mean; empty where none comes near.
+
+    Examples
+    --------
+    >>> mistyped(["chek", "--strict"])
+    'check'
+    >>> mistyped(["muse_flat"])
+    ''
+    """
+    word = next(iter(arguments), "")
+    if word.startswith("-") or word in COMMANDS:
+        return ""
+    return next(iter(difflib.get_close_matches(word, COMMANDS, n=1, cutoff=LIKE)), "")
+
+
 def main(arguments: Sequence[str], *, moved: bool = False) -> int:
     """Run a command.
 
@@ -174,6 +193,7 @@ def main(arguments: Sequence[str], *, moved: bool = False) -> int:
         Exit status: 0 done, 1 a part failed, 2 or 3 bad input, 130 stopped by Ctrl-C.
     """
     BaseCommand.moved = moved
+    BaseCommand.meant = mistyped(arguments)
     try:
         return int(MusebuildMain(needed(arguments)).run(in_order(arguments)) or 0)
     except MusebuildError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -34,8 +35,10 @@ from musebuild.recipes.drs import Drs, find_drs
 from musebuild.recipes.model import Recipe
 from musebuild.settings.load import load_settings
 from musebuild.settings.model import Settings
+from musebuild.settings.nearest import nearest
 
 SETTINGS_NAME = "settings.yml"
+SUFFIXES = (".yml", ".yaml")
 SETTINGS_VARIABLE = "MUSEBUILD_SETTINGS"
 PROBLEMS_TOLD = 5
 """Files that cannot be used, and are named where there is no other."""
@@ -72,6 +75,15 @@ def find_settings(given: str | None, folder: Path, environment: Mapping[str, str
         return path
     path = folder.absolute() / SETTINGS_NAME
     if not path.is_file():
+        with contextlib.suppress(OSError):
+            others = [p.name for p in folder.iterdir() if p.is_file()]
+            meant = [n for n in nearest(SETTINGS_NAME, others) if n.lower().endswith(SUFFIXES)]
+            if meant:
+                raise UsageError(
+                    f"there is no {SETTINGS_NAME} in {folder.absolute()}",
+                    why=f"there is {meant[0]}",
+                    remedy=f"rename it to {SETTINGS_NAME}, or name it with --settings {meant[0]}",
+                )
         raise UsageError(
             f"there is no {SETTINGS_NAME} in {folder.absolute()}",
             remedy="make a project with `musebuild init`, change to your project's folder, "

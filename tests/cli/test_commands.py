@@ -160,6 +160,22 @@ def test_a_name_that_matches_nothing_is_an_error(
     assert "Traceback" not in ran.text
 
 
+def test_a_command_that_is_mistyped(project: MockProject) -> None:
+    ran = project.ask("chek", "--settings", "settings.yml")
+    assert ran.status == 2
+    assert "there is no task or group chek" in ran.err
+    assert ran.err.endswith("  or the command: musebuild check\n")
+    assert "or the command" not in project.ask("muse_flta").err
+    assert "or the command" not in project.ask("info", "muse_flta").err
+
+
+def test_a_settings_file_of_another_ending(project: MockProject) -> None:
+    (project.folder / "settings.yml").rename(project.folder / "settings.yaml")
+    ran = project.ask("check")
+    assert (ran.status, "there is settings.yaml" in ran.err) == (2, True)
+    assert project.ask("check", "--settings", "settings.yaml").status == 0
+
+
 def test_an_unknown_option_is_an_error_with_the_nearest(project: MockProject) -> None:
     ran = project.run("list", "--pendng")
     assert ran.status == 2

@@ -13,6 +13,8 @@ import pytest
 
 from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cli.main import main
+from musebuild.engine.lock import read_lock
+from musebuild.engine.sides import stores_of_lock
 from tests.support.frames import write_raw
 from tests.support.projects import MockProject, Ran, make_mock_project
 
@@ -182,6 +184,16 @@ def test_a_ledger_of_an_older_musebuild_is_read_and_left_as_it_is(
         encoding="utf-8",
     )
     assert main(["diff", "-d", str(tmp_path), "0.1", str(both.folder / "settings.lock")]) == 0
+
+
+def test_the_store_of_a_lock_is_found_however_the_settings_name_it(both: MockProject) -> None:
+    path = both.folder / "place.lock"
+    lock = json.loads((both.folder / "settings.lock").read_text(encoding="utf-8"))
+    for given in ({"place": ".musebuild/store", "limit": "5 GB"}, [".musebuild/store"], None):
+        lock["settings"]["cache"] = given
+        path.write_text(json.dumps(lock), encoding="utf-8")
+        (store,) = stores_of_lock(read_lock(path), path)
+        assert store.root == both.store
 
 
 def foreign(folder: Path) -> None:

@@ -32,61 +32,59 @@ def refusal(call: RecipeCall) -> RecipeOutcome | None:
     """
     for said in (_lists(call), _masks(call)):
         if said:
-            return RecipeOutcome((), failure=said[0], errors=said[1:], kind="input")
+            return RecipeOutcome((), failure=said, kind="input")
     return None
 
 
-def _lists(call: RecipeCall) -> tuple[str, ...]:
-    """What is wrong with a list of offsets, and more on it."""
+def _lists(call: RecipeCall) -> str:
+    """What is wrong with a list of offsets; empty: nothing."""
     files = [Path(path) for tag, path in call.inputs if tag == OFFSET_LIST]
     if not files:
-        return ()
+        return ""
     exposures = _exposures(Path(path) for tag, path in call.inputs if tag in SHIFTED)
     for file in files:
         listed = listed_exposures(file)
         if listed is None:
             return (
                 f"{file.name} is no list of offsets: it has no table with DATE_OBS, RA_OFFSET "
-                "and DEC_OFFSET",
+                "and DEC_OFFSET"
             )
         missing = sorted(exposures - set(listed))
         if missing:
             more = len(missing) - SHOWN
             named = ", ".join(missing[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-            return (
-                f"{file.name} has no offset for {named}",
-                f"it has offsets for {', '.join(listed) or 'no exposure'}",
-            )
-    return ()
+            held = ", ".join(listed[:SHOWN]) + (" …" if len(listed) > SHOWN else "")
+            return f"{file.name} has no offset for {named}; it has some for {held or 'none'}"
+    return ""
 
 
-def _masks(call: RecipeCall) -> tuple[str, ...]:
-    """What is wrong with a mask of the sky.
+def _masks(call: RecipeCall) -> str:
+    """What is wrong with a mask of the sky; empty: nothing.
 
-    The pipeline takes a mask of any shape, counts its pixels from the corner of the field, and
-    measures the sky wherever that leads.
+    The pipeline takes a mask of any shape without a word (seen with 12 x 10 pixels on a field of
+    76 x 48), and fails with "the actual error was lost" where one selects nothing.
     """
     files = [Path(path) for tag, path in call.inputs if tag == SKY_MASK]
     if not files:
-        return ()
+        return ""
     field = _field(Path(path) for tag, path in call.inputs if tag == "PIXTABLE_OBJECT")
     for file in files:
         mask = _mask(file)
         if mask is None:
-            return (f"{file.name} holds no image that could be a mask",)
+            return f"{file.name} holds no image that could be a mask"
         selected, shape, on_sky = mask
         if not selected:
-            return (f"{file.name} selects no pixel: all of it is nought",)
+            return f"{file.name} selects no pixel: all of it is nought"
         # A mask in coordinates of the sky is turned with the field, and has another frame.
         if field is None or on_sky:
             continue
         (nx, ny), (fx, fy) = shape, field
         if abs(nx - fx) > max(8, fx / 10) or abs(ny - fy) > max(8, fy / 10):
             return (
-                f"{file.name} is a mask of {nx} x {ny} pixels, and the field has {fx} x {fy}",
-                "take the SKY_MASK that muse_scipost or muse_create_sky made of such an exposure",
+                f"{file.name} is a mask of {nx} x {ny} pixels, and the field has {fx} x {fy}: "
+                "take a SKY_MASK that muse_scipost or muse_create_sky made of such an exposure"
             )
-    return ()
+    return ""
 
 
 def _mask(path: Path) -> tuple[int, tuple[int, int], bool] | None:

@@ -130,12 +130,12 @@ def overwrite(table: str) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize(
-    "damage",
-    [truncate, overwrite("placed"), overwrite("raw")],
+    ("damage", "scans"),
+    [(truncate, False), (overwrite("placed"), False), (overwrite("raw"), True)],
     ids=["truncated", "placed", "raw"],
 )
 def test_a_damaged_ledger_is_set_aside_and_made_anew(
-    built: MockProject, right: dict[str, str], damage: Callable[[Path], None]
+    built: MockProject, right: dict[str, str], damage: Callable[[Path], None], scans: bool
 ) -> None:
     path = database(built)
     with sqlite3.connect(path) as connection:
@@ -146,6 +146,9 @@ def test_a_damaged_ledger_is_set_aside_and_made_anew(
         other.unlink()
     harmed = path.read_bytes()
     before = len(built.journal)
+    if scans:
+        # Where nothing changed this table need not be read; a frame that looks new makes it scan.
+        os.utime(next((built.folder / "raw").glob("*.fits")))
     ran = built.build()
     assert "Traceback" not in ran.text
     assert "was damaged. It was moved to" in ran.err

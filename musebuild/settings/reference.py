@@ -73,6 +73,14 @@ def _lines(
             yield from _lines("<name>", inner, root, depth + 1)
 
 
+def hints(root: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Recipe and what the schema tells of its parameters, for editors and the reference."""
+    for part in root["properties"]["recipes"]["allOf"]:
+        for block in part["patternProperties"].values():
+            name = str(block["$ref"]).rpartition("/")[2]
+            yield name, resolved(block, root)["properties"]["params"]["properties"]
+
+
 def reference(root: Mapping[str, Any]) -> str:
     """The reference as Markdown.
 
@@ -86,6 +94,10 @@ def reference(root: Mapping[str, Any]) -> str:
         whole = resolved(part, root)
         lines.append(f"\n## `{name}`: {whole.get('title', '')}\n")
         lines.extend(_lines(name, part, root, 0))
+    for name, params in hints(root):
+        lines.append(f"\n## Parameters of `{name}`\n")
+        for key, part in params.items():
+            lines.extend(_lines(key, part, root, 0))
     return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from astropy.io import fits
 
 from tests.drs.reduction import MUSEBUILD, Reduction, call, other_project
 from tests.support.mounts import file_system
@@ -19,9 +20,17 @@ pytestmark = pytest.mark.drs
 
 
 def test_return_code_0_with_errors_left_behind(reduction: Reduction) -> None:
+    # A list without names of bands: one with names is held against `filter` before anything runs.
+    nameless = reduction.folder / "nameless.fits"
+    with fits.open(next((reduction.folder / "calib").glob("*filter_list*"))) as hdus:
+        band = hdus[1].copy()
+        del band.header["EXTNAME"]
+        fits.HDUList([hdus[0].copy(), band]).writeto(nameless)
     ran = call(
         MUSEBUILD,
         "run",
+        "--set",
+        f"recipes.muse_scipost_rec.frames.FILTER_LIST={nameless.name}",
         "--set",
         "recipes.muse_scipost_rec.params.filter=white,NoSuchFilter",
         "muse_scipost_rec:2017-06-16T01:34:56.867",

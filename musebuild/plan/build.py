@@ -558,7 +558,7 @@ class _Planner:
         for name, invocation in self.invocations.items():
             kind = self.catalogue[invocation.recipe].group
             keys = [kind, invocation.block, invocation.dataset, invocation.night, invocation.run]
-            if invocation.task != name:
+            if invocation.ifu is not None:
                 keys.append(invocation.task)
             for key in dict.fromkeys(filter(None, keys)):
                 groups[key].append(name)

@@ -121,7 +121,8 @@ class Candidates:
 
 
 @cache
-def _binning(x: int, y: int) -> str:
+def binning_of(x: int, y: int) -> str:
+    """Binning as text: 1x1."""
     return f"{x}x{y}"
 
 
@@ -132,6 +133,6 @@ def setup_of(frame: RawFrame) -> Setup:
         frame.mjd_obs,
         frame.ins_mode,
         frame.read_mode,
-        _binning(frame.binx, frame.biny),
+        binning_of(frame.binx, frame.biny),
         frame.temp7,
     )

@@ -12,7 +12,9 @@ ADDED = frozenset({"nifu", "offsets", "scale_bands"})
 """Parameters that the plan itself gives to some invocations, beside those of their block."""
 
 
-@dataclass(frozen=True, slots=True)
+# Never changed, though not frozen: a plan has half a million of them, and freezing doubles the
+# time to make one.
+@dataclass(slots=True, unsafe_hash=True)
 class Quality:
     """How well an associated frame fits."""
 
@@ -29,7 +31,9 @@ class Quality:
     """What differs, and that it was chosen among several."""
 
 
-@dataclass(frozen=True, slots=True)
+# Never changed, though not frozen: a plan has half a million of them, and freezing doubles the
+# time to make one.
+@dataclass(slots=True, unsafe_hash=True)
 class Input:
     """One input frame of an invocation (of a product, perhaps several files)."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from musebuild.index.model import RawFrame
-from musebuild.plan.made import Setup, setup_of
+from musebuild.plan.made import Setup, binning_of, setup_of
 from musebuild.recipes.model import Recipe
 
 
@@ -36,7 +36,9 @@ class Group:
 
 
 def _group(label: str, frames: Sequence[RawFrame]) -> Group:
-    ordered = tuple(sorted(frames, key=lambda f: (f.mjd_obs, f.name, f.path)))
+    ordered = tuple(frames)
+    if len(ordered) > 1:
+        ordered = tuple(sorted(frames, key=lambda f: (f.mjd_obs, f.name, f.path)))
     return Group(label, ordered, setup_of(ordered[len(ordered) // 2]))
 
 
@@ -48,9 +50,9 @@ def sequences(frames: Iterable[RawFrame]) -> list[Group]:
     """
     groups: dict[tuple[str, str, str, str], list[RawFrame]] = defaultdict(list)
     for frame in frames:
-        setup = setup_of(frame)
         label = frame.tpl_start or frame.night
-        groups[label, setup.ins_mode, setup.read_mode, setup.binning].append(frame)
+        binning = binning_of(frame.binx, frame.biny)
+        groups[label, frame.ins_mode, frame.read_mode, binning].append(frame)
     alike: dict[str, list[tuple[str, str, str, str]]] = defaultdict(list)
     for key in groups:
         alike[key[0]].append(key)

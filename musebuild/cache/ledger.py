@@ -182,12 +182,16 @@ class Ledger:
 
     def placed(self, paths: Iterable[str]) -> dict[str, Placed]:
         """What we know of files that we put into the reduced tree."""
-        wanted = list(paths)
+        return self._placed_where("path", paths)
+
+    def _placed_where(self, column: str, values: Iterable[str]) -> dict[str, Placed]:
+        """Files of which a column has one of some values, in pieces that SQLite takes."""
+        wanted = list(values)
         found: dict[str, Placed] = {}
         for start in range(0, len(wanted), 500):
             some = wanted[start : start + 500]
             marks = ",".join("?" * len(some))
-            for row in self._rows(f"SELECT * FROM placed WHERE path IN ({marks})", some):
+            for row in self._rows(f"SELECT * FROM placed WHERE {column} IN ({marks})", some):
                 found[row[0]] = Placed(*row)
         return found
 
@@ -236,14 +240,7 @@ class Ledger:
 
     def placed_by_any(self, tasks: Collection[str]) -> dict[str, Placed]:
         """Files that some tasks put into the reduced tree."""
-        wanted = list(tasks)
-        found: dict[str, Placed] = {}
-        for start in range(0, len(wanted), 500):
-            some = wanted[start : start + 500]
-            marks = ",".join("?" * len(some))
-            for row in self._rows(f"SELECT * FROM placed WHERE task IN ({marks})", some):
-                found[row[0]] = Placed(*row)
-        return found
+        return self._placed_where("task", tasks)
 
     def placed_within(self, folders: Iterable[str]) -> dict[str, Placed]:
         """Files that we put into some folders, and into folders below them."""

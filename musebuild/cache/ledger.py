@@ -12,7 +12,7 @@ import json
 import socket
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from blake3 import blake3
@@ -85,6 +85,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._joined = False
 
     @contextlib.contextmanager
     def _using(self) -> Iterator[None]:
@@ -107,10 +108,23 @@ class Ledger:
         Statements go to the connection itself: `Database.execute` of sqlite-utils 4 commits
         each by itself.
         """
+        if self._joined:
+            yield self.database.conn
+            return
         with self._using(), self.database.conn as connection:
             if not connection.in_transaction:
                 connection.execute("BEGIN IMMEDIATE")
             yield connection
+
+    @contextlib.contextmanager
+    def one_commit(self) -> Iterator[None]:
+        """Commit all that is written inside together, at the end: all of it, or nothing."""
+        with self._writing():
+            self._joined = True
+            try:
+                yield
+            finally:
+                self._joined = False
 
     def _where(self) -> str | None:
         with contextlib.suppress(sqlite3.Error):
@@ -504,7 +518,9 @@ def _remember(connection: sqlite3.Connection, record: Record, date: str) -> None
             record.key,
             date,
             json.dumps(dict(record.call)),
-            json.dumps([list(asdict(used).values()) for used in record.inputs]),
+            json.dumps(
+                [[u.tag, u.digest, u.kind, u.source, u.category, u.night] for u in record.inputs]
+            ),
         ],
     )
     connection.execute(
@@ -520,8 +536,21 @@ def _choose(connection: sqlite3.Connection, record: Record) -> None:
     connection.executemany(
         "INSERT INTO associations VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         [
-            (record.task, number, record.key, *astuple(chosen))
-            for number, chosen in enumerate(record.chosen)
+            (
+                record.task,
+                number,
+                record.key,
+                c.tag,
+                c.kind,
+                c.source,
+                c.category,
+                c.grade,
+                c.nights,
+                c.hours,
+                c.kelvin,
+                c.note,
+            )
+            for number, c in enumerate(record.chosen)
         ],
     )
 

@@ -23,6 +23,8 @@ NOT_HERE = frozenset(
      errno.ENOSYS, errno.EACCES}
 )  # fmt: skip
 """Errors that mean: this file system cannot do it; try the next way."""
+NEVER_HERE = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS})
+"""Those of a reflink that hold for every file of a file system, and need not be met again."""
 
 
 _numbers = itertools.count()
@@ -33,21 +35,34 @@ def beside(path: Path) -> Path:
 
     No two writers share one: not two threads, nor two machines with one file system.
     """
+    return Path(_beside(str(path)))
+
+
+def _beside(path: str) -> str:
+    # Plain text here and below: several times for each invocation, where `Path` costs as much
+    # as what is done with the file.
+    folder, name = os.path.split(path)
     writer = f"{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
     # The longest name that file systems take is 255 bytes.
-    name = path.name.encode("utf-8", "surrogateescape")[:100].decode("utf-8", "ignore")
-    return path.with_name(f".{name}.{writer}.part")
+    name = name.encode("utf-8", "surrogateescape")[:100].decode("utf-8", "ignore")
+    return os.path.join(folder, f".{name}.{writer}.part")
 
 
 def sweep_parts(folder: Path) -> int:
     """Remove temporary files of writers that died here; how many there were."""
     removed = 0
-    for path in folder.glob(".*.part"):
-        *_, pid, number, _ = path.name.rsplit(".", 3)
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return 0
+    for name in names:
+        if not (name.startswith(".") and name.endswith(".part")) or name.count(".") < 4:
+            continue
+        *_, pid, number, _ = name.rsplit(".", 3)
         ours = f".{socket.gethostname()}.{pid}.{number}.part"
-        if path.name.endswith(ours) and pid.isdigit() and not start_time(int(pid)):
+        if name.endswith(ours) and pid.isdigit() and not start_time(int(pid)):
             with contextlib.suppress(OSError):
-                path.unlink()
+                os.unlink(f"{folder}/{name}")
                 removed += 1
     return removed
 
@@ -58,51 +73,77 @@ def reflink(source: Path, target: Path) -> None:
         fcntl.ioctl(write.fileno(), FICLONE, read.fileno())
 
 
-def place(source: Path, target: Path) -> How:
+def place(source: Path, target: Path, without: set[tuple[int, int]] | None = None) -> How:
     """Put the content of `source` at `target`, replacing what is there, atomically.
 
     A hard link shares the object's inode: it is read-only, and the store notices when someone
     writes through it all the same.
+
+    Parameters
+    ----------
+    source, target : Path
+        Files.
+    without : set, optional
+        Pairs of file systems (`st_dev` of the source, of the target) between which there are no
+        reflinks, so that they need not be tried for each file; grows.
 
     Raises
     ------
     OSError
         None of the ways works (no space, no permission).
     """
-    temporary = beside(target)
+    one, other = str(source), str(target)
+    cloning = True
+    pair = None
+    if without is not None:
+        pair = os.stat(one).st_dev, os.stat(os.path.dirname(other) or ".").st_dev
+        cloning = pair not in without
+    if not cloning:
+        # A link comes into being at once, so that it needs no other name before.
+        with contextlib.suppress(OSError):
+            os.link(one, other)
+            return "hard link"
+    temporary = _beside(other)
     try:
-        how = _fill(source, temporary)
-        temporary.replace(target)
+        how, never = _fill(one, temporary, cloning=cloning)
+        os.replace(temporary, other)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise
-    # Renaming one hard link over another of the same inode does nothing and leaves both.
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
+    if how == "hard link":
+        # Renaming one hard link over another of the same inode does nothing and leaves both.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+    if never and without is not None and pair is not None:
+        without.add(pair)
     return how
 
 
-def _fill(source: Path, target: Path) -> How:
-    try:
-        reflink(source, target)
-        shutil.copystat(source, target)
-        return "reflink"
-    except OSError as error:
-        with contextlib.suppress(FileNotFoundError):
-            target.unlink()
-        if error.errno not in NOT_HERE:
-            raise
+def _fill(source: str, target: str, *, cloning: bool) -> tuple[How, bool]:
+    """How a file came into being, and whether a reflink is never possible here."""
+    never = False
+    if cloning:
+        try:
+            reflink(Path(source), Path(target))
+            shutil.copystat(source, target)
+            return "reflink", False
+        except OSError as error:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(target)
+            if error.errno not in NOT_HERE:
+                raise
+            never = error.errno in NEVER_HERE
     try:
         os.link(source, target)
-        return "hard link"
+        return "hard link", never
     except OSError as error:
         if error.errno not in NOT_HERE:
             raise
     shutil.copy2(source, target)
     # Unlike a link's, its data may not be on disk when the ledger's row already is.
-    sync(target)
-    return "copy"
+    sync(Path(target))
+    return "copy", never
 
 
 def sync(path: Path) -> None:
@@ -116,17 +157,18 @@ def sync(path: Path) -> None:
 
 def write_atomically(path: Path, text: str, *, durable: bool = False) -> None:
     """Write a small text file beside its place and rename it."""
-    temporary = beside(path)
+    target = str(path)
+    temporary = _beside(target)
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with open(temporary, "wb") as file:
+            file.write(text.encode("utf-8"))
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise
     if durable:
         sync(path.parent)

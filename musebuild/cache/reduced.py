@@ -28,6 +28,10 @@ class PlaceReport:
     placed: int = 0
     edited: list[str] = field(default_factory=list)
     """Where products that someone had edited were moved to."""
+    files: list[Placed] = field(default_factory=list)
+    """What stands there now, as it was put there."""
+    gone: list[str] = field(default_factory=list)
+    """Files of the task that were there before, and are no longer its own."""
 
 
 def is_as_placed(path: str, known: Placed | None, seen: Seen | None = None) -> bool:
@@ -63,6 +67,8 @@ class ReducedTree:
         self.root = root
         self.store = store
         self.ledger = ledger
+        self._swept: set[str] = set()
+        """Folders where half-written files of the dead were looked for."""
 
     def in_place(
         self,
@@ -125,53 +131,77 @@ class ReducedTree:
         StoreError
             A file that musebuild did not make is in the way, or there is no space.
         """
-        target = self.root / folder
+        report = self.put(folder, manifest, task=task, sidecar_name=sidecar_name, sidecar=sidecar)
+        self.note(report)
+        return report
+
+    def put(
+        self,
+        folder: str,
+        manifest: Manifest,
+        *,
+        task: str,
+        sidecar_name: str,
+        sidecar: Mapping[str, Any],
+    ) -> PlaceReport:
+        """Do what `place` does, less what the ledger is told: that is for `note`."""
+        # Plain text all along: this is done for each invocation, and `Path` would cost more
+        # than the links.
+        target = f"{self.root / folder}"
         report = PlaceReport()
         text = json.dumps({"musebuild": task} | dict(sidecar), indent=1, sort_keys=True) + "\n"
         try:
-            _make_folder(target)
-            sweep_parts(target)
+            if target not in self._swept:
+                _make_folder(Path(target))
+                sweep_parts(Path(target))
+                self._swept.add(target)
+            elif not os.path.isdir(target):
+                _make_folder(Path(target))
             before = {placed.path: placed for placed in self._placed_by(task)}
-            wanted = {str(target / product.name): product for product in manifest.products}
-            known = self.ledger.placed(wanted)
-            note = target / sidecar_name
-            known |= self.ledger.placed([str(note)])
-            for place in map(Path, wanted):
-                self._make_way(place, known.get(str(place)), report)
+            wanted = {f"{target}/{product.name}": product for product in manifest.products}
+            note = f"{target}/{sidecar_name}"
+            known = self.ledger.placed([*wanted, note])
+            for place in wanted:
+                self._make_way(place, known.get(place), report)
             if not _says(note, text):
-                self._make_way(note, known.get(str(note)), report)
-            done = []
+                self._make_way(note, known.get(note), report)
             for path, product in wanted.items():
                 report.how = self.store.restore(product, Path(path))
-                done.append(_placed(path, task, product.object))
+                report.files.append(_placed(path, task, product.object))
                 report.placed += 1
                 step("product placed")
-            write_atomically(note, text)
-            done.append(_placed(str(note), task, ""))
+            write_atomically(Path(note), text)
+            report.files.append(_placed(note, task, ""))
             step("note placed")
-            stale = set(before) - {placed.path for placed in done}
-            for path in stale:
+            report.gone = [path for path in before if path not in wanted and path != note]
+            for path in report.gone:
                 if is_as_placed(path, before[path]):
-                    Path(path).unlink()
-            self.ledger.set_placed(done, stale)
-            step("places noted")
-            self._remove_empty(Path(path).parent for path in stale)
+                    os.unlink(path)
         except OSError as error:
             raise StoreError(
                 f"The products of {task} cannot be put into place",
-                where=str(target),
+                where=target,
                 why=error.strerror or str(error),
                 remedy="free space or permissions there, then run `doit` again: "
                 "the products are safe in the store",
             ) from error
         return report
 
-    def _make_way(self, path: Path, known: Placed | None, report: PlaceReport) -> None:
-        """Make sure that nothing is lost when `path` is replaced."""
-        if not path.exists() and not path.is_symlink():
+    def note(self, report: PlaceReport) -> None:
+        """Tell the ledger what `put` put into place."""
+        self.ledger.set_placed(report.files, report.gone)
+        if report.gone:
+            self._remove_empty(Path(path).parent for path in report.gone)
+
+    def _make_way(self, place: str, known: Placed | None, report: PlaceReport) -> None:
+        """Make sure that nothing is lost when `place` is replaced."""
+        try:
+            os.lstat(place)
+        except (FileNotFoundError, NotADirectoryError):
             return
-        if is_as_placed(str(path), known):
+        if is_as_placed(place, known):
             return
+        path = Path(place)
         if path.is_file() and (self.holds(path) or (known is None and is_note(path))):
             return
         if known is None:
@@ -194,8 +224,8 @@ class ReducedTree:
 
     def _placed_by(self, task: str) -> list[Placed]:
         """Files of a task in this tree: those of another version are none of our business."""
-        placed = self.ledger.placed_by(task)
-        return [one for one in placed if Path(one.path).is_relative_to(self.root)]
+        below = f"{self.root}/"
+        return [one for one in self.ledger.placed_by(task) if one.path.startswith(below)]
 
     def remove(self, task: str) -> list[str]:
         """Take a task's files out of the tree; never an object. What was removed.
@@ -250,16 +280,18 @@ def _in_the_way(path: Path) -> StoreError:
     )
 
 
-def _says(path: Path, text: str) -> bool:
+def _says(path: str, text: str) -> bool:
+    # Reading a pipe would wait for ever.
+    if not os.path.isfile(path):
+        return False
     try:
-        # Reading a pipe would wait for ever.
-        return path.is_file() and path.read_text(encoding="utf-8") == text
+        return Path(path).read_text(encoding="utf-8") == text
     except (OSError, ValueError):
         return False
 
 
 def _placed(path: str, task: str, name: str) -> Placed:
-    status = Path(path).stat()
+    status = os.stat(path)
     return Placed(
         path, task, name, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
     )

@@ -13,6 +13,7 @@ import psutil
 
 from musebuild.cache.ledger import NOT_RUN
 from musebuild.cache.model import Manifest
+from musebuild.cache.reduced import PlaceReport
 from musebuild.cache.steps import step
 from musebuild.cache.store import manifest_from
 from musebuild.engine.admission import Machine, MemoryModel, learned_models
@@ -289,16 +290,21 @@ class Build:
         resolution = self.resolutions[name]
         manifest = resolution.manifest
         assert manifest is not None, "only what the store has can be restored"
-        self._place(name, manifest)
+        report = self._place(name, manifest)
         self.manifests[name] = bare(manifest)
         self.quality.record([(name, manifest)])
         self.summary.restored.append(name)
         self.summary.saved_seconds += manifest.seconds
-        self._event(name, "restored", reason=resolution.reason, log=manifest.log)
+        with self.project.ledger.one_commit():
+            self.project.tree.note(report)
+            step("places noted")
+            self._event(name, "restored", reason=resolution.reason, log=manifest.log)
+        step("event noted")
 
-    def _place(self, name: str, manifest: Manifest) -> None:
+    def _place(self, name: str, manifest: Manifest) -> PlaceReport:
+        """Put products into place; the ledger is not told yet."""
         invocation = self.plan.invocations[name]
-        report = self.project.tree.place(
+        report = self.project.tree.put(
             invocation.folder,
             manifest,
             task=name,
@@ -306,6 +312,7 @@ class Build:
             sidecar=sidecar(invocation, self.resolutions[name], manifest),
         )
         self.summary.edited.extend(report.edited)
+        return report
 
     def order(self, name: str, threads: int) -> WorkOrder:
         """The work order of an invocation."""
@@ -349,7 +356,7 @@ class Build:
         step("ledger written")
         self.world.forgotten = self.world.forgotten - {manifest.key}
         self.manifests[name] = bare(manifest)
-        self._place(name, manifest)
+        report = self._place(name, manifest)
         summary = self.summary
         summary.ran.append(name)
         summary.recipe_seconds += result.seconds
@@ -357,13 +364,16 @@ class Build:
         recipe = self.plan.invocations[name].recipe
         if manifest.warnings:
             summary.warnings[recipe] = summary.warnings.get(recipe, 0) + len(manifest.warnings)
-        self._event(
-            name,
-            "ran",
-            reason=self.resolutions[name].reason or "asked for",
-            seconds=result.seconds,
-            log=manifest.log,
-        )
+        with self.project.ledger.one_commit():
+            self.project.tree.note(report)
+            step("places noted")
+            self._event(
+                name,
+                "ran",
+                reason=self.resolutions[name].reason or "asked for",
+                seconds=result.seconds,
+                log=manifest.log,
+            )
         step("event noted")
         return manifest
 

@@ -54,14 +54,21 @@ def _start_time_elsewhere(pid: int) -> str:
 
 def describe(pid: int | None = None) -> dict[str, Any]:
     """Who owns a scratch folder or a lock."""
-    pid = pid or os.getpid()
+    own = os.getpid()
+    pid = pid or own
     return {
         "pid": pid,
         "host": socket.gethostname(),
         "boot": boot_id(),
         "space": pid_space(),
-        "start": start_time(pid),
+        "start": _own_start(own) if pid == own else start_time(pid),
     }
+
+
+@cache
+def _own_start(pid: int) -> str:
+    """When this process started; asked by its number, which a fork changes."""
+    return start_time(pid)
 
 
 def is_dead(owner: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -125,7 +125,7 @@ class Build:
         self.machine = machine_of(project)
         self.workers = options.workers or self.machine.cores
         self.quality = QualityTables(project.db, project.store, self.world.measurements)
-        self.manifests: dict[str, Manifest] = {} if rest is None else rest.manifests
+        self.manifests: MutableMapping[str, Manifest] = {} if rest is None else rest.manifests
         self.resolutions: dict[str, Resolution] = {}
         self.hasher = Hasher(project.digests, self.world.known)
         self.number = 0

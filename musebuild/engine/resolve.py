@@ -5,7 +5,7 @@ Pure: whatever must be looked at (digests, store, reduced tree) comes in through
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -277,13 +277,13 @@ def resolve_each(
     catalogue: Mapping[str, Recipe],
     software: Software,
     world: World,
-    manifests: dict[str, Manifest] | None = None,
+    manifests: MutableMapping[str, Manifest] | None = None,
 ) -> Iterator[Resolution]:
     """Resolve invocations one after another, as `resolve_all` does all.
 
     Parameters
     ----------
-    manifests : dict, optional
+    manifests : mutable mapping, optional
         What is known of upstream invocations that are not among the names; grows by those that
         are, without their preimages.
     """

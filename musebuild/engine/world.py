@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from functools import cache, cached_property
 from importlib import metadata
 from itertools import islice
@@ -148,7 +148,7 @@ class ProjectWorld:
             )
 
     def survey(
-        self, names: Iterable[str], plan: Plan, manifests: dict[str, Manifest]
+        self, names: Iterable[str], plan: Plan, manifests: MutableMapping[str, Manifest]
     ) -> Iterator[Resolution]:
         """State of invocations, without what is only needed to run one of them.
 

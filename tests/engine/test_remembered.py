@@ -14,15 +14,14 @@ import pytest
 
 import musebuild.engine.project as project_module
 from musebuild.cli.main import main
+from musebuild.engine.planfile import packed, unpacked
 from musebuild.engine.project import Project
 from musebuild.engine.remembered import (
     MARK,
     Rest,
     is_remembered,
-    packed,
     place_of,
     recall,
-    unpacked,
 )
 from musebuild.engine.resolve import Resolution, State, slim
 from musebuild.engine.run import BuildRunner

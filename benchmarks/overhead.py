@@ -118,7 +118,7 @@ def bound(folder: Path, targets: list[str], seconds: dict[str, float]) -> tuple[
     opened = Project(folder / "settings.yml")
     plan = opened.plan
     names = closure(plan, select(plan, targets) if targets else plan.default)
-    paths = longest_paths(plan, names, seconds)
+    paths = longest_paths({name: plan.invocations[name].needs for name in names}, seconds)
     opened.close()
     return max(paths.values()), sum(seconds[name] for name in names) / 2
 

@@ -273,6 +273,8 @@ class Store:
         text = json.dumps({"checksum": blake3(body.encode()).hexdigest()}) + "\n" + body + "\n"
         try:
             self._make_folder(path.parent)
+            # Of a writer that was killed here: who makes the same again comes by.
+            sweep_parts(path.parent)
             if path.is_dir() and not path.is_symlink():
                 self.set_aside(path)
             write_atomically(path, text, durable=True)

@@ -10,7 +10,7 @@ from musebuild.fits.headers import read_headers
 from musebuild.plan.model import Invocation
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
-from musebuild.settings.problems import Problem, problem_at
+from musebuild.settings.problems import Problem, SettingsProblems, problem_at
 
 WHITE = "white"
 """The pipeline has it built in: every wavelength counts the same."""
@@ -65,3 +65,16 @@ def check_bands(invocations: Iterable[Invocation], settings: Settings) -> list[P
                     allowed=", ".join((WHITE, *known)),
                 )
     return list(problems.values())
+
+
+def refuse_bands(invocations: Iterable[Invocation], settings: Settings) -> None:
+    """Refuse invocations that ask for bands that are not there.
+
+    Raises
+    ------
+    SettingsProblems
+        All of these bands.
+    """
+    problems = check_bands(invocations, settings)
+    if problems:
+        raise SettingsProblems(problems)

@@ -209,7 +209,9 @@ def _of_settings(
     return catalogue, blocks, problems
 
 
-def refuse_mistakes(project: Project, invocations: Collection[Invocation]) -> None:
+def refuse_mistakes(
+    project: Project, invocations: Collection[Invocation], more: Collection[str] = ()
+) -> None:
     """Refuse blocks with mistakes before their first recipe runs.
 
     A slip in the last step would otherwise show after hours, or never.
@@ -220,6 +222,8 @@ def refuse_mistakes(project: Project, invocations: Collection[Invocation]) -> No
         With settings that can be planned.
     invocations : collection of Invocation
         Those that shall run.
+    more : collection of str
+        Blocks of which some may be found to run later.
 
     Raises
     ------
@@ -227,7 +231,7 @@ def refuse_mistakes(project: Project, invocations: Collection[Invocation]) -> No
         All mistakes.
     """
     settings = project.settings
-    names = {invocation.block for invocation in invocations}
+    names = {invocation.block for invocation in invocations} | set(more)
     blocks, _ = plan_blocks(settings, project.catalogue)
     chosen = [planned for planned in blocks if planned.name in names]
     problems = check_categories(chosen, settings, project.catalogue)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile, opt_single
 
+from musebuild.check.bands import refuse_bands
 from musebuild.check.whole import refuse_mistakes
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.adopting import refuse_foreign
@@ -19,7 +22,7 @@ from musebuild.engine.project import Project
 from musebuild.engine.remembered import is_remembered, recall
 from musebuild.engine.settled import Settled
 from musebuild.engine.summary import BuildSummary
-from musebuild.engine.tasks import make_tasks
+from musebuild.engine.survey import AHEAD
 from musebuild.engine.world import ProjectWorld, without_collector
 from musebuild.errors import UsageError
 from musebuild.plan.names import closure, concerned
@@ -69,9 +72,8 @@ def build(
         project.require_writable()
         return settled_summary(project, known, time.monotonic() - began)
     # Here, since an empty build needs none of it.
-    from doit.control import TaskControl
-
     from musebuild.cli.reporting import Reporting, end_build_log
+    from musebuild.engine.dispatch import GrowingDispatcher
     from musebuild.engine.executor import LocalExecutor
     from musebuild.engine.run import BuildRunner
 
@@ -79,36 +81,35 @@ def build(
     with without_collector():
         current = Build(project, names, options, rest=known, remember=remember)
     try:
-        with without_collector():
-            stale = current.resolve()
-            if remember:
-                current.remember(stale)
-            elif usual and not stale:
-                current.settle(names)
+        # Reporters of doit's own are told of all tasks at the start.
+        current.look_ahead(AHEAD if usual else None)
+        survey = current.survey
+        if usual and not remember and not survey.needs:
+            current.settle(names)
         # What there is now stays to the end: nobody need look through it again and again.
         gc.freeze()
-        if stale:
-            pending = [current.plan.invocations[name] for name in stale]
-            refuse_mistakes(project, pending)
+        if survey.needs:
+            pending = [current.plan.invocations[name] for name in survey.needs]
+            blocks = {name.partition(":")[0] for name in current.names}
+            refuse_mistakes(project, pending, () if survey.over else blocks)
             refuse_foreign(project, pending)
             if ahead := ahead_text(current.summary.left_out):
                 # Known before the first recipe, and told then: hours of recipes may follow.
                 if not options.keep_going:
-                    current.summary.refused = len(stale)
+                    current.look_ahead()
+                    current.summary.refused = len(survey.needs)
                     return current.summary
                 if reporter in ("console", "quiet"):
                     out.write(ahead)
-            current.begin(stale)
-        if stale or reporter not in ("console", "quiet"):
-            single = current.selected if options.single else None
-            tasks = make_tasks(current.plan, stale, single=single)
-            control = TaskControl(tasks)
-            control.process([task.name for task in tasks])
+            current.begin()
+        if survey.needs or reporter not in ("console", "quiet"):
             executor = LocalExecutor()
             try:
                 with Reporting(reporter, out, current, log_level) as reporting:
-                    runner = BuildRunner(current, executor, reporting.reporter)
-                    runner.run_all(control.task_dispatcher())
+                    runner = BuildRunner(
+                        current, executor, reporting.reporter, partial(_refuse, current)
+                    )
+                    runner.run_all(GrowingDispatcher())
             finally:
                 executor.close()
     finally:
@@ -117,6 +118,19 @@ def build(
         if current.number:
             end_build_log(current, summary_text(current.summary))
     return current.summary
+
+
+def _refuse(build: Build, names: Collection[str]) -> None:
+    """Refuse what was found while others run; its blocks were looked at before.
+
+    Raises
+    ------
+    MusebuildError
+        Names what is in the way.
+    """
+    pending = [build.plan.invocations[name] for name in names]
+    refuse_bands(pending, build.project.settings)
+    refuse_foreign(build.project, pending)
 
 
 def refuse_unlocked(project: Project) -> list[str]:

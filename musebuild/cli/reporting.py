@@ -55,15 +55,10 @@ class Reporting:
     def __init__(self, name: str, out: TextIO, build: Build, log_level: str) -> None:
         if name == "console" and out.isatty():
             name = "live"
-        catalogue = build.project.catalogue
         self._shown: Any = REPORTERS[name](
             out,
             {
                 "seconds": build.project.ledger.seconds() if name == "live" else {},
-                "recipes": {
-                    task: catalogue[build.plan.invocations[task].recipe].plugin
-                    for task in build.names
-                },
                 "workers": build.workers,
                 "memory": build.machine.memory,
             },

@@ -27,6 +27,7 @@ from musebuild.engine.remembered import Notes, Rest
 from musebuild.engine.resolve import Resolution, State, bare, judge, resolve_one, slim
 from musebuild.engine.settled import Kept, Settled
 from musebuild.engine.summary import BuildSummary, Failure
+from musebuild.engine.survey import Survey
 from musebuild.engine.tasks import folded_lines, longest_paths
 from musebuild.engine.watching import Looks, watched_paths
 from musebuild.engine.work import (
@@ -37,10 +38,12 @@ from musebuild.engine.work import (
     sidecar,
     sidecar_name,
 )
-from musebuild.engine.world import ProjectWorld, file_inputs
+from musebuild.engine.world import ProjectWorld, file_inputs, without_collector
 from musebuild.index.scan import scan
 from musebuild.plan.names import closure, concerned, select
 
+MOST_KNOWN = 5000
+"""Digests of input files that are held; those of a large archive fill the memory."""
 MEMORY_SHARE = 0.9
 """Of the machine's memory that a build uses unless the settings say otherwise."""
 
@@ -120,59 +123,80 @@ class Build:
             self.summary.up_to_date = rest.settled.tasks
             self.summary.saved_seconds = rest.settled.saved_seconds
         project.store.sweep()
-        self.world = ProjectWorld(project, None if rest is None else rest.names)
+        self.world = ProjectWorld(project)
         self.software = self.world.software()
         self.machine = machine_of(project)
         self.workers = options.workers or self.machine.cores
         self.quality = QualityTables(project.db, project.store, self.world.measurements)
         self.manifests: MutableMapping[str, Manifest] = {} if rest is None else rest.manifests
         self.resolutions: dict[str, Resolution] = {}
+        """Of what is to do and has a key."""
         self.hasher = Hasher(project.digests, self.world.known)
+        self.survey = Survey(self.names, self._look, lambda name: self.plan.invocations[name].needs)
+        self._looks = Looks()
+        self._unhashed: list[str] = []
+        self._plugins: dict[str, str] = {}
+        self._bytes: dict[str, int] = {}
         self.number = 0
         self.urgency: dict[str, float] = {}
         """Seconds on the longest path that begins with an invocation."""
         self._models: dict[str, MemoryModel] = {}
 
-    def resolve(self) -> list[str]:
-        """Resolve the whole selection in bulk; what is stale, in the order of the plan."""
-        stale = []
-        chosen = set(self.selected)
-        self.world.looks = looks = Looks()
-        for resolution in self.world.survey(self.names, self.plan, self.manifests):
-            name = resolution.name
-            self.resolutions[name] = resolution
-            if self.notes is not None:
-                self.notes.take(self.plan.invocations[name].block, resolution, looks)
-            looks.clear()
-            wanted = not self.options.single or name in chosen
-            if wanted and (resolution.stale or self.options.always):
-                stale.append(name)
-            elif wanted:
-                self._count_up_to_date(resolution)
-        self.world.looks = None
+    def _look(self, names: Sequence[str]) -> list[str]:
+        """Look at a few invocations; those that are to do."""
+        found, same = [], []
+        looks = self._looks
+        single = set(self.selected) if self.options.single else None
+        with without_collector():
+            for resolution in self.world.piece(names, self.plan, self.manifests, looks):
+                name = resolution.name
+                if self.notes is not None:
+                    self.notes.take(self.plan.invocations[name].block, resolution, looks)
+                wanted = single is None or name in single
+                if wanted and (resolution.stale or self.options.always):
+                    found.append(name)
+                    self._unhashed += looks.unhashed
+                    if resolution.key:
+                        self.resolutions[name] = resolution
+                elif wanted:
+                    self._count_up_to_date(resolution)
+                if resolution.manifest is not None and resolution.state is State.UP_TO_DATE:
+                    same.append((name, resolution.manifest))
+                looks.clear()
         # Where the database was made anew, or the store is shared, they are not known yet.
-        self.quality.record(
-            (name, r.manifest)
-            for name, r in self.resolutions.items()
-            if r.manifest is not None and r.state is State.UP_TO_DATE
-        )
-        return stale
+        self.quality.record(same)
+        return found
+
+    def look_ahead(self, most: int | None = None) -> None:
+        """Look at all that was selected; or at `most`, and until something is to do.
+
+        Recipes may start then, and `look_on` goes on while they run.
+        """
+        self.survey.look_ahead(most)
+        if self.survey.over:
+            self._remember()
+
+    def look_on(self) -> list[str]:
+        """Look at a few more; those that are to do."""
+        found = self.survey.advance()
+        self._hash_ahead()
+        if self.survey.over:
+            self._remember()
+            self._rank()
+        return found
 
     def _count_up_to_date(self, resolution: Resolution) -> None:
         self.summary.up_to_date += 1
         if resolution.manifest is not None:
             self.summary.saved_seconds += resolution.manifest.seconds
 
-    def remember(self, stale: Collection[str]) -> None:
+    def _remember(self) -> None:
         """Remember the whole plan, and what was found up to date, for the next build.
 
-        Parameters
-        ----------
-        stale : collection of str
-            What this build has to do. Where only a part was looked at, what is remembered of it
-            stays until all of that part is up to date.
+        Where only a part was looked at, what is remembered of it stays until all of that part is
+        up to date.
         """
-        if self.notes is None or (self.rest is not None and stale):
+        if self.notes is None or (self.rest is not None and self.survey.needs):
             return
         rest, problems = self.rest, self.project.files.problems if self.rest is None else ()
         found = Settled(
@@ -221,16 +245,8 @@ class Build:
         if not any(resolution.stale for resolution in again):
             kept.write()
 
-    def begin(self, stale: Sequence[str]) -> None:
+    def begin(self) -> None:
         """Note the start, and begin to digest input files in the order of the plan."""
-        known = self.project.ledger.seconds()
-        usual = sum(known.values()) / len(known) if known else 1.0
-        plugins = {
-            name: self.project.catalogue[self.plan.invocations[name].recipe].plugin
-            for name in stale
-        }
-        expected = {name: known.get(plugin, usual) for name, plugin in plugins.items()}
-        self.urgency = longest_paths(self.plan, stale, expected)
         settings = self.project.settings
         self.number = self.project.ledger.begin_build(
             str(settings.path),
@@ -239,9 +255,27 @@ class Build:
             reduced=str(self.project.reduced),
             document=settings_document(settings),
         )
-        self.world.learn(self.plan.invocations[name] for name in stale)
-        for name in stale:
-            self.hasher.start(file_inputs(self.plan.invocations[name]))
+        self._hash_ahead()
+        self._rank()
+
+    def _hash_ahead(self) -> None:
+        self.hasher.start(self._unhashed)
+        self._unhashed.clear()
+
+    def _rank(self) -> None:
+        """Find what is urgent, among what is known to be to do."""
+        known = self.project.ledger.seconds()
+        usual = sum(known.values()) / len(known) if known else 1.0
+        seconds = {name: known.get(self.plugin(name), usual) for name in self.survey.needs}
+        self.urgency = longest_paths(self.survey.needs, seconds)
+
+    def plugin(self, name: str) -> str:
+        """The recipe that an invocation calls, as the pipeline knows it."""
+        block = name.partition(":")[0]
+        if block not in self._plugins:
+            recipe = self.plan.invocations[name].recipe
+            self._plugins[block] = self.project.catalogue[recipe].plugin
+        return self._plugins[block]
 
     def resolve_now(self, name: str) -> Resolution:
         """Resolve an invocation whose upstream has ended, digesting what is needed.
@@ -252,6 +286,9 @@ class Build:
             An input file cannot be read.
         """
         invocation = self.plan.invocations[name]
+        if len(self.world.known) > MOST_KNOWN:
+            self.world.known.clear()
+        self.world.learn([invocation])
         self.hasher.ensure(file_inputs(invocation))
         resolution = resolve_one(
             invocation,
@@ -340,7 +377,12 @@ class Build:
         return model.estimate(self._input_bytes(name))
 
     def _input_bytes(self, name: str) -> int:
-        return input_bytes(self.resolutions[name], self.project.store, self.world.known)
+        """Bytes that an invocation reads; remembered, since digests are let go."""
+        if name not in self._bytes:
+            self._bytes[name] = input_bytes(
+                self.resolutions[name], self.project.store, self.world.known
+            )
+        return self._bytes[name]
 
     def threaded(self, name: str) -> bool:
         """Whether OpenMP threads help an invocation."""
@@ -432,6 +474,7 @@ class Build:
             if resolution and outcome in ("ran", "restored")
             else None,
         )
+        self._bytes.pop(name, None)
         if resolution:
             self.resolutions[name] = slim(resolution)
 

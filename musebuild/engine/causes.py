@@ -178,8 +178,10 @@ class Explainer:
             path = str(folder / product.name)
             if not Path(path).exists():
                 found.append((product.name, "missing"))
-            elif not self.project.tree.as_placed(path, product.object, self.world.placed):
-                known = self.world.placed.get(path)
+                continue
+            placed = self.project.ledger.placed([path])
+            if not self.project.tree.as_placed(path, product.object, placed):
+                known = placed.get(path)
                 other = known is not None and known.object != product.object
                 found.append((product.name, "of other settings" if other else "edited"))
         return tuple(found)

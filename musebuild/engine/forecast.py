@@ -191,7 +191,8 @@ def _summed(plan: Plan, estimates: Mapping[str, Estimate], workers: int) -> Fore
     for name, estimate in estimates.items():
         by_recipe.setdefault(plan.invocations[name].recipe, []).append(estimate)
     seconds = {name: estimate.seconds or 0.0 for name, estimate in estimates.items()}
-    paths = longest_paths(plan, list(estimates), seconds)
+    needs = {name: plan.invocations[name].needs for name in estimates}
+    paths = longest_paths(needs, seconds)
     total = _price(estimates.values())
     wall = max(max(paths.values(), default=0.0), total.seconds / max(workers, 1))
     recipes = {recipe: _price(some) for recipe, some in by_recipe.items()}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from doit.control import ExecNode, TaskDispatcher
+from doit.control import ExecNode
 from doit.exceptions import TaskFailed, UnmetDependency
 from doit.runner import FAILURE, Runner
 
@@ -16,18 +17,22 @@ from musebuild.cache.model import Manifest
 from musebuild.cache.steps import step
 from musebuild.engine.admission import Demand, Running, pick, threads_for
 from musebuild.engine.build import Build
+from musebuild.engine.dispatch import GrowingDispatcher
 from musebuild.engine.executor import STOPPED, Executor
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.engine.resolve import State
 from musebuild.engine.signals import StopSignals
 from musebuild.engine.state import memory_dependency
 from musebuild.engine.summary import Failure
+from musebuild.engine.tasks import make_tasks
 from musebuild.errors import MusebuildError
 
 WAIT_RESULT = 1.0
 """Seconds to wait for a result before signals and foreign locks are looked at."""
 WAIT_LOCK = 0.2
 """Seconds between looks at a key that another build is making."""
+PORTION = 64
+"""Tasks that the dispatcher is given at once."""
 WINDOW = 8
 """Ready invocations kept beside the running ones, so that one that fits can be chosen."""
 
@@ -35,6 +40,7 @@ WINDOW = 8
 class BuildReporter(Protocol):
     """What a reporter is told besides doit's own events."""
 
+    def found(self, recipes: Mapping[str, str], more: bool) -> None: ...
     def started(self, task: Any, order: WorkOrder) -> None: ...
     def ended(self, task: Any, log: str) -> None: ...
     def ran(self, task: Any, manifest: Manifest) -> None: ...
@@ -70,9 +76,18 @@ class BuildRunner(Runner):  # type: ignore[misc]
         Where recipes run.
     reporter : object
         A reporter of doit's; told more if it has the methods of `BuildReporter`.
+    refuse : callable, optional
+        Raises MusebuildError where some of the invocations that it is given must not begin; for
+        those that are found while others run.
     """
 
-    def __init__(self, build: Build, executor: Executor, reporter: Any) -> None:
+    def __init__(
+        self,
+        build: Build,
+        executor: Executor,
+        reporter: Any,
+        refuse: Callable[[Collection[str]], None] | None = None,
+    ) -> None:
         super().__init__(
             memory_dependency(),
             reporter,
@@ -87,16 +102,31 @@ class BuildRunner(Runner):  # type: ignore[misc]
         self._foreign: list[Work] = []
         self._signals: deque[tuple[str, int]] = deque()
         self._passed = 0
+        self._complete = False
         self._look_at_locks = 0.0
+        self._refuse_all = refuse
+        self._late: MusebuildError | None = None
 
-    def run_tasks(self, task_dispatcher: TaskDispatcher) -> None:
+    def run_all(self, task_dispatcher: GrowingDispatcher) -> int:
+        """Run all that is to do, from the first that is known; doit's exit status."""
+        survey = self.build.survey
+        if survey.over:
+            # All of it is told at the start.
+            self._add(task_dispatcher, len(survey.needs))
+        status: int = super().run_all(task_dispatcher)
+        return status
+
+    def run_tasks(self, task_dispatcher: GrowingDispatcher) -> None:
         """Run everything that the dispatcher hands out."""
+        self._told_found(list(self.build.survey.needs))
         with StopSignals(self._on_signal) as signals:
             try:
                 self._loop(task_dispatcher)
             finally:
                 self._give_up_locks()
         self.build.summary.stopped = signals.name
+        if self._late is not None:
+            raise self._late
 
     def _on_signal(self, name: str, count: int) -> None:
         # A handler may interrupt a half-written line or message: the loop does the rest.
@@ -115,12 +145,41 @@ class BuildRunner(Runner):  # type: ignore[misc]
         if method is not None:
             method(*args)
 
-    def _loop(self, dispatcher: TaskDispatcher) -> None:
+    def _add(self, dispatcher: GrowingDispatcher, most: int) -> bool:
+        """Give the dispatcher more tasks, if there are any yet; whether it has news."""
+        survey = self.build.survey
+        names = survey.take(most)
+        if names:
+            dispatcher.add(make_tasks(self.build.plan, {n: survey.needs[n] for n in names}))
+        elif survey.over and not self._complete:
+            self._complete = True
+            dispatcher.complete()
+        else:
+            return False
+        return True
+
+    def _told_found(self, names: Sequence[str]) -> None:
+        plugins = {name: self.build.plugin(name) for name in names}
+        self._tell("found", plugins, not self.build.survey.over)
+
+    def _look_on(self) -> None:
+        """Look at a few more of the invocations, and refuse what must not begin."""
+        found = self.build.look_on()
+        self._told_found(found)
+        try:
+            if self._refuse_all is not None:
+                self._refuse_all(found)
+        except MusebuildError as error:
+            # What runs goes on to its end: nothing of it is lost.
+            self._late = error
+            self._stop_running = True
+
+    def _loop(self, dispatcher: GrowingDispatcher) -> None:
         over = held = False
         while True:
-            while not over and not self._stop_running:
-                # A held dispatcher has news only after something ended.
-                if (held and not self._done) or len(self._ready) >= WINDOW:
+            while not over and not self._stop_running and len(self._ready) < WINDOW:
+                # A held dispatcher has news only after something ended, or came.
+                if held and not self._done and not self._add(dispatcher, PORTION):
                     break
                 try:
                     node = dispatcher.generator.send(self._done.popleft() if self._done else None)
@@ -135,9 +194,14 @@ class BuildRunner(Runner):  # type: ignore[misc]
                 self._ready.clear()
                 self._foreign.clear()
             self._admit()
+            looking = not self.build.survey.over and not self._stop_running
+            if looking:
+                self._look_on()
             if self._running:
-                for result in self.executor.wait(self._patience()):
+                for result in self.executor.wait(0.0 if looking else self._patience()):
                     self._ended(result)
+            elif looking:
+                continue
             elif self._foreign:
                 time.sleep(WAIT_LOCK)
             elif (over or self._stop_running) and not self._ready:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from doit.task import Task
 
 from musebuild.plan.model import Invocation, Plan
 
 
-def upstream(invocation: Invocation) -> list[str]:
-    """Invocations whose products one takes, each once, in the order of its inputs."""
-    return list(invocation.needs)
-
-
 def longest_paths(
-    plan: Plan, names: Sequence[str], seconds: Mapping[str, float]
+    needs: Mapping[str, Iterable[str]], seconds: Mapping[str, float]
 ) -> dict[str, float]:
     """Time from the start of each invocation to the end of what waits longest for it.
 
@@ -23,10 +18,8 @@ def longest_paths(
 
     Parameters
     ----------
-    plan : Plan
-        The plan.
-    names : sequence of str
-        What must run, in the order of the plan.
+    needs : mapping
+        Invocation that must run → those whose products it takes; each after what it needs.
     seconds : mapping
         Invocation → how long it is expected to take.
 
@@ -36,11 +29,11 @@ def longest_paths(
         Invocation → seconds.
     """
     after: dict[str, float] = {}
-    for name in reversed(names):
+    for name in reversed(list(needs)):
         own = seconds[name] + after.get(name, 0.0)
-        for needed in upstream(plan.invocations[name]):
+        for needed in needs[name]:
             after[needed] = max(after.get(needed, 0.0), own)
-    return {name: seconds[name] + after.get(name, 0.0) for name in names}
+    return {name: seconds[name] + after.get(name, 0.0) for name in needs}
 
 
 def describe(invocation: Invocation) -> str:
@@ -68,32 +61,23 @@ def folded_doc(first: Invocation, members: int) -> str:
     return describe(first) + (f", {members} IFUs" if members > 1 else "")
 
 
-def make_tasks(
-    plan: Plan, stale: Iterable[str], *, single: Collection[str] | None = None
-) -> list[Task]:
-    """One doit task for each stale invocation, in the given order.
+def make_tasks(plan: Plan, needs: Mapping[str, Iterable[str]]) -> list[Task]:
+    """One doit task for each invocation that is to do, in the given order.
 
     Parameters
     ----------
     plan : Plan
         The plan.
-    stale : iterable of str
-        Invocations that need work, in the order of the plan.
-    single : collection of str, optional
-        Only these, without what they depend on (doit's `--single`).
+    needs : mapping
+        Invocation → those to do whose products it takes.
     """
-    names = [name for name in stale if single is None or name in single]
-    chosen = set(names)
-    tasks = []
-    for name in names:
-        invocation = plan.invocations[name]
-        tasks.append(
-            Task(
-                name,
-                None,
-                task_dep=[needed for needed in upstream(invocation) if needed in chosen],
-                doc=describe(invocation),
-                meta={"invocation": name},
-            )
+    return [
+        Task(
+            name,
+            None,
+            task_dep=list(needed),
+            doc=describe(plan.invocations[name]),
+            meta={"invocation": name},
         )
-    return tasks
+        for name, needed in needs.items()
+    ]

@@ -23,11 +23,14 @@ class Looks:
         """Manifest and objects."""
         self.placed: list[Look] = []
         """Products in the reduced tree."""
+        self.unhashed: list[str] = []
+        """Input files whose digests are not known."""
 
     def clear(self) -> None:
         """Begin anew, for the next invocation."""
         self.stored.clear()
         self.placed.clear()
+        self.unhashed.clear()
 
     def note(self, watch: Watch) -> None:
         """Have them watched; a hard link in the reduced tree and its object are one file.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import cache, cached_property
 from importlib import metadata
 from itertools import islice
 
 from musebuild.cache.ledger import Placed
 from musebuild.cache.model import Manifest
-from musebuild.cache.store import Lookup
+from musebuild.cache.store import Lookup, Seen
 from musebuild.engine.project import Project
 from musebuild.engine.quality import choose
 from musebuild.engine.resolve import Resolution, Software, World, resolve_all, resolve_each, slim
@@ -22,10 +23,8 @@ from musebuild.plan.model import Choosing, Input, Invocation, Plan
 from musebuild.plan.selecting import Members
 from musebuild.recipes.model import Recipe
 
-FEW = 5000
-"""Fewer tasks than these are asked for by name, rather than all."""
-CHUNK = 2000
-"""Invocations whose inputs' digests are held at once."""
+CHUNK = 250
+"""Invocations whose inputs' digests, and whose products' places, are held at once."""
 
 
 @contextlib.contextmanager
@@ -67,42 +66,68 @@ class ProjectWorld:
     ----------
     project : Project
         The project.
-    tasks : collection of str, optional
-        The only ones that are asked for; default: all.
     """
 
-    def __init__(self, project: Project, tasks: Collection[str] | None = None) -> None:
+    def __init__(self, project: Project) -> None:
         self.project = project
-        self.looks: Looks | None = None
-        """Where there is one, it is told of each file that the store and the tree look at."""
-        self._tasks = tasks
         self.known: dict[str, FrameDigest] = {}
-        self.world = World(
-            digest=self._digest,
-            lookup=self._lookup,
-            in_place=self.in_place,
+        self.world = self._world(self.known, None, None)
+        self.forgotten = project.ledger.forgotten()
+
+    def _world(
+        self,
+        known: Mapping[str, FrameDigest],
+        placed: Mapping[str, Placed] | None,
+        looks: Looks | None,
+    ) -> World:
+        """How digests and places are seen.
+
+        Parameters
+        ----------
+        known : mapping
+            Path → digest.
+        placed : mapping or None
+            Path → what was placed there; None: the ledger is asked each time.
+        looks : Looks or None
+            Told of each file that the store and the tree look at.
+        """
+
+        def digest(wanted: Input) -> str | None:
+            found = known.get(wanted.path)
+            if found is not None:
+                return digest_of(wanted, found)
+            if looks is not None:
+                looks.unhashed.append(wanted.path)
+            return None
+
+        store, tree = self.project.store, self.project.tree
+        seen: Seen | None = None
+        lookup: Callable[[str], Lookup] = store.lookup
+        if looks is not None:
+            stored, places = looks.stored, looks.placed
+
+            def seen(path: str, status: os.stat_result) -> None:
+                places.append((path, status))
+
+            def lookup(key: str) -> Lookup:
+                return store.lookup(key, lambda *one: stored.append(one))
+
+        return World(
+            digest=digest,
+            lookup=lookup,
+            in_place=lambda made, manifest: tree.in_place(made.folder, manifest, placed, seen),
             forgotten=lambda key: key in self.forgotten,
             choose=self._choose,
         )
-        self.placed: dict[str, Placed] = {}
-        self.forgotten: frozenset[str] = frozenset()
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Read anew what was placed and what is forgotten."""
-        ledger = self.project.ledger
-        few = self._tasks is not None and len(self._tasks) < FEW
-        self.placed = ledger.placed_by_any(self._tasks or ()) if few else ledger.all_placed()
-        self.forgotten = self.project.ledger.forgotten()
 
     def learn(self, invocations: Iterable[Invocation]) -> None:
         """Take in what is remembered of the inputs' digests; hashes nothing."""
-        paths = {path for invocation in invocations for path in file_inputs(invocation)}
-        self.known.update(self.project.digests.known_many(sorted(paths - self.known.keys())))
+        self.known.update(self._known_of(invocations))
 
-    def _digest(self, wanted: Input) -> str | None:
-        digest = self.known.get(wanted.path)
-        return None if digest is None else digest_of(wanted, digest)
+    def _known_of(self, invocations: Iterable[Invocation]) -> dict[str, FrameDigest]:
+        paths = {path for invocation in invocations for path in file_inputs(invocation)}
+        found = {path: self.known[path] for path in paths if path in self.known}
+        return found | self.project.digests.known_many(sorted(paths - found.keys()))
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -111,22 +136,6 @@ class ProjectWorld:
 
     def _choose(self, choosing: Choosing, manifests: Mapping[str, Manifest]) -> Members:
         return choose(choosing, manifests, self.project.store, self.measurements)
-
-    def in_place(self, invocation: Invocation, manifest: Manifest) -> bool:
-        """Whether an invocation's products lie in the reduced tree, by `stat` alone."""
-        looks = self.looks
-        return self.project.tree.in_place(
-            invocation.folder,
-            manifest,
-            self.placed,
-            None if looks is None else lambda *look: looks.placed.append(look),
-        )
-
-    def _lookup(self, key: str) -> Lookup:
-        looks = self.looks
-        if looks is None:
-            return self.project.store.lookup(key)
-        return self.project.store.lookup(key, lambda *look: looks.stored.append(look))
 
     def software(self) -> Software:
         """What computes."""
@@ -143,12 +152,21 @@ class ProjectWorld:
         catalogue: dict[str, Recipe] = self.project.catalogue
         with without_collector():
             self.learn(plan.invocations[name] for name in names)
+            placed = self.project.ledger.placed_by_any(names)
             return resolve_all(
-                names, plan=plan, catalogue=catalogue, software=self.software(), world=self.world
+                names,
+                plan=plan,
+                catalogue=catalogue,
+                software=self.software(),
+                world=self._world(self.known, placed, None),
             )
 
     def survey(
-        self, names: Iterable[str], plan: Plan, manifests: MutableMapping[str, Manifest]
+        self,
+        names: Iterable[str],
+        plan: Plan,
+        manifests: MutableMapping[str, Manifest],
+        looks: Looks | None = None,
     ) -> Iterator[Resolution]:
         """State of invocations, without what is only needed to run one of them.
 
@@ -161,20 +179,31 @@ class ProjectWorld:
             In the order of the plan.
         plan : Plan
             The plan, or a part of it that holds all of them.
-        manifests : dict
+        manifests : mutable mapping
             What is known of upstream invocations; grows.
+        looks : Looks, optional
+            Told of each file that is looked at; whoever takes a resolution clears it.
         """
         waiting = iter(names)
         while some := list(islice(waiting, CHUNK)):
-            with without_collector():
-                self.learn(plan.invocations[name] for name in some)
-                for resolution in resolve_each(
-                    some,
-                    plan=plan,
-                    catalogue=self.project.catalogue,
-                    software=self.software(),
-                    world=self.world,
-                    manifests=manifests,
-                ):
-                    yield slim(resolution)
-            self.known.clear()
+            yield from self.piece(some, plan, manifests, looks)
+
+    def piece(
+        self,
+        names: Sequence[str],
+        plan: Plan,
+        manifests: MutableMapping[str, Manifest],
+        looks: Looks | None = None,
+    ) -> Iterator[Resolution]:
+        """The same of a few of them."""
+        known = self._known_of(plan.invocations[name] for name in names)
+        world = self._world(known, self.project.ledger.placed_by_any(names), looks)
+        for resolution in resolve_each(
+            names,
+            plan=plan,
+            catalogue=self.project.catalogue,
+            software=self.software(),
+            world=world,
+            manifests=manifests,
+        ):
+            yield slim(resolution)

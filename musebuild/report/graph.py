@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from musebuild.engine.resolve import Resolution, State
-from musebuild.engine.tasks import describe, upstream
+from musebuild.engine.tasks import describe
 from musebuild.plan.model import LeftOut, Plan
 from musebuild.report.listing import WORDS, Line, fold
 
@@ -58,7 +58,7 @@ def nodes_of(
         task = plan.invocations[name].task
         first.setdefault(task, name)
         wanted = needs.setdefault(task, {})
-        for other in upstream(plan.invocations[name]):
+        for other in plan.invocations[name].needs:
             wanted.setdefault(plan.invocations[other].task)
     levels: dict[str, int] = {}
     found = []

@@ -35,6 +35,7 @@ class LineReporter:
         self.outstream = outstream
         self.tail: LogTail | None = None
         self.total = 0
+        self.more = False
         self.done = 0
 
     def line(self, event: str, text: str) -> None:
@@ -44,9 +45,18 @@ class LineReporter:
 
     def _counted(self) -> str:
         self.done += 1
-        return f"[{self.done}/{self.total}]"
+        return f"[{self.done}/{self._of()}]"
+
+    def _of(self) -> str:
+        """Number of all tasks; while more may be found, with a plus."""
+        return f"{self.total}+" if self.more else str(self.total)
 
     # events of the engine
+
+    def found(self, recipes: Mapping[str, str], more: bool) -> None:
+        """More tasks are known to be to do, each with its recipe; `more`: others may be, too."""
+        self.total += len(recipes)
+        self.more = more
 
     def started(self, task: Any, order: WorkOrder) -> None:
         """A recipe starts."""
@@ -107,8 +117,7 @@ class LineReporter:
     # events of doit
 
     def initialize(self, tasks: Mapping[str, Any], selected: Iterable[str]) -> None:
-        """The build begins."""
-        self.total = len(tasks)
+        """The build begins; what is to do is told by `found`."""
 
     def get_status(self, task: Any) -> None:
         """A task is looked at."""

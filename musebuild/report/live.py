@@ -58,7 +58,7 @@ class LiveReporter(LineReporter):
         super().__init__(outstream, options)
         options = options or {}
         self.seconds: Mapping[str, float] = options.get("seconds", {})
-        self.recipes: Mapping[str, str] = options.get("recipes", {})
+        self.recipes: dict[str, str] = {}
         self.workers = int(options.get("workers") or 1)
         self.memory = int(options.get("memory") or 0)
         self.counted = {"ran": 0, "restored": 0, "same": 0, "failed": 0, "stopped": 0, "not run": 0}
@@ -120,7 +120,7 @@ class LiveReporter(LineReporter):
         rest_text = f"about {span(rest)} left" if known and rest is not None and rest > 0 else ""
         head.add_row(
             ProgressBar(total=max(self.total, 1), completed=done, width=30),
-            f"{done}/{self.total}",
+            f"{done}/{self._of()}",
             ", ".join(parts),
             memory,
             rest_text,
@@ -132,8 +132,14 @@ class LiveReporter(LineReporter):
     def initialize(self, tasks: Mapping[str, Any], selected: Iterable[str]) -> None:
         """The build begins."""
         super().initialize(tasks, selected)
-        self.waiting = {name: self.recipes.get(name, "") for name in tasks}
         self._live.start()
+
+    def found(self, recipes: Mapping[str, str], more: bool) -> None:
+        """More tasks are known to be to do."""
+        with self._lock:
+            super().found(recipes, more)
+            self.recipes.update(recipes)
+            self.waiting.update(recipes)
 
     def _end(self, name: str, how: str) -> None:
         with self._lock:

@@ -90,7 +90,7 @@ def compare(project: MockProject) -> str:
         full = {n: bare_of(r) for n, r in ProjectWorld(theirs).resolve(names).items()}
         looked: dict[str, Resolution] = {}
         if isinstance(known, Rest):
-            world = ProjectWorld(ours, known.names)
+            world = ProjectWorld(ours)
             survey = world.survey(known.names, known.plan, known.manifests)
             looked = {resolution.name: bare_of(resolution) for resolution in survey}
             for name in known.plan.invocations:

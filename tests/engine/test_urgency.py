@@ -6,22 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musebuild.engine.tasks import longest_paths
-from musebuild.plan.model import Input, Invocation, Plan
-
-
-def graph(needs: dict[str, list[str]]) -> Plan:
-    def one(name: str, needed: list[str]) -> Invocation:
-        inputs = tuple(Input("X", "product", invocation=n, category="X") for n in needed)
-        return Invocation(name, "b", "r", name, inputs, {}, ("X",), name)
-
-    return Plan({name: one(name, needed) for name, needed in needs.items()}, tuple(needs))
 
 
 def test_the_longest_path_counts() -> None:
-    plan = graph({"bias": [], "flat": ["bias"], "lsf": ["flat"], "twilight": ["flat"],
-                  "science": ["twilight"], "cube": ["science", "lsf"]})  # fmt: skip
+    needs = {"bias": [], "flat": ["bias"], "lsf": ["flat"], "twilight": ["flat"],
+                  "science": ["twilight"], "cube": ["science", "lsf"]}  # fmt: skip
     seconds = {"bias": 10, "flat": 15, "lsf": 40, "twilight": 20, "science": 10, "cube": 30}
-    found = longest_paths(plan, list(seconds), seconds)
+    found = longest_paths(needs, seconds)
     assert found["cube"] == 30
     assert found["lsf"] == 70
     assert found["twilight"] == 60
@@ -29,8 +20,7 @@ def test_the_longest_path_counts() -> None:
 
 
 def test_what_is_up_to_date_does_not_count() -> None:
-    plan = graph({"a": [], "b": ["a"], "c": ["b"]})
-    assert longest_paths(plan, ["b", "c"], {"b": 1, "c": 2}) == {"b": 3, "c": 2}
+    assert longest_paths({"b": ["a"], "c": ["b"]}, {"b": 1, "c": 2}) == {"b": 3, "c": 2}
 
 
 @given(st.data())
@@ -38,7 +28,7 @@ def test_nothing_is_less_urgent_than_what_waits_for_it(data: st.DataObject) -> N
     size = data.draw(st.integers(1, 12))
     needs = {str(n): [str(m) for m in range(n) if data.draw(st.booleans())] for n in range(size)}
     seconds = {name: data.draw(st.floats(0.1, 100)) for name in needs}
-    found = longest_paths(graph(needs), list(needs), seconds)
+    found = longest_paths(needs, seconds)
     for name, needed in needs.items():
         for other in needed:
             assert found[other] >= seconds[other] + found[name] - 1e-9

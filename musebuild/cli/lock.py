@@ -133,6 +133,7 @@ class ReproduceCommand(BaseCommand):
             )
         path = Path(args[0] if args else LOCK_NAME).expanduser().absolute()
         lock = read_lock(path)
+        _require_folders(params["json"], params["junit"])
         folder = Path(params["into"]).expanduser().absolute() if params["into"] else None
         temporary = None
         if folder is None:
@@ -178,3 +179,14 @@ class ReproduceCommand(BaseCommand):
             )
         finally:
             project.close()
+
+
+def _require_folders(*reports: str) -> None:
+    # Before hours of recipes, not after them.
+    for report in reports:
+        if report and not Path(report).parent.is_dir():
+            raise UsageError(
+                f"the report cannot be written to {report}",
+                why=f"there is no folder {Path(report).parent}",
+                remedy="name a file in a folder that you can write",
+            )

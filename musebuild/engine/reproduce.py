@@ -116,6 +116,11 @@ def locate_frames(lock: Lock, places: Mapping[str, Path]) -> dict[tuple[str, str
         for name in names:
             by_name.setdefault(_stem(name), Path(folder) / name)
     for frame in lock.frames:
+        below = Path(frame.path)
+        # A link is made there in the clean folder, and must not lie outside.
+        if ".." in below.parts or (below.is_absolute() and frame.place != "other"):
+            wrong.append(f"{frame.place}: {frame.path} does not lie below its folder")
+            continue
         path = places[frame.place] / frame.path
         if not path.is_file() and frame.place == "raw":
             stem = frame.archive or _stem(Path(frame.path).name)

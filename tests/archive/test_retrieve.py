@@ -13,7 +13,7 @@ from musebuild.archive.astro import asks_tap
 from tests.archive.commands import raw_files, retrieve
 from tests.support.archive_frames import Stored, compressed
 from tests.support.archive_server import ArchiveServer, Fault
-from tests.support.projects import ALL, MockProject
+from tests.support.projects import MockProject
 
 Capsys = pytest.CaptureFixture[str]
 SCIENCE = "MUSE.2017-06-16T01:34:56.867"
@@ -38,28 +38,6 @@ def test_a_target_comes_with_calibrations_and_night_logs(
     for name, frame in archive.frames.items():
         ending = ".txt" if name.endswith(".NL") else ".fits"
         assert (empty.folder / "raw" / f"{name}{ending}").read_bytes() == frame.content
-
-
-def test_a_target_becomes_a_build_and_its_lock_brings_the_frames_back(
-    archive: ArchiveServer, empty: MockProject, capsys: Capsys
-) -> None:
-    retrieve(empty, capsys, "FIELD")
-    built = empty.build()
-    assert f"{ALL} ran" in built.text, "what came is all that a build needs"
-    assert empty.run("lock").status == 0
-    shutil.rmtree(empty.folder / "raw")
-    (empty.folder / "musebuild.db").unlink()
-    # What the lock does not name is not fetched, though the dataset has it.
-    more = archive.frames[SCIENCE]
-    archive.add([replace(more, dp_id="MUSE.2017-06-16T01:38:56.867")])
-    said = retrieve(empty, capsys, "--locked")
-    assert said.status == 0, said.text
-    assert "All 16 frames have the data of the lock file." in said.out
-    assert raw_files(empty) == {
-        f"{name}.fits" for name in (*archive.calibrations, SCIENCE, SCIENCE.replace("34", "36"))
-    }
-    assert retrieve(empty, capsys, "--locked", "settings.lock").status == 0
-    assert empty.run("run", "--locked").status == 0
 
 
 def test_a_frame_that_is_not_the_locked_one_is_told(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 import time
 import xml.etree.ElementTree as ElementTree
@@ -12,14 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from musebuild.cli.main import main
 from musebuild.engine.lock import read_lock
 from tests.support.frames import write_raw
 from tests.support.projects import MockProject, make_mock_project
 
-ROOT = Path(__file__).parent.parent.parent
 FLAT = "muse_flat:2017-06-16T10:48:07"
 Call = Callable[..., tuple[int, str]]
 
@@ -131,7 +128,7 @@ def test_a_reproduction_has_the_same_content(same: MockProject, call: Call, tmp_
 def test_a_reproduction_tells_what_differs_and_how_much(same: MockProject, call: Call) -> None:
     same.rule(recipe="muse_flat", ifu=2, salt="another machine")
     same.rule(recipe="muse_wavecal", ifu=1, fail="no lines found")
-    status, text = call(same.folder, "reproduce", "--junit", "found.xml")
+    status, text = call(same.folder, "reproduce", "--junit", "found.xml", "--json", "found.json")
     assert status == 1
     assert re.search(r"different: \S+\.ifu02 MASTER_FLAT-02.fits: CHAN02: \d+ of 48 pixels", text)
     assert "by at most" in text
@@ -140,6 +137,10 @@ def test_a_reproduction_tells_what_differs_and_how_much(same: MockProject, call:
     assert suite.get("errors") == "1"
     messages = {f.get("message") for case in suite for f in case.findall("failure")}
     assert messages == {"different", "missing"}
+    found = json.loads((same.folder / "found.json").read_text(encoding="utf-8"))
+    assert found["reproduced"] is False
+    assert list(found["failures"]) == ["muse_wavecal:2017-06-16T10:55:57.ifu01"]
+    assert {p["verdict"] for p in found["products"] if p["differences"]} == {"different"}
 
 
 def test_frames_that_are_not_the_locked_ones_are_refused(
@@ -169,24 +170,32 @@ def test_a_file_that_is_no_lock_is_told(tmp_path: Path, call: Call, text: str) -
     assert "to mend it" in said
 
 
-def ci_commands() -> list[str]:
-    """Calls of musebuild in the CI examples of the docs that need no network."""
-    text = (ROOT / "docs" / "reproducing.md").read_text(encoding="utf-8")
-    commands: list[str] = []
-    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
-        document = yaml.safe_load(block)
-        for job in (document.get("jobs") or document).values():
-            if not isinstance(job, dict):
-                continue
-            commands += job.get("script", [])
-            commands += [step["run"] for step in job.get("steps", []) if "run" in step]
-    return [c for c in commands if c.startswith("musebuild") and "retrieve" not in c]
+def test_a_report_that_cannot_be_written_is_told_before_recipes_run(
+    same: MockProject, call: Call
+) -> None:
+    status, text = call(same.folder, "reproduce", "--junit", "nowhere/found.xml")
+    assert status == 2
+    assert "there is no folder nowhere" in text
+    assert "start" not in text
 
 
-def test_the_examples_for_ci_run(same: MockProject, call: Call) -> None:
-    commands = ci_commands()
-    assert len(commands) == 4
-    for command in dict.fromkeys(commands):
-        status, text = call(same.folder, *shlex.split(command)[1:])
-        assert status == 0, text
-    assert (same.folder / "reproduction.xml").exists()
+def test_other_software_than_the_locked_is_told(same: MockProject, call: Call) -> None:
+    data = json.loads((same.folder / "settings.lock").read_text(encoding="utf-8"))
+    data["software"]["drs"] = "muse-9.9"
+    data["software"]["packages"]["mpdaf"] = "0.1"
+    (same.folder / "other.lock").write_text(json.dumps(data), encoding="utf-8")
+    status, text = call(same.folder, "reproduce", "other.lock")
+    assert status == 1
+    assert "the DRS is mock, locked is muse-9.9" in text
+    assert re.search(r"mpdaf is \S+, locked is 0.1", text)
+    assert "--any-software" in text
+
+
+@pytest.mark.parametrize("path", ["../outside.fits", "/outside.fits"])
+def test_a_locked_frame_stays_below_its_folder(same: MockProject, call: Call, path: str) -> None:
+    data = json.loads((same.folder / "settings.lock").read_text(encoding="utf-8"))
+    data["frames"][0]["path"] = path
+    (same.folder / "outside.lock").write_text(json.dumps(data), encoding="utf-8")
+    status, text = call(same.folder, "reproduce", "outside.lock")
+    assert status == 1
+    assert f"{path} does not lie below its folder" in text

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlite_utils import Database
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
 
 ENDINGS = (".fits", ".fits.fz", ".fits.gz", ".fits.z", ".nl.txt")
 """Ways in which a frame of the archive, or its night log, may lie here."""

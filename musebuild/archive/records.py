@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Literal
 
 from musebuild.archive.model import NIGHT_LOG, ArchiveFrame
 from musebuild.index.database import transaction
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 State = Literal["wanted", "here", "refused", "gone", "failed"]
 LOG = "NIGHT_LOG"

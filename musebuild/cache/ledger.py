@@ -13,14 +13,16 @@ import socket
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
-from sqlite_utils import Database
 
 from musebuild.cache.model import ChosenInput, Manifest, Product, Record, UsedInput
 from musebuild.cache.store import Store
 from musebuild.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 NOT_RUN = "not run"
 SETTLED = 20

@@ -56,6 +56,7 @@ class KeyLock:
         if self._descriptor is not None:
             return True
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             if self._lease is None:
                 try:
                     return self._flock()
@@ -65,7 +66,6 @@ class KeyLock:
                     with contextlib.suppress(OSError):
                         self.path.unlink()
                     self._lease = self._new_lease()
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             return self._lease.try_acquire()
         except OSError as error:
             raise StoreError(
@@ -75,17 +75,9 @@ class KeyLock:
                 remedy="free space or permissions there, then run `doit` again",
             ) from error
 
-    def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        try:
-            return os.open(self.path, flags, 0o666)
-        except FileNotFoundError:
-            os.makedirs(self.path.parent, exist_ok=True)
-            return os.open(self.path, flags, 0o666)
-
     def _flock(self) -> bool:
         while True:
-            descriptor = self._open()
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # The holder before may have removed the file between our open and our lock;

@@ -9,8 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 PROC = Path("/proc")
 MAIN_SPACE = "pid:[4026531836]"
 """Pid name space of a machine itself (PROC_PID_INIT_INO of Linux); containers have others."""
@@ -45,6 +43,9 @@ def start_time(pid: int) -> str:
 
 
 def _start_time_elsewhere(pid: int) -> str:
+    # Here, since Linux needs none of it.
+    import psutil
+
     try:
         process = psutil.Process(pid)
         return "" if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
@@ -54,21 +55,14 @@ def _start_time_elsewhere(pid: int) -> str:
 
 def describe(pid: int | None = None) -> dict[str, Any]:
     """Who owns a scratch folder or a lock."""
-    own = os.getpid()
-    pid = pid or own
+    pid = pid or os.getpid()
     return {
         "pid": pid,
         "host": socket.gethostname(),
         "boot": boot_id(),
         "space": pid_space(),
-        "start": _own_start(own) if pid == own else start_time(pid),
+        "start": start_time(pid),
     }
-
-
-@cache
-def _own_start(pid: int) -> str:
-    """When this process started; asked by its number, which a fork changes."""
-    return start_time(pid)
 
 
 def is_dead(owner: Mapping[str, Any]) -> bool:

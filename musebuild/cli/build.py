@@ -8,27 +8,23 @@ import time
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile, opt_single
 
-from musebuild.check.bands import refuse_bands
-from musebuild.check.whole import refuse_mistakes
 from musebuild.cli.base import ProjectCommand
-from musebuild.engine.adopting import refuse_foreign
-from musebuild.engine.build import Build, BuildOptions, selection
-from musebuild.engine.lock import LOCK_NAME, read_lock, refuse_departures
+from musebuild.engine.options import BuildOptions
 from musebuild.engine.project import Project
 from musebuild.engine.remembered import is_remembered, recall
 from musebuild.engine.settled import Settled
 from musebuild.engine.summary import BuildSummary
-from musebuild.engine.survey import AHEAD
 from musebuild.engine.world import ProjectWorld, without_collector
 from musebuild.errors import UsageError
-from musebuild.plan.names import closure, concerned
-from musebuild.report.drill import dry_run_text, write_sofs
 from musebuild.report.lines import ahead_text, summary_text
 from musebuild.report.spans import count
+
+if TYPE_CHECKING:
+    from musebuild.engine.build import Build
 
 REPORTER_NAMES = ("console", "live", "quiet", "json", "zero", "executed-only", "error-only")
 """Keys of `musebuild.cli.reporting.REPORTERS`, which an empty build does not load."""
@@ -72,10 +68,14 @@ def build(
         project.require_writable()
         return settled_summary(project, known, time.monotonic() - began)
     # Here, since an empty build needs none of it.
+    from musebuild.check.whole import refuse_mistakes
     from musebuild.cli.reporting import Reporting, end_build_log
+    from musebuild.engine.adopting import refuse_foreign
+    from musebuild.engine.build import Build
     from musebuild.engine.dispatch import GrowingDispatcher
     from musebuild.engine.executor import LocalExecutor
     from musebuild.engine.run import BuildRunner
+    from musebuild.engine.survey import AHEAD
 
     remember = usual and not names and is_remembered(project.settings)
     with without_collector():
@@ -128,6 +128,9 @@ def _refuse(build: Build, names: Collection[str]) -> None:
     MusebuildError
         Names what is in the way.
     """
+    from musebuild.check.bands import refuse_bands
+    from musebuild.engine.adopting import refuse_foreign
+
     pending = [build.plan.invocations[name] for name in names]
     refuse_bands(pending, build.project.settings)
     refuse_foreign(build.project, pending)
@@ -141,6 +144,8 @@ def refuse_unlocked(project: Project) -> list[str]:
     PlanError
         With all that differs.
     """
+    from musebuild.engine.lock import LOCK_NAME, read_lock, refuse_departures
+
     path = project.settings.folder / LOCK_NAME
     lock = read_lock(path)
     refuse_departures(lock, path, project)
@@ -302,6 +307,10 @@ class RunCommand(ProjectCommand):
     @staticmethod
     def _drill(project: Project, params: Any, args: list[str]) -> int:
         """Say what would run; nothing runs, and nothing is hashed."""
+        from musebuild.engine.build import selection
+        from musebuild.plan.names import closure, concerned
+        from musebuild.report.drill import dry_run_text, write_sofs
+
         try:
             plan = project.plan
             wanted = selection(project, args)

@@ -15,7 +15,7 @@ from musebuild.cli.base import BaseCommand
 from musebuild.cli.build import build
 from musebuild.cli.init import make_project
 from musebuild.cli.simulate import progress
-from musebuild.engine.build import BuildOptions
+from musebuild.engine.options import BuildOptions
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
 from musebuild.report.lines import summary_text

@@ -13,8 +13,8 @@ from musebuild.cache.ledger import now
 from musebuild.cli.asking import output_option, write_file
 from musebuild.cli.base import BaseCommand, ProjectCommand
 from musebuild.cli.build import build
-from musebuild.engine.build import BuildOptions
 from musebuild.engine.lock import LOCK_NAME, Lock, make_lock, read_lock, write_lock
+from musebuild.engine.options import BuildOptions
 from musebuild.engine.project import Project
 from musebuild.engine.reproduce import (
     Reproduction,

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Collection, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -18,6 +18,7 @@ from musebuild.cache.steps import step
 from musebuild.cache.store import manifest_from
 from musebuild.engine.admission import Machine, MemoryModel, learned_models
 from musebuild.engine.hashing import Hasher
+from musebuild.engine.options import BuildOptions
 from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.engine.portable import settings_document
 from musebuild.engine.project import Project
@@ -46,19 +47,6 @@ MOST_KNOWN = 5000
 """Digests of input files that are held; those of a large archive fill the memory."""
 MEMORY_SHARE = 0.9
 """Of the machine's memory that a build uses unless the settings say otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class BuildOptions:
-    """What the command line says about a build."""
-
-    workers: int = 0
-    """Recipes side by side; 0: as many as there are cores."""
-    always: bool = False
-    single: bool = False
-    keep_going: bool = False
-    keep_failed: bool = False
-    command: str = ""
 
 
 def machine_of(project: Project) -> Machine:

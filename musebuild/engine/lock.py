@@ -9,10 +9,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from typing import TYPE_CHECKING, Any
 
 from musebuild import __version__
 from musebuild.cache.keys import KEY_VERSION
@@ -30,6 +27,9 @@ from musebuild.errors import PlanError, UsageError
 from musebuild.fits.digest import FrameDigest, digest_frame
 from musebuild.fits.volatile import DIGEST_VERSION
 from musebuild.plan.names import closure
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 LOCK_NAME = "settings.lock"
 LOCK_VERSION = 1
@@ -113,6 +113,9 @@ class Lock:
 
 @cache
 def _validator() -> Draft202012Validator:
+    # Here, since every build loads this module, and few have a lock.
+    from jsonschema import Draft202012Validator
+
     text = resources.files("musebuild").joinpath("schemas", "settings-lock.schema.json").read_text()
     return Draft202012Validator(json.loads(text))
 
@@ -144,6 +147,8 @@ def read_lock(path: Path) -> Lock:
             why=f"its format is {version}, and {LOCK_VERSION} is the newest that is known here",
             remedy="update musebuild",
         )
+    from jsonschema.exceptions import best_match
+
     wrong = best_match(_validator().iter_errors(data))
     if wrong is not None:
         where = ".".join(map(str, wrong.absolute_path))

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    """The fields of a record; what they hold is plain already, and need not be copied."""
-    return {name: getattr(record, name) for name in record.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ class WorkOrder:
 
     def to_json(self) -> str:
         """The order as one line of JSON."""
-        return json.dumps(_plain(self))
+        return json.dumps(asdict(self))
 
     @staticmethod
     def from_json(text: str) -> WorkOrder:
@@ -79,4 +74,4 @@ class WorkResult:
 
     def to_json(self) -> str:
         """The result as JSON."""
-        return json.dumps(_plain(self))
+        return json.dumps(asdict(self))

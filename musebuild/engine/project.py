@@ -1,4 +1,7 @@
-"""A project folder opened for work: settings, database, index, plan, store, each when asked for."""
+"""A project folder opened for work: settings, database, index, plan, store, each when asked for.
+
+What scans and plans is imported where it is used: an empty build that is remembered does neither.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
 from musebuild.cache.ledger import Ledger
@@ -20,15 +21,9 @@ from musebuild.cache.trees import mark, own_tree
 from musebuild.errors import UsageError
 from musebuild.index.database import open_database, own_path
 from musebuild.index.digests import DigestMemory
-from musebuild.index.files import collect_files
 from musebuild.index.flags import recover_flags
-from musebuild.index.frames import raw_frames
 from musebuild.index.migrations import INDEX_MIGRATIONS
 from musebuild.index.model import FileIndex, RawFrame
-from musebuild.index.scan import ScanReport, scan
-from musebuild.index.selection import select_exposures
-from musebuild.plan.build import make_plan
-from musebuild.plan.model import Plan
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.declare import complete
 from musebuild.recipes.drs import Drs, find_drs
@@ -36,6 +31,12 @@ from musebuild.recipes.model import Recipe
 from musebuild.settings.load import load_settings
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from musebuild.index.scan import ScanReport
+    from musebuild.plan.model import Plan
 
 SETTINGS_NAME = "settings.yml"
 SUFFIXES = (".yml", ".yaml")
@@ -162,6 +163,8 @@ class Project:
 
     def ingest(self, *, force: bool = False) -> ScanReport:
         """Scan the raw folder; with `force` read all headers again."""
+        from musebuild.index.scan import scan
+
         folder = self.settings.raw_path
         if not folder.is_dir():
             raise UsageError(
@@ -183,6 +186,8 @@ class Project:
     @cached_property
     def raw(self) -> list[RawFrame]:
         """The raw frames, after a scan."""
+        from musebuild.index.frames import raw_frames
+
         report = self.scan_report
         frames = raw_frames(self.db, self.settings)
         if not frames:
@@ -205,11 +210,16 @@ class Project:
     @cached_property
     def files(self) -> FileIndex:
         """Static calibrations, and files that the settings name."""
+        from musebuild.index.files import collect_files
+
         return collect_files(self.settings)
 
     @cached_property
     def plan(self) -> Plan:
         """Every invocation that the settings need."""
+        from musebuild.index.selection import select_exposures
+        from musebuild.plan.build import make_plan
+
         raw = self.raw
         selections = select_exposures(self.db, self.settings)
         return make_plan(self.settings, raw, self.files, self.catalogue, selections)

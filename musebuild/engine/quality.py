@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
@@ -15,6 +14,9 @@ from musebuild.index.columns import moment_of, night_of
 from musebuild.index.selection import fulfilling
 from musebuild.plan.model import Choosing
 from musebuild.plan.selecting import Members, members
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 CHUNK = 200
 """Invocations whose rows are written at once: all those of a large store fill the memory."""

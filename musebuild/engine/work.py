@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from musebuild.cache.model import Manifest
@@ -29,11 +28,11 @@ class OrderOptions:
     runner_options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def source_path(source: Source, store: Store) -> str:
+def source_path(source: Source, store: Store) -> Path:
     """The file of an input."""
     if source.product is not None:
-        return store.text_path(source.product.object)
-    return source.input.path
+        return store.path(source.product.object)
+    return Path(source.input.path)
 
 
 def link_names(sources: tuple[Source, ...], plan: Plan) -> list[str]:
@@ -42,18 +41,17 @@ def link_names(sources: tuple[Source, ...], plan: Plan) -> list[str]:
     Products of several upstream invocations often have one name (PIXTABLE_REDUCED_0001.fits);
     then the label of what made each stands before it.
     """
-    names = [s.product.name if s.product else os.path.basename(s.input.path) for s in sources]
-    often = Counter(names)
-    chosen: dict[str, None] = {}
+    names = [s.product.name if s.product else Path(s.input.path).name for s in sources]
+    chosen: list[str] = []
     for source, name in zip(sources, names, strict=True):
-        if often[name] > 1 and source.product is not None:
+        if names.count(name) > 1 and source.product is not None:
             name = f"{plan.invocations[source.input.invocation].label}_{name}"
         base, number = name, 1
         while name in chosen:
             number += 1
             name = f"{number}_{base}"
-        chosen[name] = None
-    return list(chosen)
+        chosen.append(name)
+    return chosen
 
 
 def rules_for(invocation: Invocation, recipe: Recipe) -> list[ProductRule]:
@@ -96,7 +94,7 @@ def make_order(
         drs={"path": project.drs.path, "version": project.drs.version},
         params=dict(invocation.params),
         inputs=tuple(
-            (source.tag, source_path(source, project.store), name)
+            (source.tag, str(source_path(source, project.store)), name)
             for source, name in zip(resolution.sources, names, strict=True)
         ),
         products=tuple(asdict(rule) for rule in rules_for(invocation, recipe)),
@@ -135,7 +133,7 @@ def input_bytes(resolution: Resolution, store: Store, known: Mapping[str, FrameD
             continue
         path = source.input.path
         try:
-            size = os.stat(path).st_size
+            size = source_path(source, store).stat().st_size
         except OSError:
             continue
         digest = known.get(path)
@@ -157,11 +155,11 @@ def sidecar(invocation: Invocation, resolution: Resolution, manifest: Manifest) 
     for source in resolution.sources:
         wanted = source.input
         if wanted.kind == "raw":
-            raw.setdefault(source.tag, []).append(os.path.basename(wanted.path))
+            raw.setdefault(source.tag, []).append(Path(wanted.path).name)
         elif source.product is not None:
             calib.setdefault(source.tag, []).append(f"{wanted.invocation}/{source.product.name}")
         else:
-            calib.setdefault(source.tag, []).append(os.path.basename(wanted.path))
+            calib.setdefault(source.tag, []).append(Path(wanted.path).name)
     return {
         "task": invocation.name,
         "block": invocation.block,

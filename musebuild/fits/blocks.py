@@ -103,10 +103,7 @@ def parse(header: bytes) -> dict[str, Value]:
 def data_size(header: bytes) -> int:
     """Bytes of the data unit that a header announces (standard, eq. 2)."""
     found: dict[bytes, int] = {}
-    for start in range(0, len(header), CARD):
-        if header[start] not in b"BNPG":
-            continue
-        card = header[start : start + CARD]
+    for card in cards_of(header):
         name = card[:8].rstrip()
         wanted = name in (b"BITPIX", b"NAXIS", b"PCOUNT", b"GCOUNT", b"GROUPS")
         if wanted or (name.startswith(b"NAXIS") and name[5:].isdigit()):

@@ -6,11 +6,14 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any, cast
 
 from musebuild.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 APPLICATION_ID = 0x4D555342
 """`MUSB` in the header of the file: the mark by which we know our own."""
@@ -26,6 +29,44 @@ class Migration:
 
     name: str
     apply: Callable[[Database], None]
+
+
+class _Database:
+    """A database of sqlite-utils that is made when more of it is used than plain questions.
+
+    That loads numpy and the like, and takes longer than the rest of an empty build.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.conn = connection
+
+    @cached_property
+    def _whole(self) -> Database:
+        from sqlite_utils import Database
+
+        return Database(self.conn)
+
+    def execute(self, sql: str, parameters: Any = None) -> sqlite3.Cursor:
+        """As that of sqlite-utils, which commits what would open a transaction."""
+        if sql.startswith(("SELECT ", "PRAGMA ")):
+            return self.conn.execute(sql, () if parameters is None else parameters)
+        return self._whole.execute(sql, parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._whole, name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._whole[name]
+
+
+def columns_of(database: Database, table: str) -> list[str]:
+    """Names of a table's columns; none where there is no such table."""
+    rows = database.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", [table])
+    return [str(row[0]) for row in rows.fetchall()]
 
 
 def is_ours(path: Path) -> bool:
@@ -99,7 +140,7 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=60)
-        database = Database(connection)
+        database = cast("Database", _Database(connection))
         _prepare(database, path)
         migrate(database, path, migrations)
     except (sqlite3.DatabaseError, OSError) as error:
@@ -122,14 +163,14 @@ def _prepare(database: Database, path: Path) -> None:
     if file_system(path) in NETWORK_FILE_SYSTEMS:
         # WAL needs memory that all readers share, which a network file system does not give.
         database.execute("PRAGMA journal_mode=DELETE")
-    else:
-        database.enable_wal()
+    elif database.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=NORMAL")
 
 
 def migrate(database: Database, path: Path, migrations: Sequence[Migration]) -> None:
     """Run the steps that a database does not know yet; UsageError where it knows newer ones."""
-    database.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
+    database.conn.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
     database.conn.commit()
     known = {row[0] for row in database.execute("SELECT name FROM migrations")}
     newer = known - {migration.name for migration in migrations}

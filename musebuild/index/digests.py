@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.database import file_system, transaction
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 TICK_NS = 100_000_000
 """Local file systems stamp changes at least so finely."""

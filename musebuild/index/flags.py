@@ -9,13 +9,15 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from musebuild.errors import UsageError
 from musebuild.index.database import transaction
 from musebuild.index.meta import GROW, meta
 from musebuild.settings.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 PREDEFINED: dict[str, str] = {
     "BAD_CENTERING": "the target is not where it should be in the field",

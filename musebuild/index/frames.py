@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from musebuild.index.columns import dataset_of, run_of
+from musebuild.index.database import columns_of
 from musebuild.index.flags import flags_by_exposure
 from musebuild.index.model import RawFrame
 from musebuild.settings.model import Settings
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 
 def matches(row: Mapping[str, Any], condition: Any) -> bool:
@@ -111,7 +113,7 @@ def raw_frames(db: Database, settings: Settings) -> list[RawFrame]:
         Datasets, runs and exclusions.
     """
     rules = settings.frames_exclude
-    have = {column.name for column in db["raw"].columns}
+    have = set(columns_of(db, "raw"))
     columns = (*_COLUMNS, *sorted((_conditions(rules) & have) - set(_COLUMNS)))
     listed = ", ".join(f'"{column}"' for column in columns)
     flags = flags_by_exposure(db)

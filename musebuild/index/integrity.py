@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from musebuild.fits.checksum import Verdict, judge
 from musebuild.index.database import transaction
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 Identity = tuple[int, int, int, int]
 

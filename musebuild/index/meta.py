@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import TYPE_CHECKING
 
-from sqlite_utils import Database
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
 
 GROW = (
     "INSERT INTO meta VALUES ('generation', '1') ON CONFLICT (name) "

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from musebuild.index.columns import COLUMNS
 from musebuild.index.database import Migration
 from musebuild.index.qa import RAW_COLUMNS, REDUCED_COLUMNS
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 
 def _create(database: Database) -> None:

@@ -6,12 +6,14 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from musebuild.index.columns import exposure_name
 from musebuild.index.database import transaction
 from musebuild.settings.model import Settings
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 RANKS = {2: "A", 3: "B", 4: "C", 5: "D", 6: "X", 7: "a", 8: "b"}
 """`flag` of the table OBflags → rank of the observation block."""

@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from musebuild.errors import FrameError
 from musebuild.fits.blocks import UNREADABLE
 from musebuild.index.columns import column_of, moment_of, night_of
 from musebuild.index.database import transaction
 from musebuild.index.meta import GROW
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 Row = dict[str, Any]
 

@@ -11,15 +11,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from musebuild.errors import FrameError
-from musebuild.fits.blocks import UNREADABLE, cards_of, open_frame, parse, units
+from musebuild.fits.blocks import UNREADABLE, open_frame, parse, units
 from musebuild.fits.headers import CHANNEL
 from musebuild.index.columns import column_of, moment_of, night_of
 from musebuild.index.database import transaction
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 PREFIX = "qc_"
 """`qc_MASTER_BIAS`: the table of a category."""
@@ -42,15 +43,6 @@ MOST_COLUMNS = 1990
 """SQLite allows 2000; the widest table of the pipeline has some 850."""
 
 _MARK = b"ESO QC "
-_WANTED = (
-    b"HIERARCH ESO QC ",
-    b"HIERARCH ESO INS MODE",
-    b"DATE-OBS",
-    b"MJD-OBS",
-    b"OBJECT",
-    b"EXTNAME",
-)
-"""How the cards begin that a row is made from: headers of products hold hundreds of others."""
 _CATEGORY = re.compile(r"[A-Za-z0-9_.-]+")
 _IFU = re.compile(r"\.ifu(\d\d)$")
 # One parameter may be whole in one header and not in another: the order must not count.
@@ -104,7 +96,7 @@ def rows_of(made: Made, name: str, path: Path) -> list[Row]:
             for unit in units(file, path):
                 if unit.index and _MARK not in unit.header:
                     continue
-                header = parse(_wanted(unit.header))
+                header = parse(unit.header)
                 if unit.index == 0:
                     primary = dict(header)
                 values = {
@@ -137,18 +129,6 @@ def rows_of(made: Made, name: str, path: Path) -> list[Row]:
     except UNREADABLE as error:
         raise FrameError(f"{name} cannot be read", where=str(path), why=str(error)) from error
     return found
-
-
-def _wanted(header: bytes) -> bytes:
-    """The cards of a header that a row is made from, each with those that carry it on."""
-    kept = []
-    keep = False
-    for card in cards_of(header):
-        if not card.startswith(b"CONTINUE"):
-            keep = card.startswith(_WANTED)
-        if keep:
-            kept.append(card)
-    return b"".join(kept)
 
 
 def known_keys(db: Database) -> set[str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from musebuild.errors import UsageError
 from musebuild.index.columns import column_of
+from musebuild.index.database import columns_of
 from musebuild.settings.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 SHOWN = ("name", "category", "night", "OBJECT", "EXPTIME", "INS_MODE", "TPL_START")
 """Columns that are shown unless others are asked for."""
@@ -56,7 +58,7 @@ def _number(text: str) -> float | int | None:
 
 def columns(db: Database) -> list[str]:
     """Columns of the table of raw frames."""
-    return [column.name for column in db["raw"].columns]
+    return columns_of(db, "raw")
 
 
 def column_named(text: str, known: Sequence[str]) -> str:

@@ -10,12 +10,10 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from musebuild.index.columns import COLUMNS, column_of, dataset_of, run_of
-from musebuild.index.database import transaction
+from musebuild.index.database import columns_of, transaction
 from musebuild.index.meta import GROW, meta
 from musebuild.index.observing import update_observing
 from musebuild.index.qa import MEASURED_RAW, write_raw
@@ -23,6 +21,9 @@ from musebuild.index.readers import QA, BadFile, read_rows
 from musebuild.index.weather import ENDING, update_weather
 from musebuild.settings.model import Settings
 from musebuild.settings.sources import ENDINGS
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 
 @dataclass(slots=True)
@@ -107,7 +108,7 @@ def _follow_settings(db: Database, settings: Settings) -> None:
 def _columns(db: Database, settings: Settings) -> bool:
     """Add columns for additional keywords; whether frames must be read anew for them."""
     wanted = {column_of(keyword) for keyword in settings.additional_keywords} - set(COLUMNS)
-    have = {column.name for column in db["raw"].columns}
+    have = set(columns_of(db, "raw"))
     for name in sorted(wanted - have):
         # Another build may have added it a moment ago.
         with contextlib.suppress(sqlite3.OperationalError):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from musebuild.index import qa
 from musebuild.index.model import Condition, Selected
 from musebuild.settings.conditions import ConditionError, guarded, make_condition
 from musebuild.settings.model import Settings
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 NAMES: Mapping[str, str] = {"raw": "name", "qa_raw": "name", "flags": "exposure"}
 """Table → its column with the name of the exposure."""

@@ -7,11 +7,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from musebuild.index.columns import exposure_name, night_of
 from musebuild.index.database import transaction
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 ENDING = ".nl.txt"
 

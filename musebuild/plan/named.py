@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,9 @@ class Named:
     """
 
     def __init__(self, finder: Finder) -> None:
-        self.finder = finder
+        # A circle would keep all raw frames, which fill the memory, until the collector of circles
+        # comes, and a build holds it off.
+        self.finder: Finder = weakref.proxy(finder)
         self.known = finder.known
         self._paths: dict[tuple[str, str], list[tuple[Made, PlannedPath]]] = {}
 

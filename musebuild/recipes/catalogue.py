@@ -9,12 +9,12 @@ from importlib import resources
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
 
 from musebuild.errors import RecipeError
 from musebuild.recipes.model import Need, ProductRule, Recipe
 from musebuild.settings.model import Block
 from musebuild.settings.sizes import parse_bytes, parse_seconds
+from musebuild.settings.sound import surely_valid
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The parser written in C, where PyYAML has it: an empty build waits for the catalogue."""
@@ -72,13 +72,21 @@ def read_catalogue(text: str, origin: str) -> dict[str, Recipe]:
     schema = json.loads(
         resources.files("musebuild").joinpath("schemas", "catalogue.schema.json").read_text()
     )
+    if not surely_valid(data, schema):
+        _refuse(data, schema, origin)
+    return {name: make_recipe(name, entry) for name, entry in data.items() if name != "_"}
+
+
+def _refuse(data: Any, schema: Mapping[str, Any], origin: str) -> None:
+    # Here, since our own catalogue is sound, and every command reads it.
+    from jsonschema import Draft202012Validator
+
     errors = sorted(Draft202012Validator(schema).iter_errors(data), key=lambda e: list(e.path))
     if errors:
         lines = [f"{'.'.join(map(str, e.absolute_path))}: {e.message}" for e in errors]
         raise RecipeError(
             "The catalogue of recipes is not valid", where=origin, why="\n".join(lines)
         )
-    return {name: make_recipe(name, entry) for name, entry in data.items() if name != "_"}
 
 
 @cache

@@ -8,8 +8,6 @@ from dataclasses import replace
 from importlib import resources
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from musebuild.errors import RecipeError
 from musebuild.recipes.catalogue import make_recipe, recipe_name
 from musebuild.recipes.functions import declaration, read_signature
@@ -112,6 +110,9 @@ def _checked(data: Mapping[str, Any], block: Block) -> dict[str, Any]:
     schema = json.loads(
         resources.files("musebuild").joinpath("schemas", "catalogue.schema.json").read_text()
     )
+    # Here, since most settings declare no recipe.
+    from jsonschema import Draft202012Validator
+
     validator = Draft202012Validator({**schema["$defs"]["recipe"], "$defs": schema["$defs"]})
     wrong = sorted(validator.iter_errors(entry), key=lambda e: list(map(str, e.path)))
     if wrong:

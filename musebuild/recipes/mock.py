@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import yaml
 from astropy.io import fits
+from astropy.table import Table
 from blake3 import blake3
 
 from musebuild.cache.keys import canonical, plain
@@ -247,8 +248,6 @@ def _write(
     primary.header["DATE"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     second: Any
     if table is not None:
-        from astropy.table import Table  # takes longer to load than all the rest to run
-
         second = fits.table_to_hdu(Table({name: np.asarray(v) for name, v in table.items()}))
     elif any(part in category for part in TABLES):
         column = fits.Column("value", "16B", array=data.reshape(3, 16)[:rows])

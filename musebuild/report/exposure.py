@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from musebuild.engine.resolve import Resolution
 from musebuild.index.flags import all_flags
@@ -15,6 +13,9 @@ from musebuild.report.info import quality_text
 from musebuild.report.listing import WORDS, fold
 from musebuild.report.spans import span
 from musebuild.report.tables import Rows, cell, text_of
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 HEADER = {
     "OBJECT_ORIG": "target",

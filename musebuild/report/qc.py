@@ -6,9 +6,7 @@ import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from musebuild.cache.ledger import Ledger
 from musebuild.errors import UsageError
@@ -18,6 +16,9 @@ from musebuild.index.dates import When, choose
 from musebuild.report.tables import Rows
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 FEW = 8
 """So many parameters fit on a line; of more the summary is shown."""

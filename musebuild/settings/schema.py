@@ -8,14 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import resources
-from typing import Any
-
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from musebuild.settings.nearest import nearest
 from musebuild.settings.nodes import Keys, Mark, Node, mark_at
 from musebuild.settings.problems import Problem
+from musebuild.settings.sound import surely_valid
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 _KINDS = {
     "object": "a mapping",
@@ -39,6 +41,9 @@ def schema() -> dict[str, Any]:
 
 @cache
 def _validator() -> Draft202012Validator:
+    # Here, since sound settings need none of it: see `musebuild.settings.sound`.
+    from jsonschema import Draft202012Validator, FormatChecker
+
     return Draft202012Validator(schema(), format_checker=FormatChecker(("date",)))
 
 
@@ -184,6 +189,8 @@ def check(root: Node, data: Mapping[str, Any]) -> list[Problem]:
     data : mapping
         The same as plain data.
     """
+    if surely_valid(data, schema()):
+        return []
     problems: list[Problem] = []
     for error in _validator().iter_errors(data):
         if (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,6 @@ from typing import Any
 
 import pytest
 
-import musebuild.engine.project as project_module
 from musebuild.cli.main import main
 from musebuild.engine.planfile import packed, unpacked
 from musebuild.engine.project import Project
@@ -240,9 +241,33 @@ def without_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     def planned(*args: object, **more: object) -> None:
         raise AssertionError("everything was planned anew")
 
-    monkeypatch.setattr(project_module, "make_plan", planned)
-    monkeypatch.setattr(project_module, "scan", planned)
-    monkeypatch.setattr(project_module, "raw_frames", planned)
+    monkeypatch.setattr("musebuild.plan.build.make_plan", planned)
+    monkeypatch.setattr("musebuild.index.scan.scan", planned)
+    monkeypatch.setattr("musebuild.index.frames.raw_frames", planned)
+
+
+UNLOADED = """
+import sys
+from musebuild.cli.main import main
+status = main(["run"])
+slow = ("jsonschema", "numpy", "psutil", "sqlite_utils", "astropy", "rich")
+ours = ("check.whole", "engine.build", "engine.lock", "index.scan", "plan.build", "report.drill")
+loaded = [name for name in (*slow, *(f"musebuild.{name}" for name in ours)) if name in sys.modules]
+print("loaded:", *loaded)
+sys.exit(status)
+"""
+
+
+def test_a_remembered_build_loads_nothing_that_only_others_need(settled: MockProject) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", UNLOADED],
+        cwd=settled.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "loaded:"
+    assert "Everything is up to date" in done.stdout
 
 
 def test_a_parameter_reruns_its_block_and_what_takes_it_without_a_plan(

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import musebuild.cli.build as cli_build
 import musebuild.engine.build as engine_build
 import musebuild.engine.settled as settled
 from musebuild.cli.main import main
@@ -29,7 +28,7 @@ def looks(built: MockProject, monkeypatch: pytest.MonkeyPatch) -> Callable[[], t
         calls.append(1)
         original(self, *args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(cli_build.Build, "__init__", counted)
+    monkeypatch.setattr(engine_build.Build, "__init__", counted)
 
     def run() -> tuple[int, int]:
         calls.clear()

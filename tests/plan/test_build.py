@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -404,3 +406,19 @@ def test_cubes_are_corrected_as_their_pixel_tables_were() -> None:
     none = text.replace("save: 'cube,individual'", "save: 'cube,individual', rvcorr: none")
     assert chosen(none) == "none"
     assert chosen(none.replace("make_cube: {}", "make_cube: {params: {rvcorr: bary}}")) == "bary"
+
+
+def test_a_plan_keeps_no_raw_frame_alive() -> None:
+    raw = night()
+    held = [sys.getrefcount(frame) for frame in raw]
+    collecting = gc.isenabled()
+    # A build holds the collector of circles off.
+    gc.disable()
+    try:
+        made = plan(raw=raw)
+        now = [sys.getrefcount(frame) for frame in raw]
+    finally:
+        if collecting:
+            gc.enable()
+    assert made.invocations
+    assert now == held

@@ -21,7 +21,6 @@ import contextlib
 import json
 import math
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -34,6 +33,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmarks import invocation
 from benchmarks.ten_years import EXPOSURES, NIGHTS, ten_years, write
 from musebuild.cache.ledger import Placed, now
 from musebuild.cache.model import Manifest, Product
@@ -58,8 +58,6 @@ CHANGES = {
     "the bias's": "recipes.muse_bias.params.nlow=2",
 }
 """One parameter of one block, near the end of the graph, in its middle, and at its root."""
-OTHER = "recipes.muse_exp_combine.params.lambdamin=4801.0"
-"""A change after which all combinations run."""
 STEEPEST = 1.15
 """Exponent of the growth with the number of invocations that still counts as linear."""
 _CALL = """
@@ -312,12 +310,10 @@ def phases(folder: Path) -> dict[str, float]:
 
 
 def overhead(folder: Path) -> tuple[int, float]:
-    """Invocations that run after a change, and CPU seconds of the engine's process for each."""
-    command = [*MUSEBUILD, "run", "--continue", "--set", OTHER]
-    ran = cost(command, folder, " ran, ")
-    number = int(re.findall(r"(\d+) ran, ", ran.told)[-1])
-    # The same without anything to run: it looks at as much.
-    return number, (ran.own - cost(command, folder, DONE).own) / max(number, 1)
+    """Invocations that ran, and CPU seconds of the engine's process for one more."""
+    ran, restored = invocation.measure(folder)
+    invocation.tell(ran, restored)
+    return ran.number, ran.cpu
 
 
 def write_snakemake(rules: Iterable[tuple[list[str], list[str]]], folder: Path) -> None:
@@ -405,7 +401,7 @@ def measure(nights: int, exposures: int, place: Path, *, peer: bool) -> dict[str
     found["starts"] = {name: asdict(value) for name, value in starts.items()}
     number, each = overhead(folder)
     found["overhead"] = each
-    print(f"{number} combinations run: the engine takes {1000 * each:.1f} ms of CPU time for each")
+    print(f"{number} invocations run: the engine takes {1000 * each:.1f} ms of CPU time for each")
     restored = None
     if invocations <= MOST_RESTORED:
         cost([*MUSEBUILD, "run", "--continue"], folder, "up to date")

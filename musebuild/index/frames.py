@@ -143,7 +143,8 @@ def raw_frames(db: Database, settings: Settings) -> list[RawFrame]:
                 category=one(category),
                 is_raw=bool(is_raw),
                 night=one(night),
-                date_obs=date_obs or "",
+                # The archive names frames by it: one object serves for both.
+                date_obs=name if date_obs == name else date_obs or "",
                 mjd_obs=mjd_obs or 0.0,
                 dpr_type=one(dpr_type),
                 object_orig=one(object_orig),

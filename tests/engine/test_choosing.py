@@ -53,7 +53,7 @@ def combined(project: MockProject) -> int:
 def test_members_are_chosen_when_all_candidates_are_made(three: MockProject) -> None:
     waits = three.ask("why", DARK).out
     assert "then the selection dark chooses among 3 exposures" in " ".join(waits.split())
-    three.build()
+    three.make()
     assert combined(three) == 2
     told = " ".join(three.ask("info", DARK).out.split())
     assert f"{NAMES[2]} is left out: not selected by the selection dark (skyV is 30)" in told
@@ -62,21 +62,21 @@ def test_members_are_chosen_when_all_candidates_are_made(three: MockProject) -> 
     before = len(three.journal)
     # Neither another condition nor another value matters, as long as the members are the same.
     select(three, "skyV < 26 AND skyR = 2")
-    assert "up to date" in three.build().out
+    assert "up to date" in three.make().out
     sky(three, 10, 21, 40)
     three.params("muse_scipost", skymodel_fraction=0.2)
-    three.build()
+    three.make()
     assert three.ran_since(before) == {"muse_scipost": 3}
     assert "skyV is 40" in three.ask("info", DARK).out
     # They do where a member comes or goes.
     select(three, {"skyV": [10, 21, 40]})
     before = len(three.journal)
-    three.build()
+    three.make()
     assert three.ran_since(before) == {"muse_exp_combine": 1}
     assert combined(three) == 3
     select(three, "skyV < 26")
     before = len(three.journal)
-    assert "1 restored" in three.build().out
+    assert "1 restored" in three.make().out
     assert not three.ran_since(before)
     # The minimum holds, and nothing is written of a combination that lacks exposures.
     select(three, "skyV < 15")

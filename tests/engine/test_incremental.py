@@ -29,7 +29,7 @@ def change_bias(project: MockProject, value: int) -> None:
 
 
 def test_the_first_build_runs_everything_once(project: MockProject) -> None:
-    ran = project.build()
+    ran = project.make()
     assert f"{ALL} ran, 0 restored" in ran.out
     assert project.ran_since(0) == {
         "muse_bias": 2,
@@ -48,14 +48,14 @@ def test_the_first_build_runs_everything_once(project: MockProject) -> None:
 
 def test_a_second_build_runs_nothing(built: MockProject) -> None:
     before = len(built.journal)
-    assert "Everything is up to date" in built.build().out
+    assert "Everything is up to date" in built.make().out
     assert len(built.journal) == before
 
 
 def test_a_changed_parameter_reruns_that_and_what_depends_on_it(built: MockProject) -> None:
     before = len(built.journal)
     built.params("muse_scipost", skymodel_fraction=0.2)
-    built.build()
+    built.make()
     assert built.ran_since(before) == {"muse_scipost": 2, "muse_exp_combine": 1}
 
 
@@ -66,7 +66,7 @@ def test_touched_or_copied_raw_files_rerun_nothing(built: MockProject) -> None:
         shutil.copyfile(path, copy)
         copy.rename(path)
         os.utime(path)
-    built.build()
+    built.make()
     assert len(built.journal) == before
 
 
@@ -75,14 +75,14 @@ def test_raw_files_that_moved_rerun_nothing(built: MockProject) -> None:
     (built.folder / "raw").rename(built.folder / "elsewhere")
     built.settings["raw_path"] = "elsewhere"
     built.write()
-    built.build()
+    built.make()
     assert len(built.journal) == before
 
 
 def test_one_changed_bias_frame_reruns_its_dependents(built: MockProject) -> None:
     before = len(built.journal)
     change_bias(built, 1)
-    built.build()
+    built.make()
     # Every recipe depends on the bias in the end.
     assert sum(built.ran_since(before).values()) == before
 
@@ -93,7 +93,7 @@ def test_one_changed_ifu_reruns_its_own_calibrations_only(built: MockProject) ->
     before = len(built.journal)
     with fits.open(bias_frame(built), mode="update") as hdus:
         hdus["CHAN02"].data[0, 0] += 1
-    built.build()
+    built.make()
     again = [run for run in built.journal[before:] if run["nifu"] is not None]
     assert {run["nifu"] for run in again if run["recipe"] == "muse_bias"} == {2}
     assert {run["nifu"] for run in again if run["recipe"] in ("muse_flat", "muse_wavecal")} == {2}
@@ -101,31 +101,31 @@ def test_one_changed_ifu_reruns_its_own_calibrations_only(built: MockProject) ->
 
 def test_invariant_3_early_cutoff_stops_at_a_product_that_is_the_same(built: MockProject) -> None:
     built.rule(recipe="muse_bias", constant=True)
-    built.build("-a")
+    built.make("-a")
     before = len(built.journal)
     change_bias(built, 2)
-    built.build()
+    built.make()
     assert built.ran_since(before) == {"muse_bias": 2}
 
 
 def test_invariant_4_a_frame_set_back_runs_nothing(built: MockProject) -> None:
     original = bias_frame(built).read_bytes()
     change_bias(built, 1)
-    built.build()
+    built.make()
     before = len(built.journal)
     bias_frame(built).write_bytes(original)
-    ran = built.build()
+    ran = built.make()
     assert len(built.journal) == before
     assert f"0 ran, {ALL} restored" in ran.out
 
 
 def test_invariant_4_a_parameter_set_back_runs_nothing(built: MockProject) -> None:
     built.params("muse_scipost", skymodel_fraction=0.2)
-    built.build()
+    built.make()
     before = len(built.journal)
     del built.settings["recipes"]["muse_scipost"]["params"]["skymodel_fraction"]
     built.write()
-    ran = built.build()
+    ran = built.make()
     assert len(built.journal) == before
     assert "0 ran, 3 restored" in ran.out
 
@@ -134,7 +134,7 @@ def test_a_deleted_reduced_tree_comes_back_without_a_recipe(built: MockProject) 
     before = len(built.journal)
     files = {p.relative_to(built.folder): p.read_bytes() for p in built.reduced.rglob("*.fits")}
     shutil.rmtree(built.folder / "reduced")
-    built.build()
+    built.make()
     assert len(built.journal) == before
     assert files == {
         p.relative_to(built.folder): p.read_bytes() for p in built.reduced.rglob("*.fits")
@@ -145,7 +145,7 @@ def test_one_deleted_product_comes_back(built: MockProject) -> None:
     before = len(built.journal)
     cube = built.reduced / "exp_combine/FIELD_drs/DATACUBE_FINAL.fits"
     cube.unlink()
-    assert "0 ran, 1 restored" in built.build().out
+    assert "0 ran, 1 restored" in built.make().out
     assert cube.is_file()
     assert len(built.journal) == before
 
@@ -161,9 +161,9 @@ def test_invariant_5_nothing_finished_runs_again_after_kill_9(project: MockProje
     finished = project.manifests()
     started = len(project.journal)
     project.unrule()
-    ran = project.build()
+    ran = project.make()
     assert finished + len(project.journal) - started == ALL, ran.text
-    assert "Everything is up to date" in project.build().out
+    assert "Everything is up to date" in project.make().out
 
 
 def test_invariant_7_a_deleted_object_is_noticed_and_made_again(built: MockProject) -> None:
@@ -174,7 +174,7 @@ def test_invariant_7_a_deleted_object_is_noticed_and_made_again(built: MockProje
     target = next(p for p in objects.glob("*/*") if p.read_bytes() == content)
     target.unlink()
     assert "object missing" in built.run("list", "--status").out
-    built.build()
+    built.make()
     assert built.ran_since(before) == {"muse_flat": 1}
     assert flat.is_file()
 
@@ -188,7 +188,7 @@ def test_invariant_7_a_damaged_object_is_noticed_and_made_again(built: MockProje
     damaged = bytearray(content)
     damaged[-100] ^= 1
     target.write_bytes(bytes(damaged))
-    ran = built.build()
+    ran = built.make()
     assert built.ran_since(before) == {"muse_flat": 1}, ran.text
     assert flat.read_bytes() != bytes(damaged)
 
@@ -202,7 +202,7 @@ def test_one_more_exposure_runs_only_what_is_new(built: MockProject) -> None:
         tpl="2017-06-16T01:34:08",
         target="FIELD",
     )
-    built.build()
+    built.make()
     assert built.ran_since(before) == {
         # The first pass only for the new one; the second for all, since all have new offsets.
         "muse_scibasic": 2,
@@ -216,7 +216,7 @@ def test_a_new_version_reuses_everything(built: MockProject) -> None:
     before = len(built.journal)
     built.settings["version"] = "0.2"
     built.write()
-    assert f"0 ran, {ALL} restored" in built.build().out
+    assert f"0 ran, {ALL} restored" in built.make().out
     assert (built.folder / "reduced/0.2/exp_combine/FIELD_drs/DATACUBE_FINAL.fits").is_file()
     assert len(built.journal) == before
 
@@ -228,7 +228,7 @@ def test_an_edited_product_is_kept_aside_and_made_right(built: MockProject) -> N
     text[-1] ^= 255
     cube.unlink()
     cube.write_bytes(bytes(text))
-    ran = built.build()
+    ran = built.make()
     assert "had been edited" in ran.out
     assert cube.read_bytes() == right
     assert next(cube.parent.glob("*.edited-1")).read_bytes() == bytes(text)
@@ -246,12 +246,12 @@ def test_invariant_9_every_decision_can_be_explained(built: MockProject) -> None
     task = "muse_scipost:2017-06-16T01:34:56.867"
     (before,) = preimages(task)
     built.params("muse_scipost", skymodel_fraction=0.2)
-    built.build(task)
+    built.make(task)
     (now,) = [found for found in preimages(task) if found != before]
     assert now["params"].pop("skymodel_fraction") == 0.2
     assert now == before
     change_bias(built, 1)
-    built.build("muse_bias")
+    built.make("muse_bias")
     for ifu in (1, 2):
         old, new = preimages(f"muse_bias:2017-06-16T10:40:27.ifu{ifu:02d}")
         changed = [a for a, b in zip(old["inputs"], new["inputs"], strict=True) if a != b]

@@ -125,7 +125,7 @@ class MockProject:
         (self.folder / gate).touch()
 
     def ask(self, *arguments: str) -> Ran:
-        """The same in this process, for questions: a fifth of the time."""
+        """The same in this process, where the process is not the point: a second less."""
         out, err = io.StringIO(), io.StringIO()
         with (
             contextlib.chdir(self.folder),
@@ -138,6 +138,12 @@ class MockProject:
     def build(self, *arguments: str) -> Ran:
         """Run a build that must succeed."""
         ran = self.run("run", *arguments)
+        assert ran.status == 0, ran.text
+        return ran
+
+    def make(self, *arguments: str) -> Ran:
+        """The same within this process (recipes have theirs): a second less."""
+        ran = self.ask("run", *arguments)
         assert ran.status == 0, ran.text
         return ran
 

@@ -10,21 +10,12 @@ from typing import Any
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.build import machine_of
 from musebuild.engine.causes import Explainer
-from musebuild.engine.forecast import forecast
-from musebuild.engine.remembered import recall
-from musebuild.engine.settled import Settled
+from musebuild.engine.overview import Overview, with_overview
+from musebuild.engine.project import Project
 from musebuild.engine.world import ProjectWorld
 from musebuild.plan.model import LeftOut
-from musebuild.plan.names import closure, select
 from musebuild.report.lines import left_out_text
-from musebuild.report.listing import (
-    Line,
-    counts,
-    fold,
-    settled_lines,
-    table,
-    with_failures,
-)
+from musebuild.report.listing import Line, counts, overview_lines, table
 from musebuild.report.status import price_text
 from musebuild.report.why import short
 
@@ -96,64 +87,62 @@ class ListCommand(ProjectCommand):
         """Print the list; hashes nothing."""
         project = self.project(params)
         try:
-            special = any(params[name] for name in ("ifus", "all", "groups", "why"))
-            settled = None if special else recall(project, args)
-            if isinstance(settled, Settled):
-                # Nothing is pending, and that is known without a plan.
-                problems = [*settled.problems, *settled.file_problems]
-                left_out = settled.left_out if not args else ()
-                _show(settled_lines(settled.lines), params, "", problems, left_out)
-                return 0
-            plan = project.plan
             if params["groups"]:
+                plan = project.plan
                 tasks = {invocation.task for invocation in plan.invocations.values()}
                 for name, members in plan.groups.items():
                     if name not in tasks:
                         sys.stdout.write(f"{name:<28}  {len(members)}\n")
                 return 0
-            names = select(plan, args) if args else plan.default
-            if params["all"]:
-                names = tuple(plan.invocations)
-            world = ProjectWorld(project)
-            found = world.resolve(closure(plan, names))
-            resolutions = with_failures(found, project.ledger.tasks())
-            lines = fold(plan, names, resolutions, ifus=params["ifus"])
-            if params["why"]:
-                explainer = Explainer(project, world, found)
-                lines = [
-                    replace(line, reason=short(explainer.explain(line.worst))) for line in lines
-                ]
-            price = ""
-            if params["status"]:
-                workers = machine_of(project).cores
-                estimate = forecast(project, resolutions, world.known, workers)
-                price = price_text(estimate, project.settings.cache[0])
-            problems = [*map(str, project.scan_report.problems), *project.files.problems]
-            _show(lines, params, price, problems, plan.left_out if not args else ())
+
+            def told(found: Overview) -> str:
+                lines = overview_lines(found, ifus=params["ifus"])
+                if params["why"]:
+                    lines = _explained(project, found, lines)
+                price = ""
+                if params["status"]:
+                    workers = machine_of(project).cores
+                    price = price_text(found.price(workers), project.settings.cache[0])
+                return _shown(lines, params, price, found.problems, found.left_out)
+
+            whole = params["ifus"] or params["why"]
+            text = with_overview(project, args, told, everything=params["all"], whole=whole)
+            sys.stdout.write(text)
         finally:
             project.close()
         return 0
 
 
-def _show(
+def _explained(project: Project, found: Overview, lines: list[Line]) -> list[Line]:
+    """The lines with what changed, and the root cause, as the reason."""
+    world = ProjectWorld(project)
+    again = world.resolve(found.resolutions)
+    for name, first in found.resolutions.items():
+        if first.state is again[name].state:
+            # The first look took damaged objects away: its reason is the true one.
+            again[name] = replace(again[name], reason=first.reason, detail=first.detail)
+    explainer = Explainer(project, world, again)
+    return [replace(line, reason=short(explainer.explain(line.worst))) for line in lines]
+
+
+def _shown(
     lines: list[Line],
     params: Any,
     price: str,
     problems: Sequence[str],
     left_out: Sequence[LeftOut],
-) -> None:
-    """Print a list, and what people should know besides."""
+) -> str:
+    """A list, and what people should know besides."""
     shown = [line for line in lines if line.pending or not params["pending"]]
     status = params["status"] or params["why"]
-    sys.stdout.write(table(shown, status=status, quiet=params["quiet"]))
+    text = table(shown, status=status, quiet=params["quiet"])
     if params["quiet"]:
-        return
+        return text
     if lines and not shown:
-        sys.stdout.write("Nothing is pending.\n")
+        text += "Nothing is pending.\n"
     elif params["status"]:
-        sys.stdout.write(f"{counts(lines)}\n{price}")
-    for problem in problems:
-        sys.stdout.write(f"{problem}\n")
+        text += f"{counts(lines)}\n{price}"
+    text += "".join(f"{problem}\n" for problem in problems)
     if left_out:
-        sys.stdout.write("Left out:\n")
-        sys.stdout.write("\n".join(left_out_text(left_out)) + "\n")
+        text += "Left out:\n" + "\n".join(left_out_text(left_out)) + "\n"
+    return text

@@ -7,10 +7,8 @@ from typing import Any
 
 from musebuild.cli.asking import format_option, one_of, output_option, write_file
 from musebuild.cli.base import ProjectCommand
-from musebuild.engine.world import ProjectWorld
-from musebuild.plan.names import closure, concerned, select
+from musebuild.engine.overview import with_overview
 from musebuild.report.graph import graph_dot, graph_html, graph_json, graph_mermaid, nodes_of
-from musebuild.report.listing import with_failures
 
 FORMATS = ("json", "dot", "mermaid", "html")
 
@@ -32,11 +30,10 @@ class PlanCommand(ProjectCommand):
         form = one_of(params["format"], FORMATS, "--format")
         project = self.project(params)
         try:
-            plan = project.plan
-            names = closure(plan, select(plan, args) if args else plan.default)
-            found = ProjectWorld(project).resolve(names)
-            resolutions = with_failures(found, project.ledger.tasks())
-            left_out = concerned(plan.left_out, args, project.settings.datasets)
+            # The whole graph is told.
+            found = with_overview(project, args, lambda found: found, needed=True, whole=True)
+            plan, names, resolutions = found.plan, found.names, found.resolutions
+            left_out = found.left_out
             if form == "json":
                 text = graph_json(plan, names, resolutions, left_out)
             else:

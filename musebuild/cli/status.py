@@ -8,10 +8,8 @@ from typing import Any
 from musebuild.cli.asking import format_option, one_of
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.build import machine_of
-from musebuild.engine.forecast import forecast
-from musebuild.engine.world import ProjectWorld
-from musebuild.plan.names import closure, concerned, select
-from musebuild.report.listing import fold, with_failures
+from musebuild.engine.overview import Overview, with_overview
+from musebuild.report.listing import overview_lines
 from musebuild.report.status import status_json, status_text
 
 FORMATS = ("text", "json")
@@ -41,19 +39,16 @@ class StatusCommand(ProjectCommand):
         form = one_of(params["format"], FORMATS, "--format")
         project = self.project(params)
         try:
-            plan = project.plan
-            names = closure(plan, select(plan, args) if args else plan.default)
-            world = ProjectWorld(project)
-            resolutions = with_failures(world.resolve(names), project.ledger.tasks())
             workers = params["num_process"] or machine_of(project).cores
-            found = forecast(project, resolutions, world.known, workers)
-            left_out = concerned(plan.left_out, args, project.settings.datasets)
-            if form == "json":
-                sys.stdout.write(status_json(resolutions, left_out, found))
-            else:
-                lines = fold(plan, names, resolutions)
+
+            def told(found: Overview) -> str:
+                price = found.price(workers)
+                if form == "json":
+                    return status_json(found.all_states(), found.left_out, price)
                 store = project.settings.cache[0]
-                sys.stdout.write(status_text(lines, left_out, found, store))
+                return status_text(overview_lines(found), found.left_out, price, store)
+
+            sys.stdout.write(with_overview(project, args, told, needed=True, named=form == "json"))
         finally:
             project.close()
         return 0

@@ -11,17 +11,19 @@ from musebuild.cache.ledger import Sample
 from musebuild.cache.model import Manifest
 from musebuild.engine.admission import MemoryModel, learned_models
 from musebuild.engine.project import Project
-from musebuild.engine.resolve import Resolution, State, products_for
+from musebuild.engine.resolve import State, products_for
 from musebuild.engine.tasks import longest_paths
-from musebuild.fits.digest import FrameDigest
 from musebuild.fits.headers import CHANNEL
 from musebuild.plan.model import Invocation, Plan
-from musebuild.recipes.model import Recipe
 
 SPREAD = 1.1
 """Ratio of the largest to the smallest input from which on a time is taken to grow with it."""
 PENDING = (State.RUN, State.FAILED, State.NOT_HASHED, State.WAITS)
 """States in which a recipe may run."""
+IFUS = 24
+"""That a raw frame is taken to hold before it was looked into."""
+CHUNK = 250
+"""Pending invocations whose inputs are known at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +100,33 @@ class _Sizes:
 
     def __init__(
         self,
+        project: Project,
         plan: Plan,
-        catalogue: Mapping[str, Recipe],
         manifests: Mapping[str, Manifest],
-        known: Mapping[str, FrameDigest],
         usual: Mapping[tuple[str, str], float],
     ) -> None:
+        self.project = project
         self.plan = plan
-        self.catalogue = catalogue
         self.manifests = manifests
-        self.known = known
         self.usual = usual
         self._files: dict[str, int] = {}
+        self._held: dict[str, int] = {}
+        self._plugins: dict[str, str] = {}
+
+    def learn(self, invocations: Iterable[Invocation]) -> None:
+        """Take in how many IFUs the raw frames hold; their digests are not kept."""
+        paths = {
+            wanted.path
+            for invocation in invocations
+            for wanted in invocation.inputs
+            if wanted.kind != "product" and wanted.ifu is not None
+        }
+        paths.difference_update(self._held)
+        known = self.project.digests.known_many(sorted(paths))
+        for path in paths:
+            digest = known.get(path)
+            held = len({n for n in digest.extensions if CHANNEL.match(n)}) if digest else IFUS
+            self._held[path] = max(held, 1)
 
     def file(self, path: str, ifu: int | None) -> int:
         """Of a file; of one IFU's share where it is split."""
@@ -117,11 +134,14 @@ class _Sizes:
             self._files[path] = 0
             with contextlib.suppress(OSError):
                 self._files[path] = Path(path).stat().st_size
-        if ifu is None:
-            return self._files[path]
-        digest = self.known.get(path)
-        held = len({n for n in digest.extensions if CHANNEL.match(n)}) if digest else 24
-        return self._files[path] // max(held, 1)
+        return self._files[path] if ifu is None else self._files[path] // self._held[path]
+
+    def _plugin(self, name: str) -> str:
+        block = name.partition(":")[0]
+        if block not in self._plugins:
+            recipe = self.plan.invocations[name].recipe
+            self._plugins[block] = self.project.catalogue[recipe].plugin
+        return self._plugins[block]
 
     def inputs(self, invocation: Invocation) -> int:
         """Of all inputs of an invocation."""
@@ -134,15 +154,16 @@ class _Sizes:
             if manifest is not None:
                 total += sum(product.size for product in products_for(wanted, manifest))
             else:
-                recipe = self.catalogue[self.plan.invocations[wanted.invocation].recipe].plugin
+                recipe = self._plugin(wanted.invocation)
                 total += self.usual.get((recipe, wanted.category), 0.0)
         return int(total)
 
 
 def forecast(
     project: Project,
-    resolutions: Mapping[str, Resolution],
-    known: Mapping[str, FrameDigest],
+    plan: Plan,
+    pending: Sequence[str],
+    manifests: Mapping[str, Manifest],
     workers: int,
 ) -> Forecast:
     """What the pending work will take, at most: what waits may turn out to be the same.
@@ -151,52 +172,66 @@ def forecast(
     ----------
     project : Project
         Whose ledger remembers earlier runs.
-    resolutions : mapping
-        State of each invocation, in the order of the plan.
-    known : mapping
-        Path → digest of raw frames, which tells how many IFUs each holds.
+    plan : Plan
+        The plan, or a part of it that holds all that is pending and what it takes.
+    pending : sequence of str
+        Invocations for which a recipe may run, in the order of the plan.
+    manifests : mapping
+        Of what is made, as far as pending invocations take it.
     workers : int
         Recipes side by side.
     """
-    plan, catalogue, ledger = project.plan, project.catalogue, project.ledger
-    pending = [name for name, r in resolutions.items() if r.state in PENDING]
-    manifests = {n: r.manifest for n, r in resolutions.items() if r.manifest is not None}
+    estimates: dict[str, Estimate] = {}
+    recipes: dict[str, str] = {}
+    needs: dict[str, tuple[str, ...]] = {}
+    if not pending:
+        return _summed(estimates, recipes, needs, workers)
+    catalogue, ledger = project.catalogue, project.ledger
     samples = ledger.samples()
-    usual = ledger.product_bytes() if pending else {}
-    sizes = _Sizes(plan, catalogue, manifests, known, usual)
+    usual = ledger.product_bytes()
+    sizes = _Sizes(project, plan, manifests, usual)
     models = learned_models(
         {
             name: [(sample.input_bytes, sample.peak_memory) for sample in some]
             for name, some in samples.items()
         }
     )
-    estimates: dict[str, Estimate] = {}
-    for name in pending:
-        invocation = plan.invocations[name]
-        recipe = catalogue[invocation.recipe]
-        size = sizes.inputs(invocation)
-        declared = MemoryModel(recipe.memory_base, recipe.memory_per_input_byte)
-        some = samples.get(recipe.plugin, [])
-        made = [usual.get((recipe.plugin, category)) for category in invocation.products]
-        estimates[name] = Estimate(
-            seconds=expected_seconds(some, size),
-            memory=models.get(recipe.plugin, declared).estimate(size),
-            disk=int(sum(filter(None, made))) if some else None,
-        )
-    return _summed(plan, estimates, workers)
+    wanted = set(pending)
+    for start in range(0, len(pending), CHUNK):
+        some_of_them = [plan.invocations[name] for name in pending[start : start + CHUNK]]
+        sizes.learn(some_of_them)
+        for invocation in some_of_them:
+            name = invocation.name
+            recipe = catalogue[invocation.recipe]
+            size = sizes.inputs(invocation)
+            declared = MemoryModel(recipe.memory_base, recipe.memory_per_input_byte)
+            some = samples.get(recipe.plugin, [])
+            made = [usual.get((recipe.plugin, category)) for category in invocation.products]
+            estimates[name] = Estimate(
+                seconds=expected_seconds(some, size),
+                memory=models.get(recipe.plugin, declared).estimate(size),
+                disk=int(sum(filter(None, made))) if some else None,
+            )
+            recipes[name] = invocation.recipe
+            needs[name] = tuple(other for other in invocation.needs if other in wanted)
+    return _summed(estimates, recipes, needs, workers)
 
 
-def _summed(plan: Plan, estimates: Mapping[str, Estimate], workers: int) -> Forecast:
+def _summed(
+    estimates: Mapping[str, Estimate],
+    recipes: Mapping[str, str],
+    needs: Mapping[str, tuple[str, ...]],
+    workers: int,
+) -> Forecast:
     by_recipe: dict[str, list[Estimate]] = {}
     for name, estimate in estimates.items():
-        by_recipe.setdefault(plan.invocations[name].recipe, []).append(estimate)
+        by_recipe.setdefault(recipes[name], []).append(estimate)
     seconds = {name: estimate.seconds or 0.0 for name, estimate in estimates.items()}
-    needs = {name: plan.invocations[name].needs for name in estimates}
     paths = longest_paths(needs, seconds)
     total = _price(estimates.values())
     wall = max(max(paths.values(), default=0.0), total.seconds / max(workers, 1))
-    recipes = {recipe: _price(some) for recipe, some in by_recipe.items()}
-    return Forecast(recipes, total, wall, workers)
+    prices = {recipe: _price(some) for recipe, some in by_recipe.items()}
+    return Forecast(prices, total, wall, workers)
 
 
 def _price(estimates: Iterable[Estimate]) -> Price:

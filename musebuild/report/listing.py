@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
+from musebuild.engine.overview import Overview
 from musebuild.engine.resolve import Resolution, State
 from musebuild.engine.tasks import folded_doc
 from musebuild.plan.model import Plan
@@ -29,32 +29,6 @@ _ORDER = list(WORDS)
 def reason_of(resolution: Resolution) -> str:
     """Why an invocation is in its state, in words for people."""
     return REASONS.get(resolution.reason, resolution.reason)
-
-
-def with_failures(
-    resolutions: Mapping[str, Resolution], history: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Resolution]:
-    """States in which what would run, and failed at its last attempt, is told apart.
-
-    Parameters
-    ----------
-    resolutions : mapping
-        State of each invocation.
-    history : mapping
-        `Ledger.tasks()`. An attempt with another key says nothing about the next.
-    """
-    found = dict(resolutions)
-    for name, resolution in resolutions.items():
-        last = history.get(name)
-        if (
-            last is not None
-            and resolution.state is State.RUN
-            and last["outcome"] == "failed"
-            and last["key"] == resolution.key
-        ):
-            reason = f"failed on {last['date']}: {last['reason']}"
-            found[name] = replace(resolution, state=State.FAILED, reason=reason)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +93,33 @@ def fold(
 def settled_lines(found: Iterable[tuple[str, str, int]]) -> list[Line]:
     """Lines of a project in which nothing is pending."""
     return [Line(name, State.UP_TO_DATE, doc, "", members, members) for name, doc, members in found]
+
+
+def overview_lines(found: Overview, *, ifus: bool = False) -> list[Line]:
+    """Lines of a list of what was asked for, whether it was looked at or is known.
+
+    Raises
+    ------
+    ValueError
+        What is known does not fit what was found.
+    """
+    looked = fold(found.plan, found.names, found.resolutions, ifus=ifus)
+    if found.kept is None:
+        return looked
+    by_name = {line.name: line for line in looked}
+    blocks = {name.partition(":")[0] for name in by_name}
+    lines = []
+    for line in settled_lines(found.kept):
+        if line.name.partition(":")[0] in blocks:
+            # In the place that it has in the plan.
+            own = by_name.pop(line.name, None)
+            if own is None or own.members != line.members:
+                raise ValueError(f"{line.name} is not as it was kept")
+            line = own
+        lines.append(line)
+    if by_name:
+        raise ValueError(f"{next(iter(by_name))} was not kept")
+    return sorted(lines, key=lambda line: not line.pending)
 
 
 def table(lines: list[Line], *, status: bool = False, quiet: bool = False) -> str:

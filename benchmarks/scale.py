@@ -69,6 +69,8 @@ atexit.register(peak)
 from musebuild.cli.main import console
 console()
 """
+# Python's own compiled files are there after the first call, as they are where people work.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 MUSEBUILD = [sys.executable, "-c", _CALL]
 """The command; its peak memory is read at its end, since what `wait4` tells of a child begins
 with the memory of its parent."""

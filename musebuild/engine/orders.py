@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+
+def _shallow(record: Any) -> dict[str, Any]:
+    """Fields of a record, not copied: what they hold is plain already."""
+    return {one.name: getattr(record, one.name) for one in fields(record)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class WorkOrder:
 
     def to_json(self) -> str:
         """The order as one line of JSON."""
-        return json.dumps(asdict(self))
+        return json.dumps(_shallow(self))
 
     @staticmethod
     def from_json(text: str) -> WorkOrder:
@@ -74,4 +79,4 @@ class WorkResult:
 
     def to_json(self) -> str:
         """The result as JSON."""
-        return json.dumps(asdict(self))
+        return json.dumps(_shallow(self))

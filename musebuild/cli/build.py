@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import sys
 import time
 from collections.abc import Collection
@@ -82,7 +83,7 @@ def build(
         current = Build(project, names, options, rest=known, remember=remember)
     try:
         # Reporters of doit's own are told of all tasks at the start.
-        current.look_ahead(AHEAD if usual else None)
+        current.look_ahead(AHEAD if usual else math.inf)
         survey = current.survey
         if usual and not remember and not survey.needs:
             current.settle(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 from collections.abc import Collection, MutableMapping, Sequence
@@ -155,12 +156,12 @@ class Build:
         self.quality.record(same)
         return found
 
-    def look_ahead(self, most: int | None = None) -> None:
-        """Look at all that was selected; or at `most`, and until something is to do.
+    def look_ahead(self, seconds: float = math.inf) -> None:
+        """Look at all that was selected; or for so long, and until something is to do.
 
         Recipes may start then, and `look_on` goes on while they run.
         """
-        self.survey.look_ahead(most)
+        self.survey.look_ahead(seconds)
         if self.survey.over:
             self._remember()
 
@@ -382,7 +383,9 @@ class Build:
         manifest = manifest_from(dict(result.manifest))
         step("result read")
         self.project.ledger.record(manifest)
-        self.quality.record([(name, manifest)])
+        quality = result.quality
+        known = {} if quality is None else {manifest.key: (dict(quality[0]), quality[1])}
+        self.quality.record([(name, manifest)], known)
         step("ledger written")
         self.world.forgotten = self.world.forgotten - {manifest.key}
         self.manifests[name] = bare(manifest)

@@ -132,6 +132,17 @@ def last_words(scratch: Path) -> list[str]:
     return lines[-MOST_ERRORS:]
 
 
+def _remove(scratch: str) -> None:
+    """Remove a scratch folder; of one that a worker cleared only a few files are left."""
+    try:
+        with os.scandir(scratch) as entries:
+            for entry in entries:
+                os.unlink(entry.path)
+        os.rmdir(scratch)
+    except OSError:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 class LocalExecutor:
     """Worker processes on this machine, forked by a nursery."""
 
@@ -210,7 +221,7 @@ class LocalExecutor:
         kept = bool(result.failure and result.failure.get("scratch"))
         in_scratch = result.log.startswith(order.scratch)
         if not kept and not (in_scratch and not result.ok):
-            shutil.rmtree(order.scratch, ignore_errors=True)
+            _remove(order.scratch)
         elif not kept:
             for name in ("in", "out"):
                 shutil.rmtree(Path(order.scratch) / name, ignore_errors=True)

@@ -69,6 +69,8 @@ class WorkResult:
     seconds: float = 0.0
     failure: Mapping[str, Any] | None = None
     """`message`, `errors`, `return_code`, `kind`, `scratch`."""
+    quality: tuple[Mapping[str, Any], bool] | None = None
+    """What `index.qc.parameters_of` gave for the products: a worker has them at hand."""
     log: str = ""
     """Name of the log's object in the store; or a path, where it could not be put there."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
+from musebuild.engine.parameters import made_of
 from musebuild.errors import FrameError
 from musebuild.index import qa, qc
 from musebuild.index.columns import moment_of, night_of
@@ -20,15 +22,6 @@ if TYPE_CHECKING:
 
 CHUNK = 200
 """Invocations whose rows are written at once: all those of a large store fill the memory."""
-
-
-def _made(manifest: Manifest, store: Store) -> qc.Made:
-    return qc.Made(
-        key=manifest.key,
-        task=manifest.task,
-        made=manifest.made,
-        products=tuple((p.category, p.name, store.path(p.object)) for p in manifest.products),
-    )
 
 
 def measurable(
@@ -118,13 +111,19 @@ class QualityTables:
         self._known = qc.known_keys(db)
         self.measurements = measurements or qa.Measurements(db)
 
-    def record(self, made: Iterable[tuple[str, Manifest]]) -> int:
+    def record(
+        self,
+        made: Iterable[tuple[str, Manifest]],
+        known: Mapping[str, qc.Found] = MappingProxyType({}),
+    ) -> int:
         """Take in what was made, restored or found up to date; rows of parameters written.
 
         Parameters
         ----------
         made : iterable of (str, Manifest)
             Invocation, and what it made.
+        known : mapping, optional
+            Key → parameters that the worker read.
         """
         pairs = list(made)
         self.measurements.record(
@@ -135,10 +134,10 @@ class QualityTables:
         fresh = {m.key: m for _, m in pairs if m.key not in self._known}
         if not fresh:
             return 0
-        every = [_made(manifest, self._store) for manifest in fresh.values()]
+        every = [made_of(manifest, self._store) for manifest in fresh.values()]
         number = 0
         for start in range(0, len(every), CHUNK):
-            number += qc.record(self._db, every[start : start + CHUNK])
+            number += qc.record(self._db, every[start : start + CHUNK], known)
         self._known |= fresh.keys()
         return number
 

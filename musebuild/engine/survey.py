@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from musebuild.engine.world import CHUNK
 
-AHEAD = 1000
-"""Invocations that are looked at before the first recipe may start: all of a small project, so
-that the longest path through it is known."""
+AHEAD = 0.5
+"""Seconds for which a build looks before its first recipe may start: at all of a project of some
+nights, so that the longest path through it is known."""
 
 
 class Survey:
@@ -54,9 +56,10 @@ class Survey:
         self.over = len(some) < CHUNK
         return found
 
-    def look_ahead(self, most: int | None = None) -> None:
-        """Go on until all is looked at; or, with `most`, so many, and something is to do."""
-        while not self.over and (most is None or self.looked < most or not self.needs):
+    def look_ahead(self, seconds: float = math.inf) -> None:
+        """Go on until all is looked at; or the time is over, and something is to do."""
+        began = time.monotonic()
+        while not self.over and (time.monotonic() - began < seconds or not self.needs):
             self.advance()
 
     def take(self, most: int) -> list[str]:

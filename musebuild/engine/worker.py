@@ -25,9 +25,11 @@ from musebuild.cache.store import OWNER_FILE, Store
 from musebuild.engine.kept import keep_log, keep_scratch
 from musebuild.engine.made import check_products, filter_name, is_frame
 from musebuild.engine.orders import WorkOrder, WorkResult
+from musebuild.engine.parameters import made_of
 from musebuild.errors import MusebuildError
 from musebuild.fits.digest import digest_frame
 from musebuild.fits.hashing import hash_file
+from musebuild.index import qc
 from musebuild.recipes.inputs import refusal
 from musebuild.recipes.model import ProductRule, RecipeCall, RecipeOutcome
 from musebuild.recipes.runners import runner
@@ -208,7 +210,12 @@ def perform(order: WorkOrder) -> WorkResult:
             store.write_manifest(manifest)
             step("manifest written")
             result = WorkResult(
-                order.task, True, manifest=asdict(manifest), seconds=seconds, log=manifest.log
+                order.task,
+                True,
+                manifest=asdict(manifest),
+                seconds=seconds,
+                quality=qc.parameters_of(made_of(manifest, store)),
+                log=manifest.log,
             )
         except MusebuildError as error:
             outcome = RecipeOutcome((), failure=str(error), kind="store")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from musebuild.errors import FrameError
@@ -49,6 +50,8 @@ _IFU = re.compile(r"\.ifu(\d\d)$")
 _TYPES = {int: "NUMERIC", bool: "NUMERIC", float: "NUMERIC", str: "TEXT"}
 
 Row = dict[str, Any]
+Found = tuple[dict[str, list[Row]], bool]
+"""Category → rows of an invocation's products; whether some product is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +139,33 @@ def known_keys(db: Database) -> set[str]:
     return {row[0] for row in db.conn.execute("SELECT key FROM qc_keys")}
 
 
-def record(db: Database, invocations: Iterable[Made]) -> int:
-    """Put the parameters of products into their tables; committed at once.
+def parameters_of(made: Made) -> Found:
+    """Parameters of all products of an invocation.
 
     A product that cannot be read has no rows: the store tells of it when it is needed.
+    """
+    rows: dict[str, list[Row]] = {}
+    missing = False
+    for category, name, path in made.products:
+        if not _CATEGORY.fullmatch(category):
+            continue
+        if not path.exists():
+            # It may come back: look again then.
+            missing = True
+            continue
+        try:
+            some = rows_of(made, name, path)
+        except FrameError:
+            continue
+        if some:
+            rows.setdefault(category, []).extend(some)
+    return rows, missing
+
+
+def record(
+    db: Database, invocations: Iterable[Made], known: Mapping[str, Found] = MappingProxyType({})
+) -> int:
+    """Put the parameters of products into their tables; committed at once.
 
     Parameters
     ----------
@@ -147,30 +173,15 @@ def record(db: Database, invocations: Iterable[Made]) -> int:
         Opened with `INDEX_MIGRATIONS`.
     invocations : iterable of Made
         What was made, restored or found.
+    known : mapping, optional
+        Key → what `parameters_of` gave for it, where somebody asked before.
 
     Returns
     -------
     int
         Rows written.
     """
-    prepared: list[tuple[Made, dict[str, list[Row]], bool]] = []
-    for made in invocations:
-        rows: dict[str, list[Row]] = {}
-        missing = False
-        for category, name, path in made.products:
-            if not _CATEGORY.fullmatch(category):
-                continue
-            if not path.exists():
-                # It may come back: look again then.
-                missing = True
-                continue
-            try:
-                some = rows_of(made, name, path)
-            except FrameError:
-                continue
-            if some:
-                rows.setdefault(category, []).extend(some)
-        prepared.append((made, rows, missing))
+    prepared = [(made, *(known.get(made.key) or parameters_of(made))) for made in invocations]
     date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     number = 0
     with transaction(db) as connection:

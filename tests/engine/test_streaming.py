@@ -16,7 +16,7 @@ from tests.support.projects import ALL, MockProject, Ran, make_mock_project
 
 @pytest.fixture
 def starts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
-    """Builds look at two invocations at once, and start recipes after the first two.
+    """Builds look at two invocations at once, and start recipes as soon as one is to do.
 
     Of each start: how many were looked at, and whether that was all.
     """
@@ -29,7 +29,7 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
         start(self, *arguments)
 
     monkeypatch.setattr(survey_module, "CHUNK", 2)
-    monkeypatch.setattr("musebuild.cli.build.AHEAD", 2)
+    monkeypatch.setattr("musebuild.engine.survey.AHEAD", 0.0)
     monkeypatch.setattr(BuildRunner, "_start", noted)
     return found
 
@@ -132,7 +132,7 @@ def test_a_survey_finds_each_in_its_order(monkeypatch: pytest.MonkeyPatch) -> No
     needs = {name: [names[n - 1], "0"] for n, name in enumerate(names) if n}
     odd = [name for name in names if int(name) % 2 or name == "4"]
     survey = Survey(names, lambda some: [n for n in some if n in odd], lambda n: needs.get(n, []))
-    survey.look_ahead(1)
+    survey.look_ahead(0.0)
     assert (survey.looked, survey.over, list(survey.needs)) == (3, False, ["1"])
     assert survey.take(5) == ["1"]
     survey.look_ahead()

@@ -462,49 +462,46 @@ class Ledger:
         )
         return float(saved or 0)
 
+    def _newest(self, columns: str) -> dict[str, list[tuple[Any, ...]]]:
+        """Recipe → columns of its newest runs, the newest first."""
+        # One question for each: a single one for all would rank every manifest of ten years.
+        recipes = [recipe for (recipe,) in self._rows("SELECT DISTINCT recipe FROM manifests")]
+        question = (
+            f"SELECT {columns} FROM manifests WHERE recipe IS ? ORDER BY made DESC LIMIT {SAMPLES}"
+        )
+        return {recipe: self._rows(question, [recipe]) for recipe in sorted(recipes)}
+
     def seconds(self) -> dict[str, float]:
         """Mean time of each recipe over its newest runs."""
-        rows = self._rows(
-            "SELECT recipe, AVG(seconds) FROM (SELECT recipe, seconds, ROW_NUMBER() OVER "
-            "(PARTITION BY recipe ORDER BY made DESC) AS place FROM manifests) "
-            "WHERE place <= ? GROUP BY recipe",
-            [SAMPLES],
-        )
-        return {recipe: float(mean) for recipe, mean in rows}
+        newest = self._newest("seconds")
+        return {recipe: sum(s for (s,) in rows) / len(rows) for recipe, rows in newest.items()}
 
     def samples(self) -> dict[str, list[Sample]]:
         """Recipe → what its newest runs took."""
-        found: dict[str, list[Sample]] = {}
-        for recipe, *values in self._rows(
-            "SELECT recipe, input_bytes, seconds, peak_memory FROM (SELECT *, ROW_NUMBER() OVER "
-            "(PARTITION BY recipe ORDER BY made DESC) AS place FROM manifests) WHERE place <= ?",
-            [SAMPLES],
-        ):
-            found.setdefault(recipe, []).append(Sample(*values))
-        return found
+        newest = self._newest("input_bytes, seconds, peak_memory")
+        return {recipe: [Sample(*row) for row in rows] for recipe, rows in newest.items()}
 
     def product_bytes(self) -> dict[tuple[str, str], float]:
         """(recipe, category) → bytes that one run makes of it, on the average of the newest."""
-        rows = self._rows(
-            "SELECT recipe, category, SUM(size) * 1.0 / COUNT(DISTINCT products.key) FROM products "
-            "JOIN (SELECT key, recipe, ROW_NUMBER() OVER (PARTITION BY recipe ORDER BY made DESC) "
-            "AS place FROM manifests) AS made ON made.key = products.key WHERE place <= ? "
-            "GROUP BY recipe, category",
-            [SAMPLES],
-        )
-        return {(recipe, category): float(size) for recipe, category, size in rows}
+        found: dict[tuple[str, str], float] = {}
+        for recipe, rows in self._newest("key").items():
+            keys = [key for (key,) in rows]
+            marks = ", ".join("?" * len(keys))
+            for category, size in self._rows(
+                "SELECT category, SUM(size) * 1.0 / COUNT(DISTINCT key) FROM products "
+                f"WHERE key IN ({marks}) GROUP BY category",
+                keys,
+            ):
+                found[recipe, category] = float(size)
+        return found
 
     def memory_samples(self) -> dict[str, list[tuple[int, int]]]:
         """Recipe → (bytes of inputs, peak memory in bytes) of its newest runs."""
-        samples: dict[str, list[tuple[int, int]]] = {}
-        for recipe, size, peak in self._rows(
-            "SELECT recipe, input_bytes, peak_memory FROM (SELECT *, ROW_NUMBER() OVER "
-            "(PARTITION BY recipe ORDER BY made DESC) AS place FROM manifests "
-            "WHERE peak_memory > 0) WHERE place <= ?",
-            [SAMPLES],
-        ):
-            samples.setdefault(recipe, []).append((int(size), int(peak)))
-        return samples
+        newest = self._newest("input_bytes, peak_memory")
+        return {
+            recipe: [(int(size), int(peak)) for size, peak in rows if peak and peak > 0]
+            for recipe, rows in newest.items()
+        }
 
     def _rows(self, question: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._using():

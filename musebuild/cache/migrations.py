@@ -67,10 +67,18 @@ def _settings(database: Database) -> None:
     database.execute("CREATE TABLE settings_used (digest TEXT PRIMARY KEY, document TEXT)")
 
 
+def _newest(database: Database) -> None:
+    database.execute(
+        "CREATE INDEX manifests_newest ON manifests "
+        "(recipe, made, seconds, input_bytes, peak_memory)"
+    )
+
+
 CACHE_MIGRATIONS = (
     Migration("cache-1", _create),
     Migration("cache-up-to-date", _count_up_to_date),
     Migration("cache-records", _records),
     Migration("cache-associations", _associations),
     Migration("cache-settings", _settings),
+    Migration("cache-newest", _newest),
 )

@@ -149,6 +149,8 @@ class LocalExecutor:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._orders: dict[str, WorkOrder] = {}
+        self._emptied: list[str] = []
+        """Scratch folders of which little is left: the next recipe need not wait for that."""
         self._buffer = b""
         self._ready: list[WorkResult] = []
 
@@ -189,6 +191,7 @@ class LocalExecutor:
     def wait(self, timeout: float) -> list[WorkResult]:
         """Results of orders that ended; waits for one up to `timeout` s."""
         if not self._ready and self._orders:
+            self._tidy()
             self._listen(timeout)
         ended, self._ready = self._ready, []
         return ended
@@ -221,7 +224,11 @@ class LocalExecutor:
         kept = bool(result.failure and result.failure.get("scratch"))
         in_scratch = result.log.startswith(order.scratch)
         if not kept and not (in_scratch and not result.ok):
-            _remove(order.scratch)
+            if result.ok:
+                self._emptied.append(order.scratch)
+            else:
+                # What a recipe that failed left may be large.
+                _remove(order.scratch)
         elif not kept:
             for name in ("in", "out"):
                 shutil.rmtree(Path(order.scratch) / name, ignore_errors=True)
@@ -237,6 +244,10 @@ class LocalExecutor:
             failure["scratch"] = keep_scratch(order)
         return replace(result, log=log, failure=failure)
 
+    def _tidy(self) -> None:
+        while self._emptied:
+            _remove(self._emptied.pop())
+
     def stop(self, *, kill: bool) -> None:
         """End what runs, if `kill`."""
         if kill and self._process is not None and self._orders:
@@ -245,6 +256,7 @@ class LocalExecutor:
 
     def close(self) -> None:
         """End the nursery, and with it whatever still runs."""
+        self._tidy()
         process, self._process = self._process, None
         if process is None:
             return

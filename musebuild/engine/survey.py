@@ -10,7 +10,7 @@ from itertools import islice
 
 from musebuild.engine.world import CHUNK
 
-AHEAD = 0.5
+AHEAD = 0.3
 """Seconds for which a build looks before its first recipe may start: at all of a project of some
 nights, so that the longest path through it is known."""
 

@@ -382,10 +382,11 @@ class Build:
         assert result.manifest is not None, "a worker that succeeds sends its manifest"
         manifest = manifest_from(dict(result.manifest))
         step("result read")
-        self.project.ledger.record(manifest)
         quality = result.quality
         known = {} if quality is None else {manifest.key: (dict(quality[0]), quality[1])}
-        self.quality.record([(name, manifest)], known)
+        with self.project.ledger.one_commit():
+            self.project.ledger.record(manifest)
+            self.quality.record([(name, manifest)], known)
         step("ledger written")
         self.world.forgotten = self.world.forgotten - {manifest.key}
         self.manifests[name] = bare(manifest)

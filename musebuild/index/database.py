@@ -101,7 +101,12 @@ def transaction(database: Database) -> Iterator[sqlite3.Connection]:
     Statements must go to the connection that this gives: `Database.execute` of sqlite-utils 4
     commits each by itself where no transaction is open yet.
     """
-    with database.conn as connection:
+    connection = database.conn
+    if connection.in_transaction:
+        # Of somebody who writes more with it, and commits all of it.
+        yield connection
+        return
+    with connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
 

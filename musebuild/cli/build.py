@@ -83,7 +83,8 @@ def build(
         current = Build(project, names, options, rest=known, remember=remember)
     try:
         # Reporters of doit's own are told of all tasks at the start.
-        current.look_ahead(AHEAD if usual else math.inf)
+        with without_collector():
+            current.look_ahead(AHEAD if usual else math.inf)
         survey = current.survey
         if usual and not remember and not survey.needs:
             current.settle(names)

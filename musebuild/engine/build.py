@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import os
 import shutil
@@ -168,6 +169,8 @@ class Build:
     def look_on(self) -> list[str]:
         """Look at a few more; those that are to do."""
         found = self.survey.advance()
+        # It stays to the end, as what was found before the first recipe does.
+        gc.freeze()
         self._hash_ahead()
         if self.survey.over:
             self._remember()

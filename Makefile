@@ -3,6 +3,8 @@
 # make fast   the same without the real recipes
 
 VENV := .venv/bin
+# The tests start musebuild a thousand times: Python need not compile it each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo test fast lint clean
 

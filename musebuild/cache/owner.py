@@ -55,7 +55,11 @@ def _start_time_elsewhere(pid: int) -> str:
 
 def describe(pid: int | None = None) -> dict[str, Any]:
     """Who owns a scratch folder or a lock."""
-    pid = pid or os.getpid()
+    # Of a process itself that stays as it is, and is asked for with each invocation.
+    return dict(_own(os.getpid())) if pid is None else _of(pid)
+
+
+def _of(pid: int) -> dict[str, Any]:
     return {
         "pid": pid,
         "host": socket.gethostname(),
@@ -63,6 +67,9 @@ def describe(pid: int | None = None) -> dict[str, Any]:
         "space": pid_space(),
         "start": start_time(pid),
     }
+
+
+_own = cache(_of)
 
 
 def is_dead(owner: Mapping[str, Any]) -> bool:

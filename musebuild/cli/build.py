@@ -92,8 +92,8 @@ def build(
         gc.freeze()
         if survey.needs:
             pending = [current.plan.invocations[name] for name in survey.needs]
-            blocks = {name.partition(":")[0] for name in current.names}
-            refuse_mistakes(project, pending, () if survey.over else blocks)
+            later = () if survey.over else {name.partition(":")[0] for name in current.names}
+            refuse_mistakes(project, pending, later)
             refuse_foreign(project, pending)
             if ahead := ahead_text(current.summary.left_out):
                 # Known before the first recipe, and told then: hours of recipes may follow.

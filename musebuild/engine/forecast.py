@@ -13,7 +13,7 @@ from musebuild.engine.admission import MemoryModel, learned_models
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import State, products_for
 from musebuild.engine.tasks import longest_paths
-from musebuild.fits.headers import CHANNEL
+from musebuild.engine.work import ifus_held
 from musebuild.plan.model import Invocation, Plan
 
 SPREAD = 1.1
@@ -125,8 +125,7 @@ class _Sizes:
         known = self.project.digests.known_many(sorted(paths))
         for path in paths:
             digest = known.get(path)
-            held = len({n for n in digest.extensions if CHANNEL.match(n)}) if digest else IFUS
-            self._held[path] = max(held, 1)
+            self._held[path] = max(ifus_held(digest) if digest else IFUS, 1)
 
     def file(self, path: str, ifu: int | None) -> int:
         """Of a file; of one IFU's share where it is split."""

@@ -114,6 +114,11 @@ def make_order(
     )
 
 
+def ifus_held(digest: FrameDigest) -> int:
+    """Number of IFUs whose data a raw frame or a file holds."""
+    return len({name for name in digest.extensions if CHANNEL.match(name)})
+
+
 def input_bytes(resolution: Resolution, store: Store, known: Mapping[str, FrameDigest]) -> int:
     """Bytes that a recipe reads: of a frame that is split by IFU only that IFU's share.
 
@@ -137,7 +142,7 @@ def input_bytes(resolution: Resolution, store: Store, known: Mapping[str, FrameD
         except OSError:
             continue
         digest = known.get(path)
-        held = len({n for n in digest.extensions if CHANNEL.match(n)}) if digest else 1
+        held = ifus_held(digest) if digest else 1
         total += size if source.input.ifu is None else size // max(held, 1)
     return total
 

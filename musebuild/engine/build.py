@@ -31,7 +31,7 @@ from musebuild.engine.resolve import Resolution, State, bare, judge, resolve_one
 from musebuild.engine.settled import Kept, Settled
 from musebuild.engine.summary import BuildSummary, Failure
 from musebuild.engine.survey import Survey
-from musebuild.engine.tasks import folded_lines, longest_paths
+from musebuild.engine.tasks import Plugins, folded_lines, longest_paths
 from musebuild.engine.watching import Looks, watched_paths
 from musebuild.engine.work import (
     OrderOptions,
@@ -125,7 +125,7 @@ class Build:
         self.survey = Survey(self.names, self._look, lambda name: self.plan.invocations[name].needs)
         self._looks = Looks()
         self._unhashed: list[str] = []
-        self._plugins: dict[str, str] = {}
+        self._plugins = Plugins(self.plan, project.catalogue)
         self._bytes: dict[str, int] = {}
         self.number = 0
         self.urgency: dict[str, float] = {}
@@ -263,11 +263,7 @@ class Build:
 
     def plugin(self, name: str) -> str:
         """The recipe that an invocation calls, as the pipeline knows it."""
-        block = name.partition(":")[0]
-        if block not in self._plugins:
-            recipe = self.plan.invocations[name].recipe
-            self._plugins[block] = self.project.catalogue[recipe].plugin
-        return self._plugins[block]
+        return self._plugins.of(name)
 
     def resolve_now(self, name: str) -> Resolution:
         """Resolve an invocation whose upstream has ended, digesting what is needed.

@@ -12,7 +12,7 @@ from musebuild.cache.model import Manifest
 from musebuild.engine.admission import MemoryModel, learned_models
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import State, products_for
-from musebuild.engine.tasks import longest_paths
+from musebuild.engine.tasks import Plugins, longest_paths
 from musebuild.engine.work import ifus_held
 from musebuild.plan.model import Invocation, Plan
 
@@ -111,7 +111,7 @@ class _Sizes:
         self.usual = usual
         self._files: dict[str, int] = {}
         self._held: dict[str, int] = {}
-        self._plugins: dict[str, str] = {}
+        self._plugins = Plugins(plan, project.catalogue)
 
     def learn(self, invocations: Iterable[Invocation]) -> None:
         """Take in how many IFUs the raw frames hold; their digests are not kept."""
@@ -135,13 +135,6 @@ class _Sizes:
                 self._files[path] = Path(path).stat().st_size
         return self._files[path] if ifu is None else self._files[path] // self._held[path]
 
-    def _plugin(self, name: str) -> str:
-        block = name.partition(":")[0]
-        if block not in self._plugins:
-            recipe = self.plan.invocations[name].recipe
-            self._plugins[block] = self.project.catalogue[recipe].plugin
-        return self._plugins[block]
-
     def inputs(self, invocation: Invocation) -> int:
         """Of all inputs of an invocation."""
         total = 0.0
@@ -153,7 +146,7 @@ class _Sizes:
             if manifest is not None:
                 total += sum(product.size for product in products_for(wanted, manifest))
             else:
-                recipe = self._plugin(wanted.invocation)
+                recipe = self._plugins.of(wanted.invocation)
                 total += self.usual.get((recipe, wanted.category), 0.0)
         return int(total)
 

@@ -7,6 +7,32 @@ from collections.abc import Iterable, Mapping
 from doit.task import Task
 
 from musebuild.plan.model import Invocation, Plan
+from musebuild.recipes.model import Recipe
+
+
+class Plugins:
+    """The recipe that each invocation calls, as the pipeline knows it: one for each block.
+
+    Parameters
+    ----------
+    plan : Plan
+        Invocations; one of each block is looked at.
+    catalogue : mapping
+        Recipes by name.
+    """
+
+    def __init__(self, plan: Plan, catalogue: Mapping[str, Recipe]) -> None:
+        self._plan = plan
+        self._catalogue = catalogue
+        self._known: dict[str, str] = {}
+
+    def of(self, name: str) -> str:
+        """The recipe of an invocation."""
+        block = name.partition(":")[0]
+        if block not in self._known:
+            recipe = self._plan.invocations[name].recipe
+            self._known[block] = self._catalogue[recipe].plugin
+        return self._known[block]
 
 
 def longest_paths(

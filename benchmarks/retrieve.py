@@ -22,7 +22,7 @@ from musebuild.archive.addresses import addresses_of
 from musebuild.archive.astro import quiet
 from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
-from musebuild.archive.fleet import Fleet
+from musebuild.archive.downloads import Fleet
 from tests.support.archive_frames import Stored, tiny
 from tests.support.archive_server import ArchiveServer, Fault
 

@@ -39,9 +39,9 @@ from musebuild.cache.ledger import Placed, now
 from musebuild.cache.model import Manifest, Product
 from musebuild.cache.store import OBJECT_TIME
 from musebuild.engine.hashing import digest_unchanged
+from musebuild.engine.probe import ProjectWorld, file_inputs
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import resolve_one
-from musebuild.engine.world import ProjectWorld, file_inputs
 from musebuild.fits.hashing import hash_file
 from musebuild.plan.names import closure
 from tests.support.header_only import write_headers
@@ -291,7 +291,7 @@ _PHASES = """
 import json, sys, time
 from pathlib import Path
 from musebuild.engine.project import Project
-from musebuild.engine.world import without_collector
+from musebuild.engine.probe import without_collector
 project = Project(Path("settings.yml").absolute())
 project.db, project.catalogue
 took = {}

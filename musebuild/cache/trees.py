@@ -10,7 +10,7 @@ from pathlib import Path
 
 from musebuild.cache.place import write_atomically
 from musebuild.errors import MusebuildError
-from musebuild.fits.wanted import read_wanted
+from musebuild.fits.quick_headers import read_wanted
 
 MARK = ".musebuild"
 """The file at the top of a reduced tree by which we know our own."""

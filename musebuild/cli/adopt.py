@@ -6,9 +6,9 @@ import json
 import sys
 from typing import Any
 
-from musebuild.cli.asking import format_option, one_of
 from musebuild.cli.base import ProjectCommand
-from musebuild.engine.adopting import Adoption, Undone, adopt, find_adoption, undo
+from musebuild.cli.options import format_option, one_of
+from musebuild.engine.adopt import Adoption, Undone, adopt, find_adoption, undo
 from musebuild.errors import UsageError
 from musebuild.report.spans import count
 

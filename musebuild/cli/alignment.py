@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from musebuild.cli.asking import format_option, one_of, output_option, show
 from musebuild.cli.base import ProjectCommand
+from musebuild.cli.options import format_option, one_of, output_option, show
 from musebuild.errors import UsageError
 from musebuild.report.alignment import Alignment, alignments, settings_text, table_of
 from musebuild.report.spans import count

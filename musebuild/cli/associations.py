@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from musebuild.cli.asking import format_option, one_of
 from musebuild.cli.base import ProjectCommand
+from musebuild.cli.options import format_option, one_of
 from musebuild.errors import UsageError
 from musebuild.plan.names import closure, concerned, select
 from musebuild.report.associations import as_dot, as_json, as_mermaid, tree_text

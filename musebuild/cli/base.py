@@ -12,8 +12,8 @@ from typing import Any
 
 from doit.cmd_base import Command
 
-from musebuild.engine.mending import is_damage, mend_database
 from musebuild.engine.project import Project, find_settings
+from musebuild.engine.repair_database import is_damage, mend_database
 from musebuild.errors import EXIT_FAILED, MusebuildError, StoreError, UsageError
 from musebuild.index.database import own_path
 from musebuild.report.bar import Bar

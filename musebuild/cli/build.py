@@ -15,11 +15,11 @@ from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile,
 
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.options import BuildOptions
+from musebuild.engine.probe import ProjectWorld, without_collector
 from musebuild.engine.project import Project
 from musebuild.engine.remembered import is_remembered, recall
 from musebuild.engine.settled import Settled
 from musebuild.engine.summary import BuildSummary
-from musebuild.engine.world import ProjectWorld, without_collector
 from musebuild.errors import UsageError
 from musebuild.report.lines import ahead_text, summary_text
 from musebuild.report.spans import count
@@ -71,12 +71,12 @@ def build(
     # Here, since an empty build needs none of it.
     from musebuild.check.whole import refuse_mistakes
     from musebuild.cli.reporting import Reporting, end_build_log
-    from musebuild.engine.adopting import refuse_foreign
+    from musebuild.engine.adopt import refuse_foreign
     from musebuild.engine.build import Build
     from musebuild.engine.dispatch import GrowingDispatcher
-    from musebuild.engine.executor import LocalExecutor
     from musebuild.engine.run import BuildRunner
     from musebuild.engine.survey import AHEAD
+    from musebuild.workers.executor import LocalExecutor
 
     remember = usual and not names and is_remembered(project.settings)
     with without_collector():
@@ -131,7 +131,7 @@ def _refuse(build: Build, names: Collection[str]) -> None:
         Names what is in the way.
     """
     from musebuild.check.bands import refuse_bands
-    from musebuild.engine.adopting import refuse_foreign
+    from musebuild.engine.adopt import refuse_foreign
 
     pending = [build.plan.invocations[name] for name in names]
     refuse_bands(pending, build.project.settings)
@@ -146,7 +146,7 @@ def refuse_unlocked(project: Project) -> list[str]:
     PlanError
         With all that differs.
     """
-    from musebuild.engine.lock import LOCK_NAME, read_lock, refuse_departures
+    from musebuild.explain.lock import LOCK_NAME, read_lock, refuse_departures
 
     path = project.settings.folder / LOCK_NAME
     lock = read_lock(path)
@@ -311,7 +311,7 @@ class RunCommand(ProjectCommand):
         """Say what would run; nothing runs, and nothing is hashed."""
         from musebuild.engine.build import selection
         from musebuild.plan.names import closure, concerned
-        from musebuild.report.drill import dry_run_text, write_sofs
+        from musebuild.report.dry_run import dry_run_text, write_sofs
 
         try:
             plan = project.plan

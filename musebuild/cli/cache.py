@@ -11,10 +11,10 @@ from musebuild.cache.stats import measure
 from musebuild.cache.transfer import export_results, import_results
 from musebuild.cache.verify import placed_copies, verify
 from musebuild.cli.base import ProjectCommand
-from musebuild.engine.lock import resolve_hashed
 from musebuild.engine.project import Project
 from musebuild.engine.quality import rebuild
 from musebuild.errors import UsageError
+from musebuild.explain.lock import resolve_hashed
 from musebuild.report.spans import count
 from musebuild.report.store import gc_text, stats_text, verify_text
 from musebuild.settings.nearest import nearest

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from musebuild.cli.asking import format_option, one_of
 from musebuild.cli.base import ProjectCommand, database_error
-from musebuild.engine.differ import DIFFERENT, Comparison, compare_quality, differ
+from musebuild.cli.options import format_option, one_of
 from musebuild.engine.project import Project
-from musebuild.engine.sides import Side, settings_side, side_of
 from musebuild.errors import EXIT_USAGE, FrameError, MusebuildError, UsageError
+from musebuild.explain.differ import DIFFERENT, Comparison, compare_quality, differ
+from musebuild.explain.sides import Side, settings_side, side_of
 from musebuild.fits.statistics import ArrayPair, compare_statistics
 from musebuild.report.difference import Findings, difference_json, difference_text
 from musebuild.settings.nearest import nearest

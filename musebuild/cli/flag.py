@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from musebuild.cli.asking import FORMAT, format_of, frames_of, one_of, show
 from musebuild.cli.base import ProjectCommand
+from musebuild.cli.options import FORMAT, format_of, frames_of, one_of, show
 from musebuild.engine.project import Project
 from musebuild.errors import UsageError
 from musebuild.index.flags import (

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from musebuild.cli.asking import DATE, FORMAT, format_of, frames_of, show
 from musebuild.cli.base import ProjectCommand
-from musebuild.cli.look import IFUS
+from musebuild.cli.list import IFUS
+from musebuild.cli.options import DATE, FORMAT, format_of, frames_of, show
+from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
-from musebuild.engine.world import ProjectWorld
 from musebuild.errors import UsageError
 from musebuild.index.columns import run_of
 from musebuild.index.dates import When, choose

@@ -7,9 +7,9 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from musebuild.cli.asking import FORMAT, format_of, frames_of, show
 from musebuild.cli.base import ProjectCommand
-from musebuild.engine.world import ProjectWorld
+from musebuild.cli.options import FORMAT, format_of, frames_of, show
+from musebuild.engine.probe import ProjectWorld
 from musebuild.errors import UsageError
 from musebuild.plan.names import closure
 from musebuild.report.exposure import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from musebuild.cli.asking import DATE, FORMAT, format_of, show
 from musebuild.cli.base import ProjectCommand
+from musebuild.cli.options import DATE, FORMAT, format_of, show
 from musebuild.index.dates import When, choose
 from musebuild.index.questions import SHOWN, ask, column_named, columns, parse_question
 from musebuild.report.tables import Rows

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from musebuild.cli.asking import DATE, FORMAT, format_of, one_of, show
 from musebuild.cli.base import ProjectCommand
-from musebuild.engine.world import ProjectWorld
+from musebuild.cli.options import DATE, FORMAT, format_of, one_of, show
+from musebuild.engine.probe import ProjectWorld
 from musebuild.index.dates import When, choose
 from musebuild.plan.model import Invocation
 from musebuild.plan.names import closure, select

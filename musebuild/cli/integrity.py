@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from musebuild.cli.asking import FORMAT, format_of, frames_of, show
 from musebuild.cli.base import ProjectCommand
+from musebuild.cli.options import FORMAT, format_of, frames_of, show
 from musebuild.index.frames import raw_frames
 from musebuild.index.integrity import Finding, findings, forget_missing, pending, verify
 from musebuild.report.bar import Bar

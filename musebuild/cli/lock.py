@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from musebuild.cache.ledger import now
-from musebuild.cli.asking import output_option, write_file
 from musebuild.cli.base import BaseCommand, ProjectCommand
 from musebuild.cli.build import build
-from musebuild.engine.lock import LOCK_NAME, Lock, make_lock, read_lock, write_lock
+from musebuild.cli.options import output_option, write_file
 from musebuild.engine.options import BuildOptions
 from musebuild.engine.project import Project
-from musebuild.engine.reproduce import (
+from musebuild.errors import UsageError
+from musebuild.explain.lock import LOCK_NAME, Lock, make_lock, read_lock, write_lock
+from musebuild.explain.reproduce import (
     Reproduction,
     frame_places,
     locate_frames,
@@ -24,8 +25,7 @@ from musebuild.engine.reproduce import (
     reproduction_of,
     require_same_software,
 )
-from musebuild.engine.sides import stores_of_lock
-from musebuild.errors import UsageError
+from musebuild.explain.sides import stores_of_lock
 from musebuild.report.reproduction import (
     reproduction_json,
     reproduction_junit,

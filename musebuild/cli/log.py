@@ -8,7 +8,7 @@ from typing import Any
 
 from musebuild.cli.base import ProjectCommand
 from musebuild.cli.reporting import log_folder
-from musebuild.engine.world import ProjectWorld
+from musebuild.engine.probe import ProjectWorld
 from musebuild.errors import UsageError
 from musebuild.plan.names import closure, select
 

@@ -27,7 +27,7 @@ CONFIG = ("pyproject.toml", "doit.cfg")
 
 COMMANDS = {
     "run": "build:RunCommand",
-    "list": "look:ListCommand",
+    "list": "list:ListCommand",
     "info": "info:InfoCommand",
     "status": "status:StatusCommand",
     "why": "why:WhyCommand",
@@ -41,8 +41,8 @@ COMMANDS = {
     "info-warnings": "info_warnings:InfoWarningsCommand",
     "lock": "lock:LockCommand",
     "reproduce": "lock:ReproduceCommand",
-    "clean": "tidy:CleanCommand",
-    "forget": "tidy:ForgetCommand",
+    "clean": "clean:CleanCommand",
+    "forget": "clean:ForgetCommand",
     "log": "log:LogCommand",
     "check": "check:CheckCommand",
     "check-integrity": "integrity:CheckIntegrityCommand",

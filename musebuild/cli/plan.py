@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from musebuild.cli.asking import format_option, one_of, output_option, write_file
 from musebuild.cli.base import ProjectCommand
+from musebuild.cli.options import format_option, one_of, output_option, write_file
 from musebuild.engine.overview import with_overview
 from musebuild.report.graph import graph_dot, graph_html, graph_json, graph_mermaid, nodes_of
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from musebuild.cli.asking import format_option, one_of, output_option
 from musebuild.cli.base import ProjectCommand
-from musebuild.engine.provenance import Frame, Historian
+from musebuild.cli.options import format_option, one_of, output_option
 from musebuild.errors import UsageError
+from musebuild.explain.provenance import Frame, Historian
 
 FORMATS = ("text", "prov-json", "prov-n", "ro-crate")
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from musebuild.cli.asking import DATE, FORMAT, format_of, one_of, output_option, show
 from musebuild.cli.base import ProjectCommand
 from musebuild.cli.flag import author_name
+from musebuild.cli.options import DATE, FORMAT, format_of, one_of, output_option, show
 from musebuild.engine.project import Project
 from musebuild.errors import UsageError
 from musebuild.index.flags import add_flag, check_flags, known_flags

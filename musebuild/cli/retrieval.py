@@ -20,23 +20,23 @@ from sqlite_utils import Database
 from musebuild.archive.addresses import addresses_of
 from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
+from musebuild.archive.downloads import Ended, Fleet, sizes
 from musebuild.archive.filters import nights
-from musebuild.archive.fleet import Ended, Fleet, sizes
-from musebuild.archive.gather import LOCKED, MISSING, Gatherer
 from musebuild.archive.login import log_in
 from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
 from musebuild.archive.missing import told
 from musebuild.archive.model import ArchiveFrame, Window
 from musebuild.archive.present import present
+from musebuild.archive.queries import LOCKED, MISSING, Gatherer
 from musebuild.archive.records import LOG, Records
 from musebuild.cache.locks import KeyLock
-from musebuild.engine.lock import LOCK_NAME, Lock, read_lock
 from musebuild.engine.project import Project, make_folder
-from musebuild.engine.reproduce import frame_places, locate_frames
 from musebuild.errors import EXIT_FAILED, EXIT_USAGE, MusebuildError, UsageError
+from musebuild.explain.lock import LOCK_NAME, Lock, read_lock
+from musebuild.explain.reproduce import frame_places, locate_frames
 from musebuild.plan.build import make_plan
 from musebuild.plan.model import Wanted
-from musebuild.report.downloads import BarWatch, LineWatch, sums, table
+from musebuild.report.download_progress import BarWatch, LineWatch, sums, table
 from musebuild.report.spans import count, span
 from musebuild.settings.nearest import did_you_mean
 from musebuild.settings.sizes import format_bytes

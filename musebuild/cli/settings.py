@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from musebuild.cache.trees import own_tree
-from musebuild.check.touched import meant, touched
+from musebuild.check.affected_blocks import meant, touched
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.project import Project
 from musebuild.errors import PlanError, UsageError

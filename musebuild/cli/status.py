@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from musebuild.cli.asking import format_option, one_of
 from musebuild.cli.base import ProjectCommand
+from musebuild.cli.options import format_option, one_of
 from musebuild.engine.build import machine_of
 from musebuild.engine.overview import Overview, with_overview
 from musebuild.report.listing import overview_lines

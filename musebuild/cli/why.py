@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 from musebuild.cli.base import ProjectCommand
-from musebuild.engine.causes import Explainer
-from musebuild.engine.world import ProjectWorld
+from musebuild.engine.probe import ProjectWorld
 from musebuild.errors import UsageError
+from musebuild.explain.why import Explainer
 from musebuild.plan.names import closure, select
 from musebuild.report.why import why_text
 

@@ -19,10 +19,11 @@ from musebuild.cache.reduced import PlaceReport
 from musebuild.cache.steps import step
 from musebuild.cache.store import manifest_from
 from musebuild.engine.admission import Machine, MemoryModel, learned_models
+from musebuild.engine.fingerprints import Looks, watched_paths
 from musebuild.engine.hashing import Hasher
 from musebuild.engine.options import BuildOptions
-from musebuild.engine.orders import WorkOrder, WorkResult
-from musebuild.engine.portable import settings_document
+from musebuild.engine.portable_settings import settings_document
+from musebuild.engine.probe import ProjectWorld, file_inputs, without_collector
 from musebuild.engine.project import Project
 from musebuild.engine.quality import QualityTables
 from musebuild.engine.records import record_of
@@ -32,7 +33,6 @@ from musebuild.engine.settled import Kept, Settled
 from musebuild.engine.summary import BuildSummary, Failure
 from musebuild.engine.survey import Survey
 from musebuild.engine.tasks import Plugins, folded_lines, longest_paths
-from musebuild.engine.watching import Looks, watched_paths
 from musebuild.engine.work import (
     OrderOptions,
     input_bytes,
@@ -41,9 +41,9 @@ from musebuild.engine.work import (
     sidecar,
     sidecar_name,
 )
-from musebuild.engine.world import ProjectWorld, file_inputs, without_collector
 from musebuild.index.scan import scan
 from musebuild.plan.names import closure, concerned, select
+from musebuild.workers.orders import WorkOrder, WorkResult
 
 MOST_KNOWN = 5000
 """Digests of input files that are held; those of a large archive fill the memory."""

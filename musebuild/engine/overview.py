@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from musebuild.cache.model import Manifest
 from musebuild.engine.forecast import PENDING, Forecast, forecast
 from musebuild.engine.planfile import DAMAGE, PlanFile
+from musebuild.engine.probe import ProjectWorld, without_collector
 from musebuild.engine.project import Project
 from musebuild.engine.remembered import MARK, Rest, place_of, recall
 from musebuild.engine.resolve import Resolution, State
 from musebuild.engine.settled import Settled
-from musebuild.engine.world import ProjectWorld, without_collector
 from musebuild.index.meta import meta
 from musebuild.plan.model import LeftOut, Plan
 from musebuild.plan.names import closure, concerned, select

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
-from musebuild.engine.parameters import made_of
 from musebuild.errors import FrameError
 from musebuild.index import qa, qc
 from musebuild.index.columns import moment_of, night_of
 from musebuild.index.selection import fulfilling
 from musebuild.plan.model import Choosing
 from musebuild.plan.selecting import Members, members
+from musebuild.workers.parameters import made_of
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

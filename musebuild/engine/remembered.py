@@ -33,6 +33,7 @@ from typing import BinaryIO
 from musebuild.cache.model import Manifest
 from musebuild.cache.place import beside
 from musebuild.engine.aside import Aside
+from musebuild.engine.fingerprints import Looks, Watch, watched
 from musebuild.engine.kept_plan import KeptInvocations, KeptManifests
 from musebuild.engine.planfile import (
     DAMAGE,
@@ -54,7 +55,6 @@ from musebuild.engine.settled import (
     recall_settled,
     structure,
 )
-from musebuild.engine.watching import Looks, Watch, watched
 from musebuild.errors import MusebuildError
 from musebuild.index.database import transaction
 from musebuild.index.digests import tick_of

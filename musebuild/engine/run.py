@@ -18,14 +18,14 @@ from musebuild.cache.steps import step
 from musebuild.engine.admission import Demand, Running, pick, threads_for
 from musebuild.engine.build import Build
 from musebuild.engine.dispatch import GrowingDispatcher
-from musebuild.engine.executor import STOPPED, Executor
-from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.engine.resolve import State
 from musebuild.engine.signals import StopSignals
 from musebuild.engine.state import memory_dependency
 from musebuild.engine.summary import Failure
 from musebuild.engine.tasks import make_tasks
 from musebuild.errors import MusebuildError
+from musebuild.workers.executor import STOPPED, Executor
+from musebuild.workers.orders import WorkOrder, WorkResult
 
 WAIT_RESULT = 1.0
 """Seconds to wait for a result before signals and foreign locks are looked at."""

@@ -20,9 +20,9 @@ from blake3 import blake3
 from musebuild import __version__
 from musebuild.cache.keys import KEY_VERSION, canonical, plain
 from musebuild.cache.ledger import Ledger
+from musebuild.engine.fingerprints import watched, watched_tree
+from musebuild.engine.probe import package_version
 from musebuild.engine.project import Project
-from musebuild.engine.watching import watched, watched_tree
-from musebuild.engine.world import package_version
 from musebuild.fits.volatile import DIGEST_VERSION
 from musebuild.index.files import paths_of
 from musebuild.index.meta import generation

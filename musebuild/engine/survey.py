@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
-from musebuild.engine.world import CHUNK
+from musebuild.engine.probe import CHUNK
 
 AHEAD = 0.3
 """Seconds for which a build looks before its first recipe may start: at all of a project of some

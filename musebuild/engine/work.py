@@ -9,13 +9,13 @@ from typing import Any
 
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
-from musebuild.engine.orders import WorkOrder
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import Resolution, Source
 from musebuild.fits.digest import FrameDigest
 from musebuild.fits.headers import CHANNEL
 from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.model import ProductRule, Recipe
+from musebuild.workers.orders import WorkOrder
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from musebuild.errors import FrameError
-from musebuild.fits.wanted import read_wanted
+from musebuild.fits.quick_headers import read_wanted
 from musebuild.index.columns import KEYWORDS, LAMP_KEYWORDS, row_of
 from musebuild.index.qa import MEASURED_RAW, SEEING, SPARTA, raw_row
 

@@ -13,8 +13,8 @@ import yaml
 from musebuild.errors import RecipeError
 from musebuild.recipes.model import Need, ProductRule, Recipe
 from musebuild.settings.model import Block
+from musebuild.settings.quick_validate import surely_valid
 from musebuild.settings.sizes import parse_bytes, parse_seconds
-from musebuild.settings.sound import surely_valid
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The parser written in C, where PyYAML has it: an empty build waits for the catalogue."""

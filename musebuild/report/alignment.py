@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from math import cos, radians
 from pathlib import Path
 
+from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import Resolution
-from musebuild.engine.world import ProjectWorld
 from musebuild.errors import UsageError
 from musebuild.fits.offsets import OFFSET_LIST, Offset, read_offsets
 from musebuild.index.model import RawFrame

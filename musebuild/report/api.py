@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project as Opened
 from musebuild.engine.project import find_settings
-from musebuild.engine.world import ProjectWorld
 from musebuild.index.flags import all_flags
 from musebuild.index.questions import columns as raw_columns
 from musebuild.report import overview, qc

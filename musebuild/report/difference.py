@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from musebuild.engine.changes import Change
-from musebuild.engine.differ import (
+from musebuild.explain.changes import Change
+from musebuild.explain.differ import (
     ASSOCIATIONS,
     FIRST_ONLY,
     SAME_CONTENT,

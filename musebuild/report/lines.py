@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from musebuild.cache.model import Manifest
-from musebuild.engine.orders import WorkOrder
 from musebuild.engine.summary import BuildSummary, Failure
 from musebuild.plan.model import LeftOut
 from musebuild.report.spans import count, span
 from musebuild.report.tail import LogTail
 from musebuild.settings.sizes import format_bytes
+from musebuild.workers.orders import WorkOrder
 
 MOST_LEFT_OUT = 20
 

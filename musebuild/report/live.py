@@ -15,10 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from musebuild.cache.model import Manifest
-from musebuild.engine.orders import WorkOrder
 from musebuild.engine.summary import Failure
 from musebuild.report.lines import LineReporter
 from musebuild.report.spans import count, span
+from musebuild.workers.orders import WorkOrder
 
 REFRESH = 4
 """Times a second."""

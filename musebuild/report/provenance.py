@@ -10,7 +10,7 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from musebuild import __version__
-from musebuild.engine.provenance import Activity, Frame, frames_of
+from musebuild.explain.provenance import Activity, Frame, frames_of
 from musebuild.report.spans import span
 
 NAMESPACE = "urn:musebuild:"

@@ -6,7 +6,7 @@ import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import asdict
 
-from musebuild.engine.reproduce import (
+from musebuild.explain.reproduce import (
     DIFFERENT,
     MISSING,
     SAME_BYTES,

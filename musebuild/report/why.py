@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from musebuild.cache.model import UsedInput
-from musebuild.engine.causes import Explanation, roots
-from musebuild.engine.changes import MISSING, Change
 from musebuild.engine.resolve import State
+from musebuild.explain.changes import MISSING, Change
+from musebuild.explain.why import Explanation, roots
 from musebuild.report.spans import count, span
 
 MOST = 8

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from musebuild.settings.lengths import check_lengths
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.nodes import Keys, Node, mistaken_paths, overlay, plain
 from musebuild.settings.overrides import apply, environment_overrides, given_overrides
+from musebuild.settings.path_names import check_lengths
 from musebuild.settings.problems import Problem, SettingsProblems
 from musebuild.settings.reading import read_file
 from musebuild.settings.schema import check, coerce, schema

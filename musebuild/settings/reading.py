@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from musebuild.settings.complaints import explain, unreadable
 from musebuild.settings.model import Position
 from musebuild.settings.nodes import Entry, Mark, Node, Source
 from musebuild.settings.problems import Problem, SettingsProblems
 from musebuild.settings.recovery import LARGEST, MOST_CUTS, Part, part_at, without
 from musebuild.settings.scalars import TAG, value_of
+from musebuild.settings.yaml_errors import explain, unreadable
 
 MOST_BYTES = 4_000_000
 MOST_NODES = 200_000

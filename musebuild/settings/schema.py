@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from musebuild.settings.nearest import nearest
 from musebuild.settings.nodes import Keys, Mark, Node, mark_at
 from musebuild.settings.problems import Problem
-from musebuild.settings.sound import surely_valid
+from musebuild.settings.quick_validate import surely_valid
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -41,7 +41,7 @@ def schema() -> dict[str, Any]:
 
 @cache
 def _validator() -> Draft202012Validator:
-    # Here, since sound settings need none of it: see `musebuild.settings.sound`.
+    # Here, since sound settings need none of it: see `musebuild.settings.quick_validate`.
     from jsonschema import Draft202012Validator, FormatChecker
 
     return Draft202012Validator(schema(), format_checker=FormatChecker(("date",)))

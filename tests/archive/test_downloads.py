@@ -20,7 +20,7 @@ from musebuild.archive import pauses
 from musebuild.archive.addresses import addresses_of
 from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
-from musebuild.archive.fleet import Ended, Fleet
+from musebuild.archive.downloads import Ended, Fleet
 from tests.archive.commands import raw_files, retrieve
 from tests.support.archive_frames import night_log, tiny
 from tests.support.archive_server import ArchiveServer, Fault

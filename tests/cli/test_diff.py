@@ -13,8 +13,8 @@ import pytest
 
 from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cli.main import main
-from musebuild.engine.lock import read_lock
-from musebuild.engine.sides import stores_of_lock
+from musebuild.explain.lock import read_lock
+from musebuild.explain.sides import stores_of_lock
 from tests.support.frames import write_raw
 from tests.support.projects import MockProject, Ran, make_mock_project
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from musebuild.cli.main import main
-from musebuild.engine.lock import read_lock
+from musebuild.explain.lock import read_lock
 from tests.support.frames import write_raw
 from tests.support.projects import MockProject, make_mock_project
 

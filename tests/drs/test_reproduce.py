@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from musebuild.engine.lock import read_lock
+from musebuild.explain.lock import read_lock
 from tests.drs.reduction import MUSEBUILD, Reduction, call
 from tests.support.archive_frames import Stored
 from tests.support.archive_server import ArchiveServer

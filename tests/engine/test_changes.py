@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from musebuild.cache.model import Record, UsedInput
-from musebuild.engine.changes import compare
+from musebuild.explain.changes import compare
 from musebuild.report.why import change_text
 
 CALL = {"musebuild-key": 1, "recipe": "muse_scibasic", "version": "2.8.5", "params": {"nifu": 1}}

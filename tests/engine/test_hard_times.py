@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from musebuild.cache.steps import STEPS, VARIABLE
-from musebuild.engine.mending import mend_database
+from musebuild.engine.repair_database import mend_database
 from musebuild.index.database import open_database
 from musebuild.index.migrations import INDEX_MIGRATIONS
 from tests.support.mounts import read_only

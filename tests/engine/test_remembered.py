@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from musebuild.cli.main import main
+from musebuild.engine.fingerprints import Watch, watched
 from musebuild.engine.planfile import packed, unpacked
+from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
 from musebuild.engine.remembered import (
     MARK,
@@ -27,8 +29,6 @@ from musebuild.engine.remembered import (
 from musebuild.engine.resolve import Resolution, State, slim
 from musebuild.engine.run import BuildRunner
 from musebuild.engine.settled import Settled
-from musebuild.engine.watching import Watch, watched
-from musebuild.engine.world import ProjectWorld
 from musebuild.index.meta import meta
 from musebuild.plan.model import ADDED
 from musebuild.plan.names import closure
@@ -251,7 +251,7 @@ import sys
 from musebuild.cli.main import main
 status = main(["run"])
 slow = ("jsonschema", "numpy", "psutil", "sqlite_utils", "astropy", "rich")
-ours = ("check.whole", "engine.build", "engine.lock", "index.scan", "plan.build", "report.drill")
+ours = ("check.whole", "engine.build", "explain.lock", "index.scan", "plan.build", "report.dry_run")
 loaded = [name for name in (*slow, *(f"musebuild.{name}" for name in ours)) if name in sys.modules]
 print("loaded:", *loaded)
 sys.exit(status)
@@ -416,7 +416,7 @@ def test_invocations_come_back_as_they_were(settled: MockProject) -> None:
 def test_a_watch_hashes_files_as_a_later_look_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("musebuild.engine.watching.PIECE", 3)
+    monkeypatch.setattr("musebuild.engine.fingerprints.PIECE", 3)
     paths = [tmp_path / f"{n}" for n in range(7)]
     for number in (0, 3, 6, 7):
         watch = Watch()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from musebuild.engine import world as world_module
+from musebuild.engine import probe as world_module
+from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import State, slim
-from musebuild.engine.world import ProjectWorld
 from musebuild.plan.names import closure
 from tests.support.projects import MockProject
 

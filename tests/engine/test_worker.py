@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from musebuild.engine.executor import lost
-from musebuild.engine.orders import WorkOrder, WorkResult
-from musebuild.engine.worker import recipe_environment
+from musebuild.workers.executor import lost
+from musebuild.workers.orders import WorkOrder, WorkResult
+from musebuild.workers.worker import recipe_environment
 from tests.support.waiting import PATIENCE
 
 
@@ -56,7 +56,7 @@ def test_the_environment_of_a_recipe_is_clean() -> None:
 
 def test_the_nursery_does_not_load_cpl() -> None:
     code = (
-        "import sys; from musebuild.engine import nursery; nursery.preload(); "
+        "import sys; from musebuild.workers import fork_server; fork_server.preload(); "
         "import threading; print('cpl' in sys.modules, threading.active_count())"
     )
     ran = subprocess.run(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from musebuild.cache.model import Product, Record, UsedInput
-from musebuild.engine.changes import Change, compare
-from musebuild.engine.portable import COMPUTES
-from musebuild.engine.sides import Side, SideTask
+from musebuild.engine.portable_settings import COMPUTES
+from musebuild.explain.changes import Change, compare
+from musebuild.explain.sides import Side, SideTask
 from musebuild.settings.diff import Difference, between
 
 SAME_BYTES = "same bytes"

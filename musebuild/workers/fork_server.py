@@ -80,7 +80,7 @@ class Nursery:
 
     def fork(self, text: str) -> None:
         """Fork a worker for an order."""
-        from musebuild.engine.orders import WorkOrder
+        from musebuild.workers.orders import WorkOrder
 
         order = WorkOrder.from_json(text)
         pid = os.fork()
@@ -203,7 +203,7 @@ def _be_worker(order: Any, close: tuple[int, ...]) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for descriptor in close:
             os.close(descriptor)
-        from musebuild.engine.worker import enter, perform
+        from musebuild.workers.worker import enter, perform
 
         enter(order)
         result = perform(order)
@@ -222,7 +222,7 @@ def preload() -> None:
     import astropy.io.fits  # noqa: F401
     import psutil  # noqa: F401
 
-    import musebuild.engine.worker  # noqa: F401
+    import musebuild.workers.worker  # noqa: F401
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from musebuild.errors import FrameError
 from musebuild.fits.headers import read_headers
-from musebuild.fits.wanted import read_wanted
+from musebuild.fits.quick_headers import read_wanted
 
 WANTED = ("INSTRUME", "OBJECT", "DATE-OBS", "ESO DPR TYPE", "ESO OBS NAME", "MJD-OBS")
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=100)

@@ -19,13 +19,13 @@ from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cache.model import Product, Record, UsedInput
 from musebuild.cache.store import Store
 from musebuild.engine.build import selection
-from musebuild.engine.lock import Lock, read_lock
-from musebuild.engine.portable import portable_settings, settings_from
+from musebuild.engine.portable_settings import portable_settings, settings_from
+from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import SETTINGS_NAME, Project
 from musebuild.engine.records import record_now
 from musebuild.engine.resolve import Resolution
-from musebuild.engine.world import ProjectWorld
 from musebuild.errors import FrameError, MusebuildError, UsageError
+from musebuild.explain.lock import Lock, read_lock
 from musebuild.index import qc
 from musebuild.index.database import is_ours, migrate
 from musebuild.index.migrations import INDEX_MIGRATIONS

@@ -14,15 +14,15 @@ from musebuild.cache.ledger import now
 from musebuild.cache.model import Product
 from musebuild.cache.store import Store
 from musebuild.engine.hashing import digest_unchanged
-from musebuild.engine.lock import (
+from musebuild.engine.project import Project
+from musebuild.errors import FrameError, PlanError, UsageError
+from musebuild.explain.lock import (
     Departure,
     Lock,
     LockedProduct,
     resolve_hashed,
     software_departures,
 )
-from musebuild.engine.project import Project
-from musebuild.errors import FrameError, PlanError, UsageError
 from musebuild.fits.compare import HduDifference, compare_frames
 from musebuild.fits.digest import digest_frame
 

@@ -18,11 +18,11 @@ from musebuild.cache.model import Manifest, Product
 from musebuild.cache.place import write_atomically
 from musebuild.engine.build import selection
 from musebuild.engine.hashing import Hasher
-from musebuild.engine.portable import COMPUTES, portable
+from musebuild.engine.portable_settings import COMPUTES, portable
+from musebuild.engine.probe import ProjectWorld, file_inputs, package_version
 from musebuild.engine.project import Project
 from musebuild.engine.records import record_of
 from musebuild.engine.resolve import Resolution, State
-from musebuild.engine.world import ProjectWorld, file_inputs, package_version
 from musebuild.errors import PlanError, UsageError
 from musebuild.fits.digest import FrameDigest, digest_frame
 from musebuild.fits.volatile import DIGEST_VERSION

@@ -9,10 +9,10 @@ from typing import Any
 
 from musebuild.cli.base import ProjectCommand
 from musebuild.engine.build import machine_of
-from musebuild.engine.causes import Explainer
 from musebuild.engine.overview import Overview, with_overview
+from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
-from musebuild.engine.world import ProjectWorld
+from musebuild.explain.why import Explainer
 from musebuild.plan.model import LeftOut
 from musebuild.report.lines import left_out_text
 from musebuild.report.listing import Line, counts, overview_lines, table

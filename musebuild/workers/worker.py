@@ -22,10 +22,6 @@ from musebuild.cache.owner import describe
 from musebuild.cache.place import write_atomically
 from musebuild.cache.steps import step
 from musebuild.cache.store import OWNER_FILE, Store
-from musebuild.engine.kept import keep_log, keep_scratch
-from musebuild.engine.made import check_products, filter_name, is_frame
-from musebuild.engine.orders import WorkOrder, WorkResult
-from musebuild.engine.parameters import made_of
 from musebuild.errors import MusebuildError
 from musebuild.fits.digest import digest_frame
 from musebuild.fits.hashing import hash_file
@@ -33,6 +29,10 @@ from musebuild.index import qc
 from musebuild.recipes.inputs import refusal
 from musebuild.recipes.model import ProductRule, RecipeCall, RecipeOutcome
 from musebuild.recipes.runners import runner
+from musebuild.workers.failures import keep_log, keep_scratch
+from musebuild.workers.orders import WorkOrder, WorkResult
+from musebuild.workers.parameters import made_of
+from musebuild.workers.product_checks import check_products, filter_name, is_frame
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 PROBE = 1 << 16

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from musebuild.settings.nodes import plain
+from musebuild.settings.quick_validate import surely_valid
 from musebuild.settings.reading import read_text
 from musebuild.settings.schema import coerce, schema
-from musebuild.settings.sound import surely_valid
 from tests.settings.making import SETTINGS
 
 REFERENCE = Draft202012Validator(schema(), format_checker=FormatChecker(("date",)))

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from musebuild.cache.store import Store
-from musebuild.engine.kept import keep_log, keep_scratch
-from musebuild.engine.orders import WorkOrder, WorkResult
 from musebuild.errors import RecipeError
 from musebuild.recipes.logs import MOST_ERRORS
 from musebuild.recipes.model import RecipeOutcome
+from musebuild.workers.failures import keep_log, keep_scratch
+from musebuild.workers.orders import WorkOrder, WorkResult
 
 
 class Executor(Protocol):
@@ -157,7 +157,7 @@ class LocalExecutor:
     def _nursery(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "musebuild.engine.nursery"],
+                [sys.executable, "-m", "musebuild.workers.fork_server"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,

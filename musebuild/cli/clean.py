@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from musebuild.cli.base import ProjectCommand
-from musebuild.engine.world import ProjectWorld
+from musebuild.engine.probe import ProjectWorld
 from musebuild.plan.names import closure, select
 from musebuild.report.spans import count
 

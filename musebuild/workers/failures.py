@@ -11,10 +11,10 @@ from pathlib import Path
 from musebuild.cache.owner import describe
 from musebuild.cache.place import write_atomically
 from musebuild.cache.store import OWNER_FILE, Store
-from musebuild.engine.orders import WorkOrder
 from musebuild.errors import MusebuildError
 from musebuild.recipes.esorex import arguments, set_of_frames
 from musebuild.recipes.pyrun import by_hand
+from musebuild.workers.orders import WorkOrder
 
 
 def keep_log(log: Path, store: Store) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from musebuild.cache.model import Record, UsedInput
-from musebuild.engine.changes import Change, compare
+from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
 from musebuild.engine.records import record_now
 from musebuild.engine.resolve import Resolution, State
-from musebuild.engine.world import ProjectWorld
+from musebuild.explain.changes import Change, compare
 
 DEPTH = 100
 """Steps of a chain that are followed; a plan has fewer."""

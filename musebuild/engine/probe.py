@@ -13,10 +13,10 @@ from itertools import islice
 from musebuild.cache.ledger import Placed
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import Lookup, Seen
+from musebuild.engine.fingerprints import Looks
 from musebuild.engine.project import Project
 from musebuild.engine.quality import choose
 from musebuild.engine.resolve import Resolution, Software, World, resolve_all, resolve_each, slim
-from musebuild.engine.watching import Looks
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.qa import Measurements
 from musebuild.plan.model import Choosing, Input, Invocation, Plan

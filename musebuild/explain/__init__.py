@@ -1,0 +1,1 @@
+"""Comparing two sides: why, diff, lock, reproduce, provenance."""

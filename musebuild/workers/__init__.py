@@ -1,0 +1,1 @@
+"""One invocation, run somewhere: orders, executor, fork server, worker, checks of products."""

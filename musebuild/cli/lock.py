@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -159,11 +158,7 @@ class ReproduceCommand(BaseCommand):
         places = frame_places(lock, path.parent, given["raw"], given["calib"])
         frames = locate_frames(lock, places)
         settings = make_clean_project(lock, frames, folder, path.parent)
-        for name in [name for name in os.environ if name.startswith("MUSE_")]:
-            if name not in lock.software.environment:
-                del os.environ[name]
-        os.environ.update(lock.software.environment)
-        project = Project(settings)
+        project = Project(settings, environment=lock.software.environment)
         try:
             if not params["any_software"]:
                 require_same_software(lock, project)

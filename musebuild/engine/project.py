@@ -120,6 +120,8 @@ class Project:
         Values of `--set KEY=VALUE`.
     progress : callable, optional
         Told the number of frames read while the raw folder is scanned.
+    environment : mapping, optional
+        Variables of which recipes see those named `MUSE_*`; default: those of this process.
     """
 
     def __init__(
@@ -127,10 +129,12 @@ class Project:
         settings_path: Path,
         overrides: Mapping[str, str] | None = None,
         progress: Callable[..., None] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.settings_path = settings_path
         self.overrides = dict(overrides or {})
         self.progress = progress
+        self.environment = os.environ if environment is None else environment
 
     @cached_property
     def settings(self) -> Settings:
@@ -267,10 +271,9 @@ class Project:
 
     @cached_property
     def recipe_environment(self) -> dict[str, str]:
-        """The variables of our environment that recipes see: `MUSE_*`."""
-        return {
-            name: value for name, value in sorted(os.environ.items()) if name.startswith("MUSE_")
-        }
+        """The variables of the environment that recipes see: `MUSE_*`."""
+        named = sorted(self.environment.items())
+        return {name: value for name, value in named if name.startswith("MUSE_")}
 
     def require_writable(self) -> None:
         """Make the folders that a build writes to; raise UsageError where one cannot be."""

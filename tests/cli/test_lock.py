@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
@@ -109,12 +110,17 @@ def test_locked_refuses_with_all_that_differs(
     more.unlink()
 
 
-def test_a_reproduction_has_the_same_content(same: MockProject, call: Call, tmp_path: Path) -> None:
+def test_a_reproduction_has_the_same_content(
+    same: MockProject, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Recipes see the locked variables; those of this process stay as they are.
+    monkeypatch.setenv("MUSE_PLOT", "1")
     status, text = call(
         same.folder, "reproduce", "--into", str(tmp_path / "new"), "--json", "found.json"
     )
     assert status == 0, text
     assert text.endswith("reproduced\n")
+    assert os.environ["MUSE_PLOT"] == "1"
     found = json.loads((same.folder / "found.json").read_text(encoding="utf-8"))
     assert found["reproduced"] is True
     assert {p["verdict"] for p in found["products"]} <= {"same bytes", "same content"}

@@ -6,9 +6,9 @@ import getopt
 import os
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from doit.cmd_base import Command
 
@@ -18,6 +18,9 @@ from musebuild.errors import EXIT_FAILED, MusebuildError, StoreError, UsageError
 from musebuild.index.database import own_path
 from musebuild.report.bar import Bar
 from musebuild.settings.nearest import nearest
+
+if TYPE_CHECKING:
+    from musebuild.workers.executor import Executor
 
 SETTINGS: dict[str, Any] = {
     "name": "settings",
@@ -74,6 +77,8 @@ class BaseCommand(Command):  # type: ignore[misc]
     """The command that may have been meant by a word which is none."""
     moved = False
     """Whether doit changed to the project's folder already (it was called as `doit`)."""
+    executor: ClassVar[Callable[[], Executor] | None] = None
+    """Makes the executor that carries out recipes; None: worker processes on this machine."""
 
     def get_options(self) -> list[Any]:
         """All options of the command."""

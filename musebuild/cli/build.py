@@ -6,14 +6,14 @@ import gc
 import math
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile, opt_single
 
-from musebuild.cli.base import ProjectCommand
+from musebuild.cli.base import BaseCommand, ProjectCommand
 from musebuild.engine.options import BuildOptions
 from musebuild.engine.probe import ProjectWorld, without_collector
 from musebuild.engine.project import Project
@@ -26,6 +26,7 @@ from musebuild.report.spans import count
 
 if TYPE_CHECKING:
     from musebuild.engine.build import Build
+    from musebuild.workers.executor import Executor
 
 REPORTER_NAMES = ("console", "live", "quiet", "json", "zero", "executed-only", "error-only")
 """Keys of `musebuild.cli.reporting.REPORTERS`, which an empty build does not load."""
@@ -38,6 +39,8 @@ def build(
     out: TextIO,
     reporter: str = "console",
     log_level: str = "",
+    *,
+    make_executor: Callable[[], Executor] | None = None,
 ) -> BuildSummary:
     """Build what names stand for.
 
@@ -55,6 +58,8 @@ def build(
         Name of the reporter.
     log_level : str
         Least level of the recipes' messages that are shown live (INFO, …); empty: none.
+    make_executor : callable, optional
+        Makes the executor that carries out recipes; None: worker processes on this machine.
 
     Returns
     -------
@@ -105,7 +110,7 @@ def build(
                     out.write(ahead)
             current.begin()
         if survey.needs or reporter not in ("console", "quiet"):
-            executor = LocalExecutor()
+            executor = (make_executor or LocalExecutor)()
             try:
                 with Reporting(reporter, out, current, log_level) as reporting:
                     runner = BuildRunner(
@@ -290,7 +295,9 @@ class RunCommand(ProjectCommand):
             level = log_level(project.settings.cpl.msg, verbose=verbose)
             if params["locked"]:
                 args = args or refuse_unlocked(project)
-            summary = build(project, args, options, out, reporter, level)
+            summary = build(
+                project, args, options, out, reporter, level, make_executor=BaseCommand.executor
+            )
             if params["locked"] and not summary.exit_status:
                 refuse_unlocked(project)
         finally:

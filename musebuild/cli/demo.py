@@ -69,7 +69,7 @@ class DemoCommand(BaseCommand):
         project = Project(folder / "settings.yml")
         try:
             options = BuildOptions(workers=params["num_process"], command="musebuild demo")
-            summary = build(project, [], options, sys.stdout)
+            summary = build(project, [], options, sys.stdout, make_executor=BaseCommand.executor)
             reduced = project.reduced
             version = project.drs.version
         finally:

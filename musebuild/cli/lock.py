@@ -166,7 +166,9 @@ class ReproduceCommand(BaseCommand):
             options = BuildOptions(
                 workers=params["num_process"], keep_going=True, command="musebuild reproduce"
             )
-            summary = build(project, targets, options, sys.stdout)
+            summary = build(
+                project, targets, options, sys.stdout, make_executor=BaseCommand.executor
+            )
             failures = {failure.task: failure.message for failure in summary.failed}
             failures |= {left.name: left.reason for left in summary.left_out if left.error}
             return reproduction_of(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import getopt
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from doit.cmd_base import Command, TaskLoader2
 from doit.cmd_help import Help
@@ -18,6 +18,9 @@ from doit.task import Task
 from musebuild import __version__
 from musebuild.cli.base import PROJECT, BaseCommand, reader_has_left
 from musebuild.errors import MusebuildError
+
+if TYPE_CHECKING:
+    from musebuild.workers.executor import Executor
 
 HELP = {"--help", "-h"}
 LIKE = 0.75
@@ -177,7 +180,12 @@ def mistyped(arguments: Sequence[str]) -> str:
     return next(iter(difflib.get_close_matches(word, COMMANDS, n=1, cutoff=LIKE)), "")
 
 
-def main(arguments: Sequence[str], *, moved: bool = False) -> int:
+def main(
+    arguments: Sequence[str],
+    *,
+    moved: bool = False,
+    executor: Callable[[], Executor] | None = None,
+) -> int:
     """Run a command.
 
     Parameters
@@ -186,6 +194,8 @@ def main(arguments: Sequence[str], *, moved: bool = False) -> int:
         Without the program's name.
     moved : bool
         Whether doit changed to the project's folder already.
+    executor : callable, optional
+        Makes the executor that carries out recipes; None: worker processes on this machine.
 
     Returns
     -------
@@ -193,6 +203,7 @@ def main(arguments: Sequence[str], *, moved: bool = False) -> int:
         Exit status: 0 done, 1 a part failed, 2 or 3 bad input, 130 stopped by Ctrl-C.
     """
     BaseCommand.moved = moved
+    BaseCommand.executor = executor
     BaseCommand.meant = mistyped(arguments)
     try:
         return int(MusebuildMain(needed(arguments)).run(in_order(arguments)) or 0)

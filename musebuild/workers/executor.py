@@ -132,7 +132,41 @@ def last_words(scratch: Path) -> list[str]:
     return lines[-MOST_ERRORS:]
 
 
-def _remove(scratch: str) -> None:
+def collect(order: WorkOrder, code: int, cause: str) -> WorkResult:
+    """The result that a worker left; what a worker without one can no longer keep is kept for it.
+
+    Parameters
+    ----------
+    order : WorkOrder
+        What it worked on.
+    code : int
+        Exit status, negative for a signal.
+    cause : str
+        Why we ended it; empty where we did not.
+    """
+    try:
+        return WorkResult.from_json(Path(order.result).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        result = lost(order, code, cause)
+    log = keep_log(Path(result.log), Store([Path(root) for root in order.store]))
+    failure = dict(result.failure or {})
+    if order.keep_failed and cause != "stopped":
+        failure["scratch"] = keep_scratch(order)
+    return replace(result, log=log, failure=failure)
+
+
+def clear_failed(order: WorkOrder, result: WorkResult) -> None:
+    """Remove the scratch folder of what failed, but for a log that found no place in the store."""
+    if (result.failure or {}).get("scratch"):
+        return
+    if not result.log.startswith(order.scratch):
+        remove_scratch(order.scratch)
+        return
+    for name in ("in", "out"):
+        shutil.rmtree(Path(order.scratch) / name, ignore_errors=True)
+
+
+def remove_scratch(scratch: str) -> None:
     """Remove a scratch folder; of one that a worker cleared only a few files are left."""
     try:
         with os.scandir(scratch) as entries:
@@ -217,36 +251,17 @@ class LocalExecutor:
 
     def _end(self, order: WorkOrder, code: int, cause: str) -> None:
         del self._orders[order.task]
-        try:
-            result = WorkResult.from_json(Path(order.result).read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError):
-            result = self._lost(order, code, cause)
-        kept = bool(result.failure and result.failure.get("scratch"))
-        in_scratch = result.log.startswith(order.scratch)
-        if not kept and not (in_scratch and not result.ok):
-            if result.ok:
-                self._emptied.append(order.scratch)
-            else:
-                # What a recipe that failed left may be large.
-                _remove(order.scratch)
-        elif not kept:
-            for name in ("in", "out"):
-                shutil.rmtree(Path(order.scratch) / name, ignore_errors=True)
+        result = collect(order, code, cause)
+        if result.ok:
+            self._emptied.append(order.scratch)
+        else:
+            # What a recipe that failed left may be large.
+            clear_failed(order, result)
         self._ready.append(result)
-
-    @staticmethod
-    def _lost(order: WorkOrder, code: int, cause: str) -> WorkResult:
-        """The result of a worker that left none; what it can no longer keep is kept for it."""
-        result = lost(order, code, cause)
-        log = keep_log(Path(result.log), Store([Path(root) for root in order.store]))
-        failure = dict(result.failure or {})
-        if order.keep_failed and cause != "stopped":
-            failure["scratch"] = keep_scratch(order)
-        return replace(result, log=log, failure=failure)
 
     def _tidy(self) -> None:
         while self._emptied:
-            _remove(self._emptied.pop())
+            remove_scratch(self._emptied.pop())
 
     def stop(self, *, kill: bool) -> None:
         """End what runs, if `kill`."""

@@ -173,7 +173,7 @@ def perform(order: WorkOrder) -> WorkResult:
     scratch = Path(order.scratch)
     log = scratch / f"{order.recipe}.log"
     store = Store([Path(root) for root in order.store])
-    began = time.monotonic()
+    began, cpu = time.monotonic(), cpu_seconds()
     try:
         outcome = _run(order, log)
     except MusebuildError as error:
@@ -187,7 +187,7 @@ def perform(order: WorkOrder) -> WorkResult:
             (), failure=f"{type(error).__name__}: {error}", errors=_trace(error), kind="python"
         )
     seconds = time.monotonic() - began
-    usage = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+    cpu = cpu_seconds() - cpu
     result: WorkResult | None = None
     if not outcome.failure:
         try:
@@ -201,8 +201,8 @@ def perform(order: WorkOrder) -> WorkResult:
                 task=order.task,
                 made=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
                 seconds=round(seconds, 3),
-                cpu_seconds=round(sum(u.ru_utime + u.ru_stime for u in usage), 3),
-                peak_memory=max(u.ru_maxrss for u in usage) * 1024,
+                cpu_seconds=round(cpu, 3),
+                peak_memory=max(usage.ru_maxrss for usage in usages()) * 1024,
                 input_bytes=order.input_bytes,
                 warnings=outcome.warnings,
                 host=socket.gethostname(),
@@ -251,6 +251,16 @@ def perform(order: WorkOrder) -> WorkResult:
     return result
 
 
+def usages() -> list[resource.struct_rusage]:
+    """What this process and those that it started took."""
+    return [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of those that it started."""
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages())
+
+
 def no_room(folder: Path) -> str:
     """Why no file can grow in a folder (no space, a quota, a limit); empty where one can."""
     probe = folder / ".probe"
@@ -289,4 +299,9 @@ def enter(order: WorkOrder) -> None:
     faulthandler.enable(2)
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
+    claim(order)
+
+
+def claim(order: WorkOrder) -> None:
+    """Note this process as the owner of an order's scratch folder."""
     write_atomically(Path(order.scratch) / OWNER_FILE, json.dumps(describe()))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import yaml
 
 from musebuild.cli.init import make_project
 from musebuild.cli.main import main
+from tests.support.in_process import InProcessExecutor
 from tests.support.waiting import PATIENCE, wait_until
 
 RECIPES: dict[str, Any] = {
@@ -31,6 +34,8 @@ RECIPES: dict[str, Any] = {
     },
     "muse_exp_combine": {"frames": {"OFFSET_LIST": "OFFSET_LIST_drs"}},
 }
+OWN_PROCESS = frozenset({"crash", "fill", "hang", "hold", "kill", "memory", "seconds"})
+"""Behaviour of the mock that ends, stops or fills the process in which it runs."""
 ALL = 22
 """Invocations of the mock night with two IFUs and two exposures."""
 
@@ -125,24 +130,35 @@ class MockProject:
         (self.folder / gate).touch()
 
     def ask(self, *arguments: str) -> Ran:
-        """The same in this process, where the process is not the point: a second less."""
+        """The same in this process, where processes are not the point: a second less.
+
+        Recipes of the mock run in this process, too, unless their behaviour needs one of its own.
+        """
         out, err = io.StringIO(), io.StringIO()
+        apart = any(not OWN_PROCESS.isdisjoint(rule) for rule in self.rules)
+        environment = dict(os.environ)
         with (
             contextlib.chdir(self.folder),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
-            status = main(arguments)
+            try:
+                status = main(arguments, executor=None if apart else InProcessExecutor)
+            finally:
+                os.environ.clear()
+                os.environ.update(environment)
+                # A build freezes what it holds; this process goes on.
+                gc.unfreeze()
         return Ran(status, out.getvalue(), err.getvalue())
 
     def build(self, *arguments: str) -> Ran:
-        """Run a build that must succeed."""
-        ran = self.run("run", *arguments)
+        """Run a build that must succeed, within this process."""
+        ran = self.ask("run", *arguments)
         assert ran.status == 0, ran.text
         return ran
 
     def make(self, *arguments: str) -> Ran:
-        """The same within this process (recipes have theirs): a second less."""
+        """The same."""
         ran = self.ask("run", *arguments)
         assert ran.status == 0, ran.text
         return ran

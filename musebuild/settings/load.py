@@ -52,13 +52,13 @@ def load_settings(
     ------
     SettingsProblems
         Every mistake that was found, each with its place: of form and of meaning, in the file and
-        those that it includes. A part that is no YAML hides what else is wrong in it.
+        those that it includes. Of a file that is no YAML it is the first of syntax.
     """
     path = path.absolute()
     environment = os.environ if environment is None else environment
-    root, told, lost = _with_includes(path, ())
+    root, told, complete = _with_includes(path, ())
     root = _with_overrides(root, overrides or {}, environment, told)
-    substitution = Substitution(root, complete="include" not in lost)
+    substitution = Substitution(root, complete=complete)
     root = coerce(substitution.run())
     data = plain(root)
     spoilt = mistaken_paths(root)
@@ -67,13 +67,13 @@ def load_settings(
         *substitution.problems,
         *(problem for problem in check(root, data) if not _below(problem.keys, spoilt)),
         *check_lengths(root, data),
-        # What is lost may be what uses a key of one's own.
-        *(() if lost else _slips(root, substitution.used)),
+        # What is not read may be what uses a key of one's own.
+        *(_slips(root, substitution.used) if complete else ()),
     ]
     if problems:
         more, sound = _the_rest(path, root, data, problems, spoilt, environment)
-        # Where a part is lost, names that it gives would seem unknown elsewhere.
-        raise SettingsProblems([*problems, *more], None if lost else sound)
+        # Names that a file gives which is not read would seem unknown elsewhere.
+        raise SettingsProblems([*problems, *more], sound if complete else None)
     return make_settings(path, root, data, environment)
 
 
@@ -96,13 +96,13 @@ def _with_overrides(
     return root
 
 
-def _with_includes(path: Path, open_: tuple[Path, ...]) -> tuple[Node, list[Problem], set[str]]:
-    """A file over those that it includes; what is wrong with them, and parts that are lost."""
-    found = read_file(path)
-    root, told, lost = found.root, list(found.problems), set(found.lost)
+def _with_includes(path: Path, open_: tuple[Path, ...]) -> tuple[Node, list[Problem], bool]:
+    """A file over those that it includes; what is wrong with them; whether all could be read."""
+    root, told = read_file(path)
+    complete = True
     included = root.get("include")
     if included is None or included.value is None:
-        return root, told, lost
+        return root, told, complete
     below: Node | None = None
     for node in included.value if isinstance(included.value, list) else [included]:
         if not isinstance(node.value, str):
@@ -122,18 +122,18 @@ def _with_includes(path: Path, open_: tuple[Path, ...]) -> tuple[Node, list[Prob
                     remedy="paths here are relative to this file",
                 )
             )
-            lost.add("include")
+            complete = False
             continue
         try:
-            more, wrong, gone = _with_includes(other, (*open_, path.resolve()))
+            more, wrong, whole = _with_includes(other, (*open_, path.resolve()))
         except SettingsProblems as error:
             told += error.problems
-            lost.add("include")
+            complete = False
             continue
         told += wrong
-        lost |= gone
+        complete = complete and whole
         below = more if below is None else overlay(below, more)
-    return (root if below is None else overlay(below, root)), told, lost
+    return (root if below is None else overlay(below, root)), told, complete
 
 
 def _below(keys: Keys, paths: Iterable[Keys]) -> bool:

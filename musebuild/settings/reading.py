@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,7 @@ import yaml
 from musebuild.settings.model import Position
 from musebuild.settings.nodes import Entry, Mark, Node, Source
 from musebuild.settings.problems import Problem, SettingsProblems
-from musebuild.settings.recovery import LARGEST, MOST_CUTS, Part, part_at, without
 from musebuild.settings.scalars import TAG, value_of
-from musebuild.settings.yaml_errors import explain, unreadable
 
 MOST_BYTES = 4_000_000
 MOST_NODES = 200_000
@@ -26,18 +22,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS = {TAG + t for t in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What was read of a text, as far as it can be read."""
-
-    root: Node
-    problems: tuple[Problem, ...] = ()
-    """Mistakes of form; what they spoil is marked in the tree."""
-    lost: frozenset[str] = frozenset()
-    """Top-level keys whose parts are no YAML."""
-
-
-def read_file(path: Path) -> Read:
+def read_file(path: Path) -> tuple[Node, list[Problem]]:
     """Read a settings file.
 
     Parameters
@@ -47,8 +32,9 @@ def read_file(path: Path) -> Read:
 
     Returns
     -------
-    Read
-        The mapping at its top, and the mistakes of form in it.
+    tuple
+        The mapping at its top, and the mistakes of form in it: keys given twice, dates that do
+        not exist, unknown tags and anchors. What they spoil is marked in the tree.
 
     Raises
     ------
@@ -130,16 +116,16 @@ def read_text(text: str, name: str, *, any_value: bool = False) -> Node:
     Raises
     ------
     SettingsProblems
-        Every mistake of form that was found.
+        Every mistake of form, up to the first of syntax.
     """
-    found = read(text, name, any_value=any_value)
-    if found.problems:
-        raise SettingsProblems(found.problems)
-    return found.root
+    root, problems = read(text, name, any_value=any_value)
+    if problems:
+        raise SettingsProblems(problems)
+    return root
 
 
-def read(text: str, name: str, *, any_value: bool = False) -> Read:
-    """Compose YAML text as far as it can be read.
+def read(text: str, name: str, *, any_value: bool = False) -> tuple[Node, list[Problem]]:
+    """Compose YAML text.
 
     Parameters
     ----------
@@ -150,110 +136,112 @@ def read(text: str, name: str, *, any_value: bool = False) -> Read:
     any_value : bool
         A scalar or list is as good as a mapping.
 
+    Returns
+    -------
+    tuple
+        Its top, and the mistakes of form in it.
+
     Raises
     ------
     SettingsProblems
-        Nothing can be read of it, or it is no mapping.
+        A mistake of syntax, or the text is no mapping.
     """
     source = Source(name, tuple(re.split(r"\r\n|[\r\n]", text)))
-    found = _compose(text, source)
-    root = found.root
-    if any_value:
-        return found
-    if root.is_scalar and root.value is None and not found.lost:
-        if found.problems:
-            raise SettingsProblems(found.problems)
+    composer = _Composer(source)
+    try:
+        root = composer.compose(text)
+    except yaml.MarkedYAMLError as error:
+        told = _explain(error, source, composer.begun)
+        raise SettingsProblems([*composer.problems, told]) from None
+    except yaml.YAMLError as error:
+        raise SettingsProblems([*composer.problems, _unreadable(error, source)]) from None
+    except SettingsProblems as error:
+        raise SettingsProblems([*composer.problems, *error.problems]) from None
+    root = root or Node(Mark(source, 1, 1), None)
+    if any_value or root.is_map:
+        return root, composer.problems
+    if composer.problems:
+        raise SettingsProblems(composer.problems)
+    if root.is_scalar and root.value is None:
         raise _refuse(
             name, "the settings file is empty", remedy="musebuild init writes one to start from"
         )
-    if found.lost and not root.is_map:
-        raise SettingsProblems(found.problems)
-    if not root.is_map:
-        kind = "a list" if root.is_list else "a single value"
-        raise SettingsProblems(
-            [
-                *found.problems,
-                root.mark.problem(
-                    f"the settings must be a mapping of keys to values, and this is {kind}",
-                    remedy="begin with lines such as: raw_path: raw",
-                ),
-            ]
-        )
-    return found
-
-
-def _compose(text: str, source: Source) -> Read:
-    """The tree of a text, without the parts that are no YAML."""
-    problems: list[Problem] = []
-    parts: dict[str, Part] = {}
-    anchors: set[str] = set()
-    lines = list(source.lines)
-    while True:
-        composer = _Composer(source, anchors)
-        try:
-            root = composer.compose(text)
-        except yaml.MarkedYAMLError as error:
-            told = explain(error, source, composer.begun)
-            part = _part_of(error, lines)
-            more = len(parts) < MOST_CUTS and len(text) <= LARGEST
-            if part is None or not part.name or not more:
-                problems += [*composer.problems, told]
-                raise SettingsProblems(_once(problems)) from None
-            problems += [*composer.problems, replace(told, keys=(part.name,))]
-            parts[part.name] = part
-            anchors.update(part.anchors)
-            lines = without(lines, part)
-            text = "\n".join(lines)
-        except yaml.YAMLError as error:
-            raise SettingsProblems(
-                _once([*problems, *composer.problems, unreadable(error, source)])
-            ) from None
-        except SettingsProblems as error:
-            raise SettingsProblems(
-                _once([*problems, *composer.problems, *error.problems])
-            ) from None
-        else:
-            break
-    problems += composer.problems
-    if parts and root is None:
-        root = Node(Mark(source, 1, 1), {})
-    if root is not None and root.is_map:
-        for name, part in parts.items():
-            mark = Mark(source, part.first, 1, max(1, len(name)))
-            root.value[name] = Entry(mark, Node(mark, None, mistaken=True))
-    return Read(root or Node(Mark(source, 1, 1), None), _once(problems), frozenset(parts))
-
-
-def _part_of(error: yaml.MarkedYAMLError, lines: Sequence[str]) -> Part | None:
-    """The part of a text to go on without."""
-    at: Any = error.problem_mark or error.context_mark
-    begun: Any = error.context_mark
-    numbers = [at.line + 1] if at is not None else []
-    if begun is not None and (begun.column or "scanning" in (error.context or "")):
-        # A quote or bracket that is not closed shows where another part begins, or at the end.
-        numbers.insert(0, begun.line + 1)
-    parts = (part_at(lines, number) for number in numbers)
-    return next((part for part in parts if part is not None), None)
-
-
-def _once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Each problem once: what was read again is told again."""
-    return tuple({(p.position, p.message): p for p in problems}.values())
+    kind = "a list" if root.is_list else "a single value"
+    raise SettingsProblems(
+        [
+            root.mark.problem(
+                f"the settings must be a mapping of keys to values, and this is {kind}",
+                remedy="begin with lines such as: raw_path: raw",
+            )
+        ]
+    )
 
 
 def _refuse(name: str, message: str, *, remedy: str = "") -> SettingsProblems:
     return SettingsProblems([Problem(message, Position(name, 1, 1), remedy=remedy)])
 
 
+def _unreadable(error: yaml.YAMLError, source: Source) -> Problem:
+    """A text that holds what no text holds, such as a control character."""
+    character = getattr(error, "character", None)
+    if character is None:
+        return Mark(source, 1, 1).problem(f"this is no YAML: {error}")
+    # libyaml gives the offset in bytes, the Python reader in characters: look for it instead.
+    code = character if isinstance(character, int) else ord(character[:1] or "\0")
+    for number, line in enumerate(source.lines, 1):
+        if chr(code) in line:
+            mark = Mark(source, number, line.index(chr(code)) + 1)
+            return mark.problem(f"this is no text: control character 0x{code:02x}")
+    return Mark(source, 1, 1).problem(f"this is no text: control character 0x{code:02x}")
+
+
+def _explain(error: yaml.MarkedYAMLError, source: Source, opened: Mark | None) -> Problem:
+    """A syntax error in our words; `opened`: where the innermost open collection begins."""
+    at: Any = error.problem_mark or error.context_mark
+    begun: Any = error.context_mark
+    line, column = (at.line + 1, at.column + 1) if at is not None else (1, 1)
+    # At the end of the file there is nothing to see; what is not closed begins elsewhere.
+    at_end = not any(source.lines[line - 1 :])
+    if at_end and begun is not None and any(source.lines[begun.line :]):
+        line, column = begun.line + 1, begun.column + 1
+    elif at_end and opened is not None:
+        line, column = opened.line, opened.column
+    mark = Mark(source, line, column)
+    text = source.line(line)
+    rest = text[column - 1 :]
+    complaint = error.problem or "this is no YAML"
+    context = f" {error.context}" if error.context else ""
+    if rest.startswith("\t") or text[: len(text) - len(text.lstrip())].count("\t"):
+        where = text.index("\t") + 1
+        return Mark(source, line, where).problem(
+            "a tab is used for indentation; YAML takes spaces only",
+            remedy="replace each tab by spaces",
+        )
+    remedy = ""
+    if re.search(r":\s+\{[A-Za-z_]\w*\}[^\s,}#]", text):
+        remedy = "put quotes around a value that begins with a brace: '{workdir}/raw'"
+    elif "mapping values are not allowed" in complaint:
+        remedy = "check the indentation; put quotes around a text that holds ': '"
+    elif "could not find expected ':'" in complaint:
+        remedy = "a key needs a colon and a space after it"
+    elif "block end" in complaint or "block mapping" in complaint + context:
+        remedy = "check the indentation: keys of one level begin in the same column"
+    elif "cannot start any token" in complaint:
+        remedy = "put quotes around a text that begins with a special character"
+    elif "end of stream" in complaint or "expected ',' or" in complaint or at_end:
+        remedy = "a quote or bracket is not closed"
+    if begun is not None and not at_end and begun.line + 1 != line:
+        context += f" that begins in line {begun.line + 1}"
+    return mark.problem(f"this is no YAML: {complaint}{context}", remedy=remedy)
+
+
 class _Composer:
     """Events of the parser → nodes. Aliases stay shared; nothing is built from tags."""
 
-    def __init__(self, source: Source, lost: Collection[str] = ()) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
         self.problems: list[Problem] = []
         self.anchors: dict[str, Node | None] = {}
-        self.lost = lost
-        """Anchors of parts that are no YAML."""
         self.open: list[_Frame] = []
         """Collections that have begun and not ended."""
 
@@ -383,8 +371,6 @@ class _Composer:
 
     def _alias(self, event: Any) -> Node:
         mark = self._mark(event)
-        if event.anchor in self.lost and event.anchor not in self.anchors:
-            return Node(mark, None, mistaken=True)
         if event.anchor not in self.anchors:
             known = ", ".join(f"*{name}" for name in self.anchors) or "none so far"
             self.problems.append(

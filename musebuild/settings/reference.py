@@ -22,8 +22,8 @@ complete and check the file with it. `settings.yml.example` is a whole reduction
   own; `{{` and `}}` stand for braces.
 - Relative paths start from the folder of the settings file; `~` is the home folder.
 - All mistakes are told at once, each with its line and column (`musebuild check`): those of form
-  (a key given twice, a date that is none, a tag) with those of meaning. A syntax error hides only
-  what else is wrong below the same top-level key.
+  (a key given twice, a date that is none, a tag) with those of meaning. Reading stops at the first
+  mistake of YAML syntax.
 - A value of the environment goes before the file's, and `--set KEY=VALUE` before both:
   `MUSEBUILD__recipes__zap__enabled=false` for one value, `MUSEBUILD_SET` for lines of `KEY=VALUE`
   (see commands.md). `musebuild settings` shows what came from where.

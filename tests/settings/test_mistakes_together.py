@@ -1,4 +1,4 @@
-"""Mistakes of form and of meaning are told together."""
+"""Mistakes of form and of meaning are told together; reading stops at the first of syntax."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from musebuild.check.whole import check_project
 from musebuild.engine.project import Project
 from musebuild.settings.load import load_settings
 from musebuild.settings.problems import SettingsProblems
-from musebuild.settings.recovery import part_at, without
 
 
 def told(folder: Path, text: str) -> list[tuple[int, int, str]]:
@@ -51,43 +50,28 @@ def test_form_and_meaning_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "line", "message"),
+    ("broken", "line", "column", "message"),
     [
-        ("runs:\n\tR: {}\n", 3, "a tab is used"),
-        ("runs:\n  R: &R {start_date: 2017-06-01\n", 3, "this is no YAML"),
-        ("runs:\n  R: 'unclosed\n", 3, "this is no YAML"),
-        ("runs:\n    R: {}\n  S: {}\n", 4, "this is no YAML"),
-        ("runs: {workdir}/raw\n", 2, "this is no YAML"),
-        ("runs: a: b\n", 2, "this is no YAML"),
-        ("runs: @x\n", 2, "this is no YAML"),
+        ("runs:\n\tR: {}\n", 3, 1, "a tab is used"),
+        ("runs:\n  R: &R {start_date: 2017-06-01\n", 4, 5, "this is no YAML"),
+        ("runs:\n  R: 'unclosed\n", 3, 6, "this is no YAML"),
+        ("runs:\n    R: {}\n  S: {}\n", 4, 3, "this is no YAML"),
+        ("runs: {workdir}/raw\n", 2, 16, "this is no YAML"),
+        ("runs: a: b\n", 2, 8, "this is no YAML"),
+        ("runs: @x\n", 2, 7, "this is no YAML"),
     ],
 )
-@pytest.mark.parametrize("after", [True, False])
-def test_a_part_that_is_no_yaml_does_not_hide_the_others(
-    tmp_path: Path, broken: str, line: int, message: str, after: bool
+def test_the_first_mistake_of_syntax_is_told_with_those_of_form_above_it(
+    tmp_path: Path, broken: str, line: int, column: int, message: str
 ) -> None:
-    rest = "datasets: {A: {x: *R}}\nifus: 99\nraw_path: '{runs}/x'\n"
-    found = told(tmp_path, f"revision: 1\n{broken}{rest}" if after else f"{rest}{broken}")
-    shift = 0 if after else 2
-    told_messages = [one[2] for one in found]
-    expected = [m for m in told_messages if m.startswith(message)]
-    assert len(expected) == 1, found
-    # A quote that is not closed shows only where the next one is.
-    near = 3 if "unclosed" in broken and after else 1
-    assert min(abs(one[0] - line - shift) for one in found if one[2].startswith(message)) <= near
-    assert "ifus: 99 is out of range" in told_messages
-    anchors = "&R" in broken
-    unknown = any("names no anchor" in m for m in told_messages)
-    assert unknown != (anchors and after)
-    assert not any("{runs}" in m for m in told_messages), "nothing follows from what is lost"
+    found = told(tmp_path, f"a: 2017-02-30\n{broken}ifus: 99\nversion: [\n")
+    assert found[0] == (1, 4, "there is no date 2017-02-30")
+    ((at, where, text),) = found[1:]
+    assert text.startswith(message)
+    assert (at, where) == (line, column)
 
 
-def test_several_syntax_errors(tmp_path: Path) -> None:
-    found = told(tmp_path, "runs: a: b\nversion: 3\ncpl:\n\tmsg: warning\nifus: [0]\nx: [1\n")
-    assert [one[0] for one in found] == [1, 4, 5, 6]
-
-
-def test_names_of_a_lost_part_are_not_called_unknown(tmp_path: Path) -> None:
+def test_nothing_follows_from_a_file_that_is_no_yaml(tmp_path: Path) -> None:
     path = tmp_path / "settings.yml"
     path.write_text(
         "flags:\n\tMINE: x\ntargets: [muse_scipostt]\n"
@@ -118,19 +102,3 @@ def test_included_files_and_overrides_are_told_with_the_rest(tmp_path: Path) -> 
         assert part in text
     assert len(error.value.problems) == 8
     assert "{mine}" not in text
-
-
-def test_the_part_around_a_line() -> None:
-    lines = ["# x", "'a b': 1", "c: &A", "  - &B x", "# y", "", "d:", "- 1", "}"]
-    assert part_at(lines, 4) == part_at(lines, 5)
-    part = part_at(lines, 4)
-    assert part is not None
-    assert (part.first, part.last, part.name, part.anchors) == (3, 6, "c", ("A", "B"))
-    left = without(lines, part)
-    assert left == ["# x", "'a b': 1", "", "", "", "", "d:", "- 1", "}"]
-    assert part_at(left, 4) is not None
-    last = part_at(lines, 99)
-    assert last is not None
-    assert (last.first, last.last, last.name) == (7, 9, "d")
-    assert part_at([], 1) is None
-    assert part_at(["", ""], 1) is None

@@ -2,145 +2,24 @@
 
 from __future__ import annotations
 
-import gc
-import math
 import sys
-import time
-from collections.abc import Callable, Collection
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from doit.cmd_run import opt_always, opt_continue, opt_num_process, opt_outfile, opt_single
 
 from musebuild.cli.base import BaseCommand, ProjectCommand
+from musebuild.cli.front_end import FOR_PEOPLE, Terminal
+from musebuild.engine.build import build
 from musebuild.engine.options import BuildOptions
-from musebuild.engine.probe import ProjectWorld, without_collector
+from musebuild.engine.probe import ProjectWorld, selection
 from musebuild.engine.project import Project
-from musebuild.engine.remembered import is_remembered, recall
-from musebuild.engine.settled import Settled
-from musebuild.engine.summary import BuildSummary
 from musebuild.errors import UsageError
 from musebuild.report.lines import ahead_text, summary_text
 from musebuild.report.spans import count
 
-if TYPE_CHECKING:
-    from musebuild.engine.build import Build
-    from musebuild.workers.executor import Executor
-
 REPORTER_NAMES = ("console", "live", "quiet", "json", "zero", "executed-only", "error-only")
 """Keys of `musebuild.cli.reporting.REPORTERS`, which an empty build does not load."""
-
-
-def build(
-    project: Project,
-    names: list[str],
-    options: BuildOptions,
-    out: TextIO,
-    reporter: str = "console",
-    log_level: str = "",
-    *,
-    make_executor: Callable[[], Executor] | None = None,
-) -> BuildSummary:
-    """Build what names stand for.
-
-    Parameters
-    ----------
-    project : Project
-        The project.
-    names : list of str
-        Tasks, groups, patterns; none: the plan's default.
-    options : BuildOptions
-        From the command line.
-    out : file
-        Where the reporter writes.
-    reporter : str
-        Name of the reporter.
-    log_level : str
-        Least level of the recipes' messages that are shown live (INFO, …); empty: none.
-    make_executor : callable, optional
-        Makes the executor that carries out recipes; None: worker processes on this machine.
-
-    Returns
-    -------
-    BuildSummary
-        What became of it.
-    """
-    began = time.monotonic()
-    usual = not (options.always or options.single) and reporter in ("console", "quiet")
-    with without_collector():
-        known = recall(project, names) if usual else None
-    if isinstance(known, Settled):
-        project.require_writable()
-        return settled_summary(project, known, time.monotonic() - began)
-    # Here, since an empty build needs none of it.
-    from musebuild.check.whole import refuse_mistakes
-    from musebuild.cli.reporting import Reporting, end_build_log
-    from musebuild.engine.adopt import refuse_foreign
-    from musebuild.engine.build import Build
-    from musebuild.engine.dispatch import GrowingDispatcher
-    from musebuild.engine.run import BuildRunner
-    from musebuild.engine.survey import AHEAD
-    from musebuild.workers.executor import LocalExecutor
-
-    remember = usual and not names and is_remembered(project.settings)
-    with without_collector():
-        current = Build(project, names, options, rest=known, remember=remember)
-    try:
-        # Reporters of doit's own are told of all tasks at the start.
-        with without_collector():
-            current.look_ahead(AHEAD if usual else math.inf)
-        survey = current.survey
-        if usual and not remember and not survey.needs:
-            current.settle(names)
-        # What there is now stays to the end: nobody need look through it again and again.
-        gc.freeze()
-        if survey.needs:
-            pending = [current.plan.invocations[name] for name in survey.needs]
-            later = () if survey.over else {name.partition(":")[0] for name in current.names}
-            refuse_mistakes(project, pending, later)
-            refuse_foreign(project, pending)
-            if ahead := ahead_text(current.summary.left_out):
-                # Known before the first recipe, and told then: hours of recipes may follow.
-                if not options.keep_going:
-                    current.look_ahead()
-                    current.summary.refused = len(survey.needs)
-                    return current.summary
-                if reporter in ("console", "quiet"):
-                    out.write(ahead)
-            current.begin()
-        if survey.needs or reporter not in ("console", "quiet"):
-            executor = (make_executor or LocalExecutor)()
-            try:
-                with Reporting(reporter, out, current, log_level) as reporting:
-                    runner = BuildRunner(
-                        current, executor, reporting.reporter, partial(_refuse, current)
-                    )
-                    runner.run_all(GrowingDispatcher())
-            finally:
-                executor.close()
-    finally:
-        current.summary.seconds = time.monotonic() - began
-        current.finish()
-        if current.number:
-            end_build_log(current, summary_text(current.summary))
-    return current.summary
-
-
-def _refuse(build: Build, names: Collection[str]) -> None:
-    """Refuse what was found while others run; its blocks were looked at before.
-
-    Raises
-    ------
-    MusebuildError
-        Names what is in the way.
-    """
-    from musebuild.check.bands import refuse_bands
-    from musebuild.engine.adopt import refuse_foreign
-
-    pending = [build.plan.invocations[name] for name in names]
-    refuse_bands(pending, build.project.settings)
-    refuse_foreign(build.project, pending)
 
 
 def refuse_unlocked(project: Project) -> list[str]:
@@ -157,18 +36,6 @@ def refuse_unlocked(project: Project) -> list[str]:
     lock = read_lock(path)
     refuse_departures(lock, path, project)
     return list(lock.targets)
-
-
-def settled_summary(project: Project, settled: Settled, seconds: float) -> BuildSummary:
-    """The summary of a build that is known to have nothing to do."""
-    return BuildSummary(
-        up_to_date=settled.tasks,
-        saved_seconds=settled.saved_seconds,
-        left_out=list(settled.left_out),
-        problems=list(settled.problems),
-        results=str(project.reduced),
-        seconds=seconds,
-    )
 
 
 def log_level(given: str | None, *, verbose: bool) -> str:
@@ -296,7 +163,11 @@ class RunCommand(ProjectCommand):
             if params["locked"]:
                 args = args or refuse_unlocked(project)
             summary = build(
-                project, args, options, out, reporter, level, make_executor=BaseCommand.executor
+                project,
+                args,
+                options,
+                front_end=Terminal(out, reporter, level),
+                executor=BaseCommand.executor,
             )
             if params["locked"] and not summary.exit_status:
                 refuse_unlocked(project)
@@ -304,7 +175,7 @@ class RunCommand(ProjectCommand):
             project.close()
             if opened:
                 out.close()
-        if reporter in ("console", "quiet"):
+        if reporter in FOR_PEOPLE:
             sys.stdout.write(summary_text(summary))
         elif summary.refused:
             # What a program reads from the other reporters stays clean.
@@ -316,7 +187,6 @@ class RunCommand(ProjectCommand):
     @staticmethod
     def _drill(project: Project, params: Any, args: list[str]) -> int:
         """Say what would run; nothing runs, and nothing is hashed."""
-        from musebuild.engine.build import selection
         from musebuild.plan.names import closure, concerned
         from musebuild.report.dry_run import dry_run_text, write_sofs
 

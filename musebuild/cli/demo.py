@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from musebuild.cli.base import BaseCommand
-from musebuild.cli.build import build
+from musebuild.cli.front_end import Terminal
 from musebuild.cli.init import make_project
 from musebuild.cli.simulate import progress
+from musebuild.engine.build import build
 from musebuild.engine.options import BuildOptions
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
@@ -69,7 +70,9 @@ class DemoCommand(BaseCommand):
         project = Project(folder / "settings.yml")
         try:
             options = BuildOptions(workers=params["num_process"], command="musebuild demo")
-            summary = build(project, [], options, sys.stdout, make_executor=BaseCommand.executor)
+            summary = build(
+                project, [], options, front_end=Terminal(sys.stdout), executor=BaseCommand.executor
+            )
             reduced = project.reduced
             version = project.drs.version
         finally:

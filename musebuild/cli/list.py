@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from musebuild.cli.base import ProjectCommand
-from musebuild.engine.build import machine_of
+from musebuild.engine.machine import machine_of
 from musebuild.engine.overview import Overview, with_overview
 from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project

@@ -10,8 +10,9 @@ from typing import Any
 
 from musebuild.cache.ledger import now
 from musebuild.cli.base import BaseCommand, ProjectCommand
-from musebuild.cli.build import build
+from musebuild.cli.front_end import Terminal
 from musebuild.cli.options import output_option, write_file
+from musebuild.engine.build import build
 from musebuild.engine.options import BuildOptions
 from musebuild.engine.project import Project
 from musebuild.errors import UsageError
@@ -167,7 +168,11 @@ class ReproduceCommand(BaseCommand):
                 workers=params["num_process"], keep_going=True, command="musebuild reproduce"
             )
             summary = build(
-                project, targets, options, sys.stdout, make_executor=BaseCommand.executor
+                project,
+                targets,
+                options,
+                front_end=Terminal(sys.stdout),
+                executor=BaseCommand.executor,
             )
             failures = {failure.task: failure.message for failure in summary.failed}
             failures |= {left.name: left.reason for left in summary.left_out if left.error}

@@ -9,7 +9,7 @@ from typing import Any, Self, TextIO
 
 from doit.reporter import ErrorOnlyReporter, ExecutedOnlyReporter, JsonReporter, ZeroReporter
 
-from musebuild.engine.build import Build
+from musebuild.engine.build_state import Build
 from musebuild.engine.project import Project
 from musebuild.report.lines import LineReporter, QuietReporter
 from musebuild.report.live import LiveReporter

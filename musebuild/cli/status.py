@@ -7,7 +7,7 @@ from typing import Any
 
 from musebuild.cli.base import ProjectCommand
 from musebuild.cli.options import format_option, one_of
-from musebuild.engine.build import machine_of
+from musebuild.engine.machine import machine_of
 from musebuild.engine.overview import Overview, with_overview
 from musebuild.report.listing import overview_lines
 from musebuild.report.status import status_json, status_text

@@ -20,6 +20,7 @@ from musebuild.engine.resolve import Resolution, Software, World, resolve_all, r
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.qa import Measurements
 from musebuild.plan.model import Choosing, Input, Invocation, Plan
+from musebuild.plan.names import select
 from musebuild.plan.selecting import Members
 from musebuild.recipes.model import Recipe
 
@@ -57,6 +58,11 @@ def digest_of(wanted: Input, digest: FrameDigest) -> str:
 def file_inputs(invocation: Invocation) -> list[str]:
     """Paths of the raw frames and files that an invocation takes."""
     return [wanted.path for wanted in invocation.inputs if wanted.kind != "product"]
+
+
+def selection(project: Project, names: Sequence[str]) -> tuple[str, ...]:
+    """Invocations that names, patterns and groups stand for; none: the plan's default."""
+    return select(project.plan, names) if names else project.plan.default
 
 
 class ProjectWorld:

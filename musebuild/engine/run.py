@@ -16,7 +16,7 @@ from musebuild.cache.locks import KeyLock
 from musebuild.cache.model import Manifest
 from musebuild.cache.steps import step
 from musebuild.engine.admission import Demand, Running, pick, threads_for
-from musebuild.engine.build import Build
+from musebuild.engine.build_state import Build
 from musebuild.engine.dispatch import GrowingDispatcher
 from musebuild.engine.resolve import State
 from musebuild.engine.signals import StopSignals

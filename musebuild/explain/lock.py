@@ -16,10 +16,9 @@ from musebuild.cache.keys import KEY_VERSION
 from musebuild.cache.ledger import now
 from musebuild.cache.model import Manifest, Product
 from musebuild.cache.place import write_atomically
-from musebuild.engine.build import selection
 from musebuild.engine.hashing import Hasher
 from musebuild.engine.portable_settings import COMPUTES, portable
-from musebuild.engine.probe import ProjectWorld, file_inputs, package_version
+from musebuild.engine.probe import ProjectWorld, file_inputs, package_version, selection
 from musebuild.engine.project import Project
 from musebuild.engine.records import record_of
 from musebuild.engine.resolve import Resolution, State

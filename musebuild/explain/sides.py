@@ -18,9 +18,8 @@ from musebuild.cache.ledger import BuildNote, Ledger
 from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cache.model import Product, Record, UsedInput
 from musebuild.cache.store import Store
-from musebuild.engine.build import selection
 from musebuild.engine.portable_settings import portable_settings, settings_from
-from musebuild.engine.probe import ProjectWorld
+from musebuild.engine.probe import ProjectWorld, selection
 from musebuild.engine.project import SETTINGS_NAME, Project
 from musebuild.engine.records import record_now
 from musebuild.engine.resolve import Resolution

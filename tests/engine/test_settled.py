@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import musebuild.engine.build as engine_build
+import musebuild.engine.build_state as engine_build
 import musebuild.engine.settled as settled
 from musebuild.cli.main import main
 from tests.support.frames import write_raw, write_static

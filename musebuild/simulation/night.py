@@ -89,8 +89,7 @@ def plan_night(options: SimulationOptions) -> Night:
     """
     evening = dt.datetime.combine(options.date(), dt.time())
     morning = evening + dt.timedelta(days=1)
-    rng = np.random.default_rng([options.seed, 0, 100])
-    mode = options.mode
+    blank = FrameSpec(evening, "CALIB", "BIAS", "", evening, 1, 1, "", options.mode)
 
     first = morning + dt.timedelta(hours=1, minutes=34, seconds=56, milliseconds=867)
     # The field crosses the meridian soon after; RA is rounded so that a night repeats.
@@ -100,156 +99,219 @@ def plan_night(options: SimulationOptions) -> Night:
         ra=round(sidereal_seconds(first) / 240 - 4.0, 2) % 360,
         dec=-30.25,
     )
+    pointings = _pointings(options, field, first)
     star_time = morning + dt.timedelta(hours=9, minutes=32, seconds=26, milliseconds=112)
     standard = standard_field(ra=round(sidereal_seconds(star_time) / 240 - 9.0, 2) % 360, dec=-18.4)
-
-    frames: list[Exposed] = []
-
-    def sequence(
-        start: dt.datetime,
-        count: int,
-        step: float,
-        milliseconds: int,
-        light: Light,
-        spec: FrameSpec,
-    ) -> dt.datetime:
-        for number in range(count):
-            moment = start + dt.timedelta(seconds=10 + step * number, milliseconds=milliseconds)
-            frames.append(
-                Exposed(
-                    replace(spec, start=moment, template_start=start, number=number + 1, of=count),
-                    light,
-                )
-            )
-        return start + dt.timedelta(seconds=step * count + 120)
-
-    blank = FrameSpec(evening, "CALIB", "BIAS", "", evening, 1, 1, "", mode)
-
-    sequence(
-        evening + dt.timedelta(hours=22, minutes=4, seconds=55), 3, 80.0, 147, ("skyflat", 0),
-        replace(blank, dpr_type="FLAT,SKY", template="MUSE_wfm_cal_skyflat",
-                origin="MUSE_WFM_SKYFLAT", exposure=8.0, target="Twilight",
-                object_name="FLAT,SKY", temperature=10.5),
-    )  # fmt: skip
-    sequence(
-        first - dt.timedelta(minutes=10), 1, 60.0, 150, ("lamp", 0),
-        replace(blank, dpr_type="FLAT,LAMP,ILLUM", template="MUSE_wfm_cal_illum",
-                origin="MUSE_WFM_ILLUM", exposure=1.155, lamps=("FF1", "FF2")),
-    )  # fmt: skip
-
-    pointings = []
-    template_start = first - dt.timedelta(seconds=48)
-    for number in range(options.exposures):
-        moment = first + dt.timedelta(seconds=number * (EXPOSURE + 71))
-        east, north = DITHER[number % len(DITHER)]
-        ra = round(field.ra + east / 3600 / np.cos(np.radians(field.dec)), 6)
-        dec = round(field.dec + north / 3600, 6)
-        error = rng.normal(0, POINTING_ERROR, 2).clip(-0.7, 0.7) if number else np.zeros(2)
-        air = _airmass_and_angle(moment, EXPOSURE, ra, dec)
-        pointings.append(
-            Pointing(
-                ra, dec, *air, seeing=SEEING * (1 + 0.04 * (number % 3)),
-                offset_east=round(float(error[0]), 4), offset_north=round(float(error[1]), 4),
-            )
-        )  # fmt: skip
-        frames.append(
-            Exposed(
-                FrameSpec(
-                    moment, "SCIENCE", "OBJECT", "MUSE_wfm-noao_obs_genericoffset"
-                    if mode == "WFM-NOAO-N" else "MUSE_wfm-ao_obs_genericoffsetLGS",
-                    template_start, number + 1, options.exposures, "MUSE_WFM_OBS", mode,
-                    exposure=EXPOSURE, object_name=FIELD_NAME, target=FIELD_NAME, ra=ra, dec=dec,
-                    seeing=pointings[-1].seeing,
-                ),
-                ("object", number),
-            )
-        )  # fmt: skip
-
     standard_pointing = Pointing(
         standard.ra,
         standard.dec,
         *_airmass_and_angle(star_time, STANDARD_EXPOSURE, standard.ra, standard.dec),
         seeing=SEEING * 1.05,
     )
-    frames.append(
+
+    objects = _exposures(options, pointings, first)
+    frames = [
+        *_evening_calibrations(blank, evening, first),
+        *objects,
+        _standard_exposure(options, standard_pointing, star_time),
+        *_morning_calibrations(blank, morning),
+    ]
+    frames.sort(key=lambda frame: frame.spec.start)
+    exposures = tuple(frame.spec for frame in objects)
+    return Night(tuple(frames), field, standard, exposures, pointings, standard_pointing)
+
+
+def _sequence(
+    spec: FrameSpec, light: Light, count: int, start: dt.datetime, step: float, milliseconds: int
+) -> list[Exposed]:
+    """Frames of one template, `step` seconds apart."""
+    return [
+        Exposed(
+            replace(
+                spec,
+                start=start + dt.timedelta(seconds=10 + step * number, milliseconds=milliseconds),
+                template_start=start,
+                number=number + 1,
+                of=count,
+            ),
+            light,
+        )
+        for number in range(count)
+    ]
+
+
+def _after(start: dt.datetime, count: int, step: float) -> dt.datetime:
+    """When the template after a sequence starts."""
+    return start + dt.timedelta(seconds=step * count + 120)
+
+
+def _evening_calibrations(
+    blank: FrameSpec, evening: dt.datetime, first: dt.datetime
+) -> list[Exposed]:
+    """Sky flats at dusk; the illumination flat just before the first exposure."""
+    sky_flat = replace(
+        blank,
+        dpr_type="FLAT,SKY",
+        template="MUSE_wfm_cal_skyflat",
+        origin="MUSE_WFM_SKYFLAT",
+        exposure=8.0,
+        target="Twilight",
+        object_name="FLAT,SKY",
+        temperature=10.5,
+    )
+    illumination = replace(
+        blank,
+        dpr_type="FLAT,LAMP,ILLUM",
+        template="MUSE_wfm_cal_illum",
+        origin="MUSE_WFM_ILLUM",
+        exposure=1.155,
+        lamps=("FF1", "FF2"),
+    )
+    dusk = evening + dt.timedelta(hours=22, minutes=4, seconds=55)
+    return [
+        *_sequence(sky_flat, ("skyflat", 0), 3, dusk, 80.0, 147),
+        *_sequence(illumination, ("lamp", 0), 1, first - dt.timedelta(minutes=10), 60.0, 150),
+    ]
+
+
+def _moment(first: dt.datetime, number: int) -> dt.datetime:
+    """When an exposure of the field starts."""
+    return first + dt.timedelta(seconds=number * (EXPOSURE + 71))
+
+
+def _pointings(
+    options: SimulationOptions, field: Field, first: dt.datetime
+) -> tuple[Pointing, ...]:
+    """Where the exposures of the field look: dithered as the headers say, and a little off."""
+    rng = np.random.default_rng([options.seed, 0, 100])
+    pointings = []
+    for number in range(options.exposures):
+        east, north = DITHER[number % len(DITHER)]
+        ra = round(field.ra + east / 3600 / np.cos(np.radians(field.dec)), 6)
+        dec = round(field.dec + north / 3600, 6)
+        error = rng.normal(0, POINTING_ERROR, 2).clip(-0.7, 0.7) if number else np.zeros(2)
+        pointings.append(
+            Pointing(
+                ra,
+                dec,
+                *_airmass_and_angle(_moment(first, number), EXPOSURE, ra, dec),
+                seeing=SEEING * (1 + 0.04 * (number % 3)),
+                offset_east=round(float(error[0]), 4),
+                offset_north=round(float(error[1]), 4),
+            )
+        )
+    return tuple(pointings)
+
+
+def _exposures(
+    options: SimulationOptions, pointings: tuple[Pointing, ...], first: dt.datetime
+) -> list[Exposed]:
+    """The exposures of the field, one template."""
+    template = (
+        "noao_obs_genericoffset" if options.mode == "WFM-NOAO-N" else "ao_obs_genericoffsetLGS"
+    )
+    return [
         Exposed(
             FrameSpec(
-                star_time, "CALIB", "STD", "MUSE_wfm-noao_cal_specphot",
-                star_time - dt.timedelta(seconds=68), 1, 1, "MUSE_WFM_STD", mode,
-                exposure=STANDARD_EXPOSURE, object_name="STD", target="SIMSTAR",
-                ra=standard.ra, dec=standard.dec, seeing=standard_pointing.seeing,
+                _moment(first, number),
+                "SCIENCE",
+                "OBJECT",
+                f"MUSE_wfm-{template}",
+                first - dt.timedelta(seconds=48),
+                number + 1,
+                len(pointings),
+                "MUSE_WFM_OBS",
+                options.mode,
+                exposure=EXPOSURE,
+                object_name=FIELD_NAME,
+                target=FIELD_NAME,
+                ra=pointing.ra,
+                dec=pointing.dec,
+                seeing=pointing.seeing,
             ),
-            ("standard", 0),
+            ("object", number),
         )
-    )  # fmt: skip
+        for number, pointing in enumerate(pointings)
+    ]
 
-    then = morning + dt.timedelta(hours=10, minutes=40, seconds=27)
-    then = sequence(
-        then,
-        5,
-        68.0,
-        154,
-        ("dark", 0),
-        replace(blank, dpr_type="BIAS", template="MUSE_cal_bias", origin="MUSE_CAL_BIAS"),
-    )
-    then = sequence(
-        then,
-        5,
-        70.0,
-        159,
-        ("lamp", 0),
-        replace(
-            blank,
-            dpr_type="FLAT,LAMP",
-            template="MUSE_wfm_cal_flat",
-            origin="MUSE_WFM_FLAT",
-            exposure=0.35,
-            lamps=("FF1", "FF2"),
+
+def _standard_exposure(
+    options: SimulationOptions, pointing: Pointing, start: dt.datetime
+) -> Exposed:
+    """The standard star, at the end of the night."""
+    return Exposed(
+        FrameSpec(
+            start,
+            "CALIB",
+            "STD",
+            "MUSE_wfm-noao_cal_specphot",
+            start - dt.timedelta(seconds=68),
+            1,
+            1,
+            "MUSE_WFM_STD",
+            options.mode,
+            exposure=STANDARD_EXPOSURE,
+            object_name="STD",
+            target="SIMSTAR",
+            ra=pointing.ra,
+            dec=pointing.dec,
+            seeing=pointing.seeing,
         ),
-    )
-    arcs_start = then
-    arcs: list[Exposed] = []
-    for lamp, name in enumerate(spectra.ARC_LINES):
-        for repeat in range(3):
-            number = lamp * 3 + repeat
-            moment = arcs_start + dt.timedelta(seconds=20 + 75 * number, milliseconds=866)
-            arcs.append(
-                Exposed(
-                    replace(
-                        blank,
-                        start=moment,
-                        template_start=arcs_start,
-                        number=number + 1,
-                        of=9,
-                        dpr_type="WAVE",
-                        template="MUSE_wfm_cal_wave",
-                        origin="MUSE_WFM_WAVE",
-                        exposure=1.0,
-                        lamps=(name,),
-                    ),
-                    ("arc", lamp),
-                )
-            )
-    frames += arcs
-    then = arcs_start + dt.timedelta(minutes=20)
-    sequence(
-        then,
-        3,
-        DARK_EXPOSURE + 70,
-        173,
-        ("dark", int(DARK_EXPOSURE)),
-        replace(
-            blank,
-            dpr_type="DARK",
-            template="MUSE_cal_dark",
-            origin="MUSE_CAL_DARK",
-            exposure=DARK_EXPOSURE,
-        ),
+        ("standard", 0),
     )
 
-    frames.sort(key=lambda frame: frame.spec.start)
-    exposures = tuple(frame.spec for frame in frames if frame.light[0] == "object")
-    return Night(tuple(frames), field, standard, exposures, tuple(pointings), standard_pointing)
+
+def _morning_calibrations(blank: FrameSpec, morning: dt.datetime) -> list[Exposed]:
+    """What is taken by day with the dome closed, one template after the other."""
+    bias = replace(blank, dpr_type="BIAS", template="MUSE_cal_bias", origin="MUSE_CAL_BIAS")
+    flat = replace(
+        blank,
+        dpr_type="FLAT,LAMP",
+        template="MUSE_wfm_cal_flat",
+        origin="MUSE_WFM_FLAT",
+        exposure=0.35,
+        lamps=("FF1", "FF2"),
+    )
+    dark = replace(
+        blank,
+        dpr_type="DARK",
+        template="MUSE_cal_dark",
+        origin="MUSE_CAL_DARK",
+        exposure=DARK_EXPOSURE,
+    )
+    biases = morning + dt.timedelta(hours=10, minutes=40, seconds=27)
+    flats = _after(biases, 5, 68.0)
+    arcs = _after(flats, 5, 70.0)
+    darks = arcs + dt.timedelta(minutes=20)
+    return [
+        *_sequence(bias, ("dark", 0), 5, biases, 68.0, 154),
+        *_sequence(flat, ("lamp", 0), 5, flats, 70.0, 159),
+        *_arcs(blank, arcs),
+        *_sequence(dark, ("dark", int(DARK_EXPOSURE)), 3, darks, DARK_EXPOSURE + 70, 173),
+    ]
+
+
+def _arcs(blank: FrameSpec, start: dt.datetime) -> list[Exposed]:
+    """Arc lamps, one after the other, in one template."""
+    lamps = [(lamp, name) for lamp, name in enumerate(spectra.ARC_LINES) for _ in range(3)]
+    return [
+        Exposed(
+            replace(
+                blank,
+                start=start + dt.timedelta(seconds=20 + 75 * number, milliseconds=866),
+                template_start=start,
+                number=number + 1,
+                of=len(lamps),
+                dpr_type="WAVE",
+                template="MUSE_wfm_cal_wave",
+                origin="MUSE_WFM_WAVE",
+                exposure=1.0,
+                lamps=(name,),
+            ),
+            ("arc", lamp),
+        )
+        for number, (lamp, name) in enumerate(lamps)
+    ]
 
 
 def _airmass_and_angle(

@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from musebuild.simulation.measure import format_measurements, measure_cube, measure_offsets
-from musebuild.simulation.qc import (
+from tests.drs.quality import (
     compare_qc,
     format_comparisons,
     product_headers,

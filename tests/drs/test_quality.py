@@ -6,7 +6,7 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from musebuild.simulation.qc import (
+from tests.drs.quality import (
     NOT_COMPARED,
     ReferenceRange,
     compare_qc,
@@ -65,7 +65,7 @@ def test_extensions_belong_to_their_product(tmp_path: Path) -> None:
     assert (one.category, one.value) == ("MASTER_BIAS", 2.5)
 
 
-def test_the_ranges_of_the_package_are_sound() -> None:
+def test_the_ranges_of_the_table_are_sound() -> None:
     ranges = reference_ranges()
     assert {one.category for one in ranges} >= {
         "MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE", "LSF_PROFILE",

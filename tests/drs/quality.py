@@ -1,9 +1,9 @@
 """Quality control of a reduced simulation, beside that of real nights.
 
-`qc_reference.csv` holds the ranges of the DRS's quality-control keywords over 24 IFUs and three
-calibration sequences of a real night of June 2017. A simulated night should fall inside, but
-for what the reference and the simulation cannot have in common: there the table names a reason
-of `NOT_COMPARED`.
+`quality_reference.csv` holds the ranges of the DRS's quality-control keywords over 24 IFUs and
+three calibration sequences of a real night of June 2017. A simulated night should fall inside,
+but for what the reference and the simulation cannot have in common: there the table names a
+reason of `NOT_COMPARED`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from importlib.resources import files
 from pathlib import Path
 
 from astropy.io import fits
 
+REFERENCE = Path(__file__).with_name("quality_reference.csv")
 CATEGORY_KEYWORD = "ESO PRO CATG"
 NOT_COMPARED = {
     "lines": "the simulated lamps have only lines that stand alone, most of them bright; real "
@@ -68,8 +68,8 @@ class Comparison:
 
 
 def reference_ranges() -> tuple[ReferenceRange, ...]:
-    """The ranges that come with the package."""
-    text = files(__package__).joinpath("qc_reference.csv").read_text(encoding="utf-8")
+    """The ranges of the table beside this file."""
+    text = REFERENCE.read_text(encoding="utf-8")
     return tuple(
         ReferenceRange(
             row["category"],

@@ -14,7 +14,7 @@ from musebuild.cli.base import ProjectCommand
 from musebuild.engine.project import Project
 from musebuild.engine.quality import rebuild
 from musebuild.errors import UsageError
-from musebuild.explain.lock import resolve_hashed
+from musebuild.explain.sides import resolve_hashed
 from musebuild.report.spans import count
 from musebuild.report.store import gc_text, stats_text, verify_text
 from musebuild.settings.nearest import nearest
@@ -155,7 +155,7 @@ class CacheCommand(ProjectCommand):
                     remedy="write it like --max-size 500GB",
                 ) from None
         versions = None if params["keep_versions"] < 0 else params["keep_versions"]
-        _, resolutions = resolve_hashed(project, list(project.plan.invocations))
+        resolutions = resolve_hashed(project, list(project.plan.invocations))
         # Of what waits for a task that cannot be made now: what it last was.
         last = project.ledger.tasks()
         needed = {r.key or str(last.get(r.name, {}).get("key")) for r in resolutions.values()}
@@ -174,7 +174,7 @@ class CacheCommand(ProjectCommand):
     def _carry(project: Project, action: str, path: Path, names: list[str]) -> None:
         """Write results into a file, or take them from one."""
         if action == "export":
-            _, resolutions = resolve_hashed(project, names)
+            resolutions = resolve_hashed(project, names)
             made = [r.manifest for r in resolutions.values() if r.manifest is not None]
             done = export_results(project.store, made, path)
             missing = len(resolutions) - len(made)

@@ -25,7 +25,6 @@ from musebuild.explain.reproduce import (
     reproduction_of,
     require_same_software,
 )
-from musebuild.explain.sides import stores_of_lock
 from musebuild.report.reproduction import (
     reproduction_json,
     reproduction_junit,
@@ -176,9 +175,7 @@ class ReproduceCommand(BaseCommand):
             )
             failures = {failure.task: failure.message for failure in summary.failed}
             failures |= {left.name: left.reason for left in summary.left_out if left.error}
-            return reproduction_of(
-                lock, path, began, project, failures, list(stores_of_lock(lock, path))
-            )
+            return reproduction_of(lock, path, began, project, failures)
         finally:
             project.close()
 

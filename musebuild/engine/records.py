@@ -56,6 +56,15 @@ def record_of(resolution: Resolution, plan: Plan) -> Record:
     )
 
 
+def record_stored(manifest: Manifest | None, task: str) -> Record | None:
+    """How a task was made, where only the store still knows: without names of its inputs."""
+    if manifest is None:
+        return None
+    call = {name: value for name, value in manifest.preimage.items() if name != "inputs"}
+    inputs = tuple(UsedInput(tag, digest, "", "") for tag, digest in manifest.preimage["inputs"])
+    return Record(task, manifest.key, manifest.made, call, inputs)
+
+
 def record_now(
     invocation: Invocation,
     resolution: Resolution,

@@ -4,28 +4,49 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from musebuild import __version__
 from musebuild.cache.keys import KEY_VERSION
 from musebuild.cache.ledger import now
-from musebuild.cache.model import Manifest, Product
+from musebuild.cache.model import Product, Record, UsedInput
 from musebuild.cache.place import write_atomically
-from musebuild.engine.hashing import Hasher
-from musebuild.engine.portable_settings import COMPUTES, portable
-from musebuild.engine.probe import ProjectWorld, file_inputs, package_version, selection
-from musebuild.engine.project import Project
-from musebuild.engine.records import record_of
-from musebuild.engine.resolve import Resolution, State
-from musebuild.errors import PlanError, UsageError
+from musebuild.engine.portable_settings import portable, portable_settings
+from musebuild.engine.probe import package_version
+from musebuild.engine.project import SETTINGS_NAME, Project
+from musebuild.errors import MusebuildError, PlanError, UsageError
+from musebuild.explain.compare import (
+    ASSOCIATIONS,
+    DIFFERENT,
+    FIRST_ONLY,
+    MISSING,
+    Change,
+    Comparison,
+    Side,
+    SideTask,
+    compare,
+    compare_calls,
+)
+from musebuild.explain.sides import (
+    looked_at,
+    plain_record,
+    settings_side,
+    stores_named,
+    tasks_of,
+)
 from musebuild.fits.digest import FrameDigest, digest_frame
 from musebuild.fits.volatile import DIGEST_VERSION
-from musebuild.plan.names import closure
+from musebuild.settings.load import load_settings
+from musebuild.settings.model import Block
+from musebuild.settings.resolved import Keys, Value
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -50,34 +71,14 @@ class LockedFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class LockedProduct:
-    """A frame that came out."""
+class LockedProduct(Product):
+    """A frame that came out, with the digest of each HDU."""
 
-    category: str
-    name: str
-    filter: str
-    digest: str
-    object: str
-    size: int
     hdus: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class LockedTask:
-    """An invocation."""
-
-    name: str
-    key: str
-    recipe: str
-    params: Mapping[str, Any]
-    seconds: float
-    inputs: tuple[tuple[str, str, str], ...]
-    """(tag, digest, frame or task)."""
-    products: tuple[LockedProduct, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Software:
+class LockedSoftware:
     """What computed."""
 
     musebuild: str
@@ -89,6 +90,17 @@ class Software:
     packages: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def call(self) -> dict[str, Any]:
+        """What products follow from, as parts of a recipe's call."""
+        return {
+            "musebuild-key": self.key_version,
+            "musebuild-digest": self.digest_version,
+            "version": self.drs,
+            "packages": self.packages,
+            "environment": self.environment,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Lock:
@@ -97,17 +109,40 @@ class Lock:
     made: str
     targets: tuple[str, ...]
     settings: Mapping[str, Any]
-    software: Software
+    software: LockedSoftware
     frames: tuple[LockedFrame, ...]
-    tasks: tuple[LockedTask, ...]
+    tasks: tuple[SideTask, ...]
+    """With `LockedProduct`s; files among the inputs are named by place and path."""
 
-    def to_json(self) -> str:
-        """The text of the file."""
-        return json.dumps({"musebuild-lock": LOCK_VERSION} | asdict(self), indent=1) + "\n"
 
-    def frame(self, path: str, place: str) -> LockedFrame | None:
-        """A frame by its place."""
-        return next((f for f in self.frames if (f.path, f.place) == (path, place)), None)
+_PRODUCT = ("category", "name", "filter", "digest", "object", "size", "hdus")
+
+
+def _task_json(task: SideTask) -> dict[str, Any]:
+    assert task.record is not None, "how a locked task is made is known"
+    return {
+        "name": task.name,
+        "key": task.key,
+        "recipe": task.record.call["recipe"],
+        "params": task.record.call["params"],
+        "seconds": task.seconds,
+        "inputs": [(used.tag, used.digest, used.source) for used in task.record.inputs],
+        "products": [{n: getattr(product, n) for n in _PRODUCT} for product in task.products],
+    }
+
+
+def lock_text(lock: Lock) -> str:
+    """The text of the file."""
+    document = {
+        "musebuild-lock": LOCK_VERSION,
+        "made": lock.made,
+        "targets": lock.targets,
+        "settings": lock.settings,
+        "software": asdict(lock.software),
+        "frames": [asdict(frame) for frame in lock.frames],
+        "tasks": [_task_json(task) for task in lock.tasks],
+    }
+    return json.dumps(document, indent=1) + "\n"
 
 
 @cache
@@ -157,35 +192,36 @@ def read_lock(path: Path) -> Lock:
             why=wrong.message,
             remedy="make it with `musebuild lock`",
         )
-    return _lock_from(data)
-
-
-def _lock_from(data: Mapping[str, Any]) -> Lock:
     return Lock(
         made=data["made"],
         targets=tuple(data.get("targets", ())),
         settings=data["settings"],
-        software=Software(**data["software"]),
+        software=LockedSoftware(**data["software"]),
         frames=tuple(
             LockedFrame(**(frame | {"tags": tuple(frame.get("tags", ()))}))
             for frame in data["frames"]
         ),
-        tasks=tuple(
-            LockedTask(
-                name=task["name"],
-                key=task["key"],
-                recipe=task["recipe"],
-                params=task["params"],
-                seconds=task.get("seconds", 0.0),
-                inputs=tuple((tag, digest, source) for tag, digest, source in task["inputs"]),
-                products=tuple(
-                    LockedProduct(**({"filter": "", "hdus": {}} | product))
-                    for product in task["products"]
-                ),
-            )
-            for task in data["tasks"]
-        ),
+        tasks=tuple(_task_from(task, data["made"]) for task in data["tasks"]),
     )
+
+
+def _task_from(task: Mapping[str, Any], made: str) -> SideTask:
+    call = {"recipe": task["recipe"], "params": task["params"]}
+    inputs = tuple(_input_from(*used) for used in task["inputs"])
+    return SideTask(
+        task["name"],
+        task["key"],
+        Record(task["name"], task["key"], made, call, inputs),
+        tuple(LockedProduct(**product) for product in task["products"]),
+        seconds=task.get("seconds", 0.0),
+    )
+
+
+def _input_from(tag: str, digest: str, source: str) -> UsedInput:
+    place, slash, _ = source.partition("/")
+    if slash and place in ("raw", "calib", "other"):
+        return UsedInput(tag, digest, "raw" if place == "raw" else "file", source)
+    return UsedInput(tag, digest, "product", source)
 
 
 def write_lock(lock: Lock, path: Path) -> None:
@@ -197,7 +233,7 @@ def write_lock(lock: Lock, path: Path) -> None:
         It cannot be written.
     """
     try:
-        write_atomically(path, lock.to_json(), durable=True)
+        write_atomically(path, lock_text(lock), durable=True)
     except OSError as error:
         raise UsageError(
             f"the lock file {path} cannot be written",
@@ -206,10 +242,10 @@ def write_lock(lock: Lock, path: Path) -> None:
         ) from None
 
 
-def software_now(project: Project) -> Software:
+def software_now(project: Project) -> LockedSoftware:
     """What computes here."""
     packages = {name for recipe in project.catalogue.values() for name in recipe.packages}
-    return Software(
+    return LockedSoftware(
         musebuild=__version__,
         drs=project.drs.version,
         key_version=KEY_VERSION,
@@ -253,25 +289,10 @@ def archive_name(filename: str, arcfile: str) -> str:
     return ""
 
 
-def resolve_hashed(
-    project: Project, names: Sequence[str]
-) -> tuple[ProjectWorld, dict[str, Resolution]]:
-    """State of all that names stand for and need, after hashing what was not yet hashed."""
-    needed = closure(project.plan, selection(project, names))
-    world = ProjectWorld(project)
-    invocations = [project.plan.invocations[name] for name in needed]
-    world.learn(invocations)
-    hasher = Hasher(project.digests, world.known)
-    try:
-        hasher.ensure(path for invocation in invocations for path in file_inputs(invocation))
-    finally:
-        hasher.close()
-    return world, world.resolve(needed)
-
-
 def _frames(
-    project: Project, known: Mapping[str, FrameDigest], names: Sequence[str]
+    project: Project, known: Mapping[str, FrameDigest], names: Iterable[str]
 ) -> tuple[LockedFrame, ...]:
+    """Input frames of invocations."""
     tags: dict[str, set[str]] = {}
     for name in names:
         for wanted in project.plan.invocations[name].inputs:
@@ -294,36 +315,25 @@ def _frames(
     return tuple(sorted(frames, key=lambda frame: (frame.place, frame.path)))
 
 
-def _product(product: Product, project: Project) -> LockedProduct:
-    digest = digest_frame(project.store.path(product.object))
-    return LockedProduct(
-        category=product.category,
-        name=product.name,
-        filter=product.filter,
-        digest=product.digest,
-        object=product.object,
-        size=product.size,
-        hdus={"PRIMARY": digest.primary} | dict(digest.extensions),
+def _locked_task(task: SideTask, project: Project) -> SideTask:
+    """A task of the project as a lock holds it."""
+    assert task.record is not None, "how a made task is made is known"
+    inputs = tuple(
+        used
+        if used.kind == "product"
+        else replace(used, source="/".join(place_of(used.source, project)))
+        for used in task.record.inputs
     )
-
-
-def _task(resolution: Resolution, manifest: Manifest, project: Project) -> LockedTask:
-    record = record_of(resolution, project.plan)
-    return LockedTask(
-        name=resolution.name,
-        key=resolution.key,
-        recipe=str(resolution.preimage["recipe"]),
-        params=resolution.preimage["params"],
-        seconds=round(manifest.seconds, 2),
-        inputs=tuple(
-            (
-                used.tag,
-                used.digest,
-                used.source if used.kind == "product" else "/".join(place_of(used.source, project)),
-            )
-            for used in record.inputs
-        ),
-        products=tuple(_product(product, project) for product in manifest.products),
+    products = []
+    for product in task.products:
+        digest = digest_frame(project.store.path(product.object))
+        hdus = {"PRIMARY": digest.primary} | dict(digest.extensions)
+        products.append(LockedProduct(**asdict(product), hdus=hdus))
+    return replace(
+        task,
+        record=replace(task.record, inputs=inputs),
+        products=tuple(products),
+        seconds=round(task.seconds, 2),
     )
 
 
@@ -350,135 +360,168 @@ def make_lock(project: Project, names: Sequence[str]) -> Lock:
             why="\n".join(f"{left.name}: {left.reason}" for left in impossible[:10]),
             remedy="mend the settings or the raw frames, or lock the rest by name",
         )
-    world, resolutions = resolve_hashed(project, names)
-    missing = [r for r in resolutions.values() if r.manifest is None]
+    world, needed = looked_at(project, names)
+    tasks = tasks_of(project, world, needed)
+    missing = [task for task in tasks.values() if task.state]
     if missing:
         raise PlanError(
-            f"{len(missing)} of {len(resolutions)} tasks are not made, and a lock holds products",
-            why="\n".join(f"{r.name}: {r.reason}" for r in missing[:10]),
+            f"{len(missing)} of {len(tasks)} tasks are not made, and a lock holds products",
+            why="\n".join(f"{task.name}: {task.state}" for task in missing[:10]),
             remedy="run `doit` first, then `musebuild lock` again",
         )
-    tasks = [
-        _task(resolution, resolution.manifest, project)
-        for resolution in resolutions.values()
-        if resolution.manifest is not None
-    ]
     return Lock(
         made=now(),
         targets=tuple(names),
         settings=portable(project.settings.tree, project.settings.folder),
         software=software_now(project),
-        frames=_frames(project, world.known, list(resolutions)),
-        tasks=tuple(tasks),
+        frames=_frames(project, world.known, needed),
+        tasks=tuple(_locked_task(task, project) for task in tasks.values()),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """One thing that is not as a lock says."""
+def lock_side(label: str, lock: Lock, path: Path) -> Side:
+    """A lock file as a side of a comparison.
 
-    kind: str
-    """`software`, `frame`, `task`, `settings`, `product`."""
-    name: str
-    text: str
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
-
-
-def _settings_departures(lock: Lock, project: Project) -> list[Departure]:
-    tree = portable(project.settings.tree, project.settings.folder)
-    ours = _flat({name: tree[name] for name in COMPUTES if tree.get(name) is not None})
-    theirs = _flat(
-        {name: lock.settings[name] for name in COMPUTES if lock.settings.get(name) is not None}
+    Parameters
+    ----------
+    label : str
+        How people named it.
+    lock : Lock
+        Its content.
+    path : Path
+        Where it lies: the stores of its project are looked for from there.
+    """
+    settings = _settings_of(lock)
+    return Side(
+        label,
+        f"lock file {path}, made {lock.made[:16].replace('T', ' ')}",
+        {
+            task.name: replace(task, record=task.record and plain_record(task.record))
+            for task in lock.tasks
+        },
+        settings,
+        lock.software.call,
+        stores_named(settings, [path.absolute().parent]),
     )
-    return [
-        Departure(
-            "settings",
-            key,
-            f"{key} is {ours.get(key, '(not set)')}, locked is {theirs.get(key, '(not set)')}",
-        )
-        for key in sorted(ours.keys() | theirs.keys())
-        if ours.get(key) != theirs.get(key)
-    ]
 
 
-def software_departures(lock: Lock, project: Project) -> list[Departure]:
+def _settings_of(lock: Lock) -> dict[Keys, Any] | None:
+    """What the settings of a lock mean; None where this musebuild does not understand them."""
+    with tempfile.TemporaryDirectory(prefix="musebuild-lock-") as folder:
+        path = Path(folder) / SETTINGS_NAME
+        tree = {name: value for name, value in lock.settings.items() if name != "include"}
+        path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+        try:
+            return portable_settings(load_settings(path, environment={}))
+        except MusebuildError:
+            return None
+
+
+def software_changes(lock: Lock, project: Project) -> list[Change]:
     """In what the software here differs from the lock's, as far as products follow from it."""
-    here, locked = software_now(project), lock.software
-    found = []
-    for name in ("drs", "key_version", "digest_version"):
-        ours, theirs = getattr(here, name), getattr(locked, name)
-        if ours != theirs:
-            label = "the DRS" if name == "drs" else name.replace("_", " ")
-            found.append(Departure("software", name, f"{label} is {ours}, locked is {theirs}"))
-    for part in ("packages", "environment"):
-        now_, then = getattr(here, part), getattr(locked, part)
-        for name in sorted(now_.keys() | then.keys()):
-            # A package that no locked task used may have come into the catalogue since.
-            if part == "packages" and name not in then:
-                continue
-            if now_.get(name) != then.get(name):
-                text = f"{name} is {now_.get(name, '(not set)')}, locked is "
-                found.append(Departure("software", name, text + str(then.get(name, "(not set)"))))
-    return found
+    here = software_now(project).call
+    # A package that no locked task used may have come into the catalogue since.
+    here["packages"] = {n: v for n, v in here["packages"].items() if n in lock.software.packages}
+    return list(compare_calls(lock.software.call, here))
 
 
-def departures(lock: Lock, project: Project) -> list[Departure]:
+def software_text(change: Change) -> str:
+    """A change of the software, for people."""
+    name = change.name
+    if change.kind in ("version", "key version"):
+        name = "the DRS" if change.kind == "version" else f"{name} version"
+    return f"{name} is {change.after}, locked is {change.before}"
+
+
+def departures(lock: Lock, path: Path, project: Project) -> list[str]:
     """All in which a project is not as a lock says: what runs would not be what was locked.
 
-    Hashes the frames that were not hashed yet.
+    What is not made yet is no departure. Hashes the frames that were not hashed yet.
     """
-    found = [*_settings_departures(lock, project), *software_departures(lock, project)]
-    world, resolutions = resolve_hashed(project, lock.targets)
-    frames = {(f.place, f.path): f for f in _frames(project, world.known, list(resolutions))}
-    locked = {(f.place, f.path): f for f in lock.frames}
-    for at in sorted(frames.keys() | locked.keys()):
-        ours, theirs = frames.get(at), locked.get(at)
-        if ours is None:
-            found.append(
-                Departure("frame", at[1], f"{at[1]} is locked, and is not used or missing")
-            )
-        elif theirs is None:
-            found.append(Departure("frame", at[1], f"{at[1]} is used, and is not in the lock"))
-        elif ours.digest != theirs.digest:
-            found.append(Departure("frame", at[1], f"{at[1]} has other data than the locked one"))
-    tasks = {task.name: task for task in lock.tasks}
-    for name in dict.fromkeys([*tasks, *resolutions]):
-        task, resolution = tasks.get(name), resolutions.get(name)
-        if resolution is None:
-            found.append(Departure("task", name, f"{name} is locked, and is not in the plan"))
-        elif task is None:
-            found.append(Departure("task", name, f"{name} is in the plan, and is not in the lock"))
-        elif resolution.key and resolution.key != task.key:
-            found.append(Departure("task", name, f"{name} would be made otherwise (another key)"))
-        elif resolution.state is State.IMPOSSIBLE:
-            found.append(Departure("task", name, f"{name}: {resolution.reason}"))
-        elif resolution.manifest is not None:
-            found += product_departures(task, resolution.manifest)
-    return found
+    here = settings_side("here", project, lock.targets, hashed=True)
+    found = compare(lock_side(path.name, lock, path), here)
+    parts: dict[str, Iterable[str]] = {
+        "settings": _settings_texts(found),
+        "software": map(software_text, software_changes(lock, project)),
+        "frame": dict.fromkeys(_frame_texts(found)),
+        "task": _task_texts(found),
+        "product": _product_texts(found),
+    }
+    return [f"{part}: {text}" for part, texts in parts.items() for text in texts]
 
 
-def product_departures(task: LockedTask, manifest: Manifest) -> list[Departure]:
-    """Products of a task that are not as a lock says, in content."""
-    made = {product.name: product for product in manifest.products}
-    found = []
-    for product in task.products:
-        name = f"{product.name} of {task.name}"
-        if product.name not in made:
-            found.append(Departure("product", name, f"{name} was not made"))
-        elif made[product.name].digest != product.digest:
-            found.append(
-                Departure("product", name, f"{name} has other content than the locked one")
-            )
-    return found
+_USUAL = {"enabled": Block("").enabled, "filt": Block("").filt}
+"""What a block says of itself that nobody set."""
+
+
+def _settings_texts(found: Comparison) -> Iterator[str]:
+    if found.settings is None:
+        yield "those of the lock are not understood by this musebuild"
+    for one in found.settings or ():
+        if len(one.keys) == 2 and one.keys[0] == "recipes":
+            yield from _block_texts(one.keys, found)
+        else:
+            locked, here = one.shown
+            yield _setting_text(one.key, locked, here)
+
+
+def _block_texts(block: Keys, found: Comparison) -> Iterator[str]:
+    """What is set in a block that one side does not have."""
+    for place, side in enumerate((found.first, found.second)):
+        for keys, value in (side.settings or {}).items():
+            if keys[:2] == block and _USUAL.get(keys[2]) != value:
+                values = (value, None) if place == 0 else (None, value)
+                yield _setting_text(Value(keys, None, "").key, *values)
+
+
+def _setting_text(key: str, locked: Any, here: Any) -> str:
+    locked, here = (MISSING if value is None else value for value in (locked, here))
+    return f"{key} is {here}, locked is {locked}"
+
+
+def _frame_texts(found: Comparison) -> Iterator[str]:
+    """Frames that are missing, new, or of other data; of tasks that one side lacks as well."""
+    changes = [change for task in found.tasks for change in task.changes]
+    for change in changes:
+        if change.kind == "content" and change.new and not change.upstream:
+            yield f"{change.new.source} has other data than the locked one"
+    moved = [change for change in changes if change.kind in ASSOCIATIONS]
+    for side, other, alone, taken, text in (
+        (found.first, found.second, found.first_only, [change.old for change in moved],
+         "is locked, and is not used or missing"),
+        (found.second, found.first, found.second_only, [change.new for change in moved],
+         "is used, and is not in the lock"),
+    ):  # fmt: skip
+        known = {used.digest for used in _files(other.tasks.values())}
+        taken += _files(side.tasks[name] for name in alone)
+        for used in taken:
+            if used is not None and used.kind != "product" and used.digest not in known:
+                yield f"{used.source} {text}"
+
+
+def _files(tasks: Iterable[SideTask]) -> Iterator[UsedInput]:
+    for task in tasks:
+        inputs = task.record.inputs if task.record is not None else ()
+        yield from (used for used in inputs if used.kind != "product")
+
+
+def _task_texts(found: Comparison) -> Iterator[str]:
+    yield from (f"{name} is locked, and is not in the plan" for name in found.first_only)
+    yield from (f"{name} is in the plan, and is not in the lock" for name in found.second_only)
+    for task in found.tasks:
+        if task.second.key and task.kind == "otherwise":
+            yield f"{task.name} would be made otherwise (another key)"
+        elif task.second.impossible:
+            yield f"{task.name}: {task.second.state}"
+
+
+def _product_texts(found: Comparison) -> Iterator[str]:
+    alike = {task.name for task in found.tasks if task.kind == "content"}
+    for product in found.products:
+        if product.task in alike and product.verdict == FIRST_ONLY:
+            yield f"{product.name} of {product.task} was not made"
+        elif product.task in alike and product.verdict == DIFFERENT:
+            yield f"{product.name} of {product.task} has other content than the locked one"
 
 
 def refuse_departures(lock: Lock, path: Path, project: Project) -> None:
@@ -489,12 +532,12 @@ def refuse_departures(lock: Lock, path: Path, project: Project) -> None:
     PlanError
         With the full list.
     """
-    found = departures(lock, project)
+    found = departures(lock, path, project)
     if found:
         raise PlanError(
             f"the project is not as {path.name} says ({len(found)} differences), "
             "and --locked refuses to build it",
             where=str(path),
-            why="\n".join(f"{departure.kind}: {departure.text}" for departure in found),
+            why="\n".join(found),
             remedy="set back what differs, or accept it: `doit`, then `musebuild lock`",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +12,37 @@ import yaml
 
 from musebuild.cache.ledger import now
 from musebuild.cache.model import Product
-from musebuild.cache.store import Store
 from musebuild.engine.hashing import digest_unchanged
 from musebuild.engine.project import Project
 from musebuild.errors import FrameError, PlanError, UsageError
+from musebuild.explain.compare import (
+    DIFFERENT,
+    FIRST_ONLY,
+    SAME_BYTES,
+    SAME_CONTENT,
+    SECOND_ONLY,
+    ProductPair,
+    Side,
+    SideTask,
+    compare_products,
+)
 from musebuild.explain.lock import (
-    Departure,
     Lock,
     LockedProduct,
-    resolve_hashed,
-    software_departures,
+    lock_side,
+    software_changes,
+    software_text,
 )
+from musebuild.explain.sides import settings_side
 from musebuild.fits.compare import HduDifference, compare_frames
 from musebuild.fits.digest import digest_frame
 
-SAME_BYTES = "same bytes"
-SAME_CONTENT = "same content"
-DIFFERENT = "different"
 MISSING = "missing"
+"""Verdict on a locked product that did not come out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Reproduced:
     """A locked product against the one that came out."""
 
     task: str
@@ -60,7 +69,7 @@ class Reproduction:
     lock: str
     began: str
     ended: str
-    products: tuple[Comparison, ...]
+    products: tuple[Reproduced, ...]
     failures: Mapping[str, str]
     """Task → why it was not made."""
 
@@ -236,89 +245,63 @@ def require_same_software(lock: Lock, project: Project) -> None:
     PlanError
         With the full list.
     """
-    found: list[Departure] = software_departures(lock, project)
+    found = software_changes(lock, project)
     if found:
         raise PlanError(
             "the software here is not that of the lock",
-            why="\n".join(departure.text for departure in found),
+            why="\n".join(map(software_text, found)),
             remedy="install what was locked, or compare all the same with --any-software",
         )
 
 
-def _verdict(
-    locked: LockedProduct, made: Product, stores: list[Store], path: Path
-) -> tuple[str, tuple[str, ...], tuple[HduDifference, ...], str]:
-    if made.object == locked.object:
-        return SAME_BYTES, (), (), ""
-    if made.digest == locked.digest:
-        return SAME_CONTENT, (), (), ""
-    digest = digest_frame(path)
-    here = {"PRIMARY": digest.primary} | dict(digest.extensions)
-    hdus = tuple(
-        name
-        for name in dict.fromkeys([*locked.hdus, *here])
-        if locked.hdus.get(name) != here.get(name)
-    )
-    for store in stores:
-        if store.holds(locked.object, locked.size):
-            return DIFFERENT, hdus, tuple(compare_frames(store.path(locked.object), path)), ""
-    note = "the locked product is not at hand, so that only its HDUs' digests could be compared"
-    return DIFFERENT, hdus, (), note
-
-
-def compare_products(lock: Lock, project: Project, stores: list[Store]) -> list[Comparison]:
-    """Each locked product against what the project made.
+def reproduction_of(
+    lock: Lock, path: Path, began: str, project: Project, failures: Mapping[str, str]
+) -> Reproduction:
+    """The whole finding, after the build.
 
     Parameters
     ----------
     lock : Lock
+    path : Path
+        Its file; the locked products are looked for from there, to say how large a difference is.
+    began : str
+        When the build began.
     project : Project
         Built from the lock.
-    stores : list of Store
-        Where the locked products may still lie, to say how large a difference is.
+    failures : mapping
+        Task → why it was not made.
     """
-    _, resolutions = resolve_hashed(project, lock.targets)
-    found = []
-    for task in lock.tasks:
-        resolution = resolutions.get(task.name)
-        manifest = resolution.manifest if resolution is not None else None
-        made = {product.name: product for product in manifest.products} if manifest else {}
-        seconds = manifest.seconds if manifest else 0.0
-        for locked in task.products:
-            product = made.pop(locked.name, None)
-            if product is None:
-                found.append(Comparison(task.name, locked.category, locked.name, MISSING))
-                continue
-            path = project.store.path(product.object)
-            verdict, hdus, differences, note = _verdict(locked, product, stores, path)
-            found.append(
-                Comparison(
-                    task.name,
-                    locked.category,
-                    locked.name,
-                    verdict,
-                    hdus,
-                    differences,
-                    seconds,
-                    note,
-                )
-            )
-        found += [
-            Comparison(task.name, p.category, p.name, DIFFERENT, note="the lock does not have it")
-            for p in made.values()
-        ]
-    return found
-
-
-def reproduction_of(
-    lock: Lock,
-    path: Path,
-    began: str,
-    project: Project,
-    failures: Mapping[str, str],
-    stores: list[Store],
-) -> Reproduction:
-    """The whole finding, after the build."""
-    return Reproduction(
-        str(path), began, now(), tuple(compare_products(lock, project, stores)), dict(failures)
+    locked = lock_side(path.name, lock, path)
+    here = settings_side("here", project, lock.targets, hashed=True)
+    found = tuple(
+        _reproduced(pair, task, locked, here)
+        for name in locked.tasks
+        for task in (here.tasks.get(name) or SideTask(name, "", None, ()),)
+        for pair in compare_products(locked.tasks[name], task)
     )
+    return Reproduction(str(path), began, now(), found, dict(failures))
+
+
+def _reproduced(pair: ProductPair, task: SideTask, locked: Side, here: Side) -> Reproduced:
+    verdict = {FIRST_ONLY: MISSING, SECOND_ONLY: DIFFERENT}.get(pair.verdict, pair.verdict)
+    found = Reproduced(pair.task, pair.category, pair.name, verdict, seconds=task.seconds)
+    if pair.verdict == SECOND_ONLY:
+        return replace(found, note="the lock does not have it")
+    if pair.verdict != DIFFERENT or pair.first is None or pair.second is None:
+        return found
+    new = here.path(pair.second)
+    if new is None:
+        return replace(found, note="the new product is not at hand any more")
+    old = locked.path(pair.first)
+    if old is None:
+        note = "the locked product is not at hand, so that only its HDUs' digests could be compared"
+        return replace(found, hdus=_hdus(pair.first, new), note=note)
+    return replace(found, hdus=_hdus(pair.first, new), differences=tuple(compare_frames(old, new)))
+
+
+def _hdus(locked: Product, path: Path) -> tuple[str, ...]:
+    """HDUs of a locked product of which a file has other content."""
+    then = locked.hdus if isinstance(locked, LockedProduct) else {}
+    digest = digest_frame(path)
+    here = {"PRIMARY": digest.primary} | dict(digest.extensions)
+    return tuple(n for n in dict.fromkeys([*then, *here]) if then.get(n) != here.get(n))

@@ -1,139 +1,110 @@
-"""What two sides of a comparison hold: a version, settings, a ledger, a lock file, as one model."""
+"""Sides of a comparison: what settings ask for, what a version or a ledger holds."""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import yaml
 from sqlite_utils import Database
 
 from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
 from musebuild.cache.ledger import BuildNote, Ledger
 from musebuild.cache.migrations import CACHE_MIGRATIONS
-from musebuild.cache.model import Product, Record, UsedInput
+from musebuild.cache.model import Record, UsedInput
 from musebuild.cache.store import Store
+from musebuild.engine.hashing import Hasher
 from musebuild.engine.portable_settings import portable_settings, settings_from
-from musebuild.engine.probe import ProjectWorld, selection
-from musebuild.engine.project import SETTINGS_NAME, Project
-from musebuild.engine.records import record_now
-from musebuild.engine.resolve import Resolution
-from musebuild.errors import FrameError, MusebuildError, UsageError
-from musebuild.explain.lock import Lock, read_lock
-from musebuild.index import qc
+from musebuild.engine.probe import ProjectWorld, file_inputs, selection
+from musebuild.engine.project import Project
+from musebuild.engine.records import record_now, record_stored
+from musebuild.engine.resolve import Resolution, State
+from musebuild.errors import MusebuildError, UsageError
+from musebuild.explain.compare import Side, SideTask
 from musebuild.index.database import is_ours, migrate
 from musebuild.index.migrations import INDEX_MIGRATIONS
 from musebuild.plan.names import closure
-from musebuild.settings.load import load_settings
 from musebuild.settings.nearest import did_you_mean
 from musebuild.settings.resolved import Keys
 
 MIGRATIONS = (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS, *ARCHIVE_MIGRATIONS)
-PATHS = (".yml", ".yaml", ".db", ".sqlite", ".lock", ".json")
-"""Endings of names that mean a file, whether it is there or not."""
 DEFAULT_STORE = ".musebuild/store"
-FIXED = frozenset(qc.FIXED)
-
-Parameters = dict[tuple[int, str], dict[str, Any]]
-"""(number of the HDU, its EXTNAME) → quality parameters."""
-
-
-@dataclass(frozen=True, slots=True)
-class SideTask:
-    """A task on one side."""
-
-    name: str
-    key: str
-    """Empty: not known, as its inputs are not made or not hashed."""
-    record: Record | None
-    """How it was made; None: not known any more."""
-    products: tuple[Product, ...]
-    state: str = ""
-    """Why it has no products."""
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison."""
-
-    label: str
-    """As it was named."""
-    what: str
-    """What that is, for people."""
-    tasks: Mapping[str, SideTask]
-    settings: Mapping[Keys, Any] | None
-    """None: not known."""
-    software: Mapping[str, Any] = field(default_factory=dict)
-    """Of a lock, which has it once for all tasks: `version`, `packages`, `environment`,
-    `musebuild-key`."""
-    named: bool = True
-    """Whether inputs have the night and category of the product that they are."""
-    stores: tuple[Store, ...] = ()
-    db: Database | None = None
-
-    def path(self, product: Product) -> Path | None:
-        """Where a product's bytes lie, unharmed; None: they are not at hand."""
-        for store in self.stores:
-            if store.holds(product.object, product.size):
-                return store.path(product.object)
-        return None
-
-    def quality(self, task: SideTask, product: Product) -> Parameters | None:
-        """Quality parameters of a product, from the tables or from its header; None: unknown."""
-        if self.db is not None:
-            known = _from_tables(self.db, task.key, product)
-            if known:
-                return known
-        path = self.path(product)
-        if path is None:
-            return None
-        made = qc.Made(task.key, task.name, "", ())
-        try:
-            rows = qc.rows_of(made, product.name, path)
-        except FrameError:
-            return None
-        return {(row["hdu"], row["extname"] or ""): _only_parameters(row) for row in rows}
-
-
-def _only_parameters(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: v for n, v in row.items() if n not in FIXED and v is not None}
-
-
-def _from_tables(db: Database, key: str, product: Product) -> Parameters:
-    columns = qc.columns(db, product.category)
-    if not columns:
-        return {}
-    rows = db.conn.execute(
-        f'SELECT * FROM "{qc.table_name(product.category)}" WHERE key = ? AND product = ?',
-        [key, product.name],
-    )
-    found: Parameters = {}
-    for values in rows:
-        row = dict(zip(columns, values, strict=True))
-        found[row["hdu"], row["extname"] or ""] = _only_parameters(row)
-    return found
 
 
 def _plain_input(used: UsedInput) -> UsedInput:
-    """An input by its name: where frames lie is not the same on two machines."""
     if used.kind == "product":
         return used
     return replace(used, source=Path(used.source).name)
 
 
-def _plain_record(record: Record | None) -> Record | None:
-    if record is None:
-        return None
+def plain_record(record: Record) -> Record:
+    """A record of files by their names: where frames lie is not the same on two machines."""
     return replace(record, inputs=tuple(map(_plain_input, record.inputs)))
 
 
-def settings_side(label: str, project: Project) -> Side:
-    """What settings ask for, and what of it is made; hashes nothing.
+def looked_at(
+    project: Project, names: Sequence[str], *, hashed: bool = True
+) -> tuple[ProjectWorld, Sequence[str]]:
+    """The world of a project, and all that names stand for and need; `hashed`: with its digests."""
+    needed = closure(project.plan, selection(project, names))
+    world = ProjectWorld(project)
+    if hashed:
+        invocations = [project.plan.invocations[name] for name in needed]
+        world.learn(invocations)
+        with contextlib.closing(Hasher(project.digests, world.known)) as hasher:
+            hasher.ensure(path for invocation in invocations for path in file_inputs(invocation))
+    return world, needed
+
+
+def resolve_hashed(project: Project, names: Sequence[str]) -> dict[str, Resolution]:
+    """State of all that names stand for and need, after hashing what was not yet hashed."""
+    world, needed = looked_at(project, names)
+    return world.resolve(needed)
+
+
+def tasks_of(project: Project, world: ProjectWorld, names: Iterable[str]) -> dict[str, SideTask]:
+    """Invocations as the settings ask for them; their files by path."""
+    resolutions = world.resolve(names)
+    manifests = {n: r.manifest for n, r in resolutions.items() if r.manifest is not None}
+    software = world.software()
+    tasks = {}
+    for name, resolution in resolutions.items():
+        invocation = project.plan.invocations[name]
+        record = None
+        # Before all candidates are made, nobody knows which are taken.
+        if resolution.key or invocation.choosing is None:
+            record = record_now(
+                invocation,
+                resolution,
+                plan=project.plan,
+                catalogue=project.catalogue,
+                manifests=manifests,
+                software=software,
+                world=world.world,
+            )
+        manifest = resolution.manifest
+        tasks[name] = SideTask(
+            name,
+            resolution.key,
+            record,
+            manifest.products if manifest else (),
+            "" if manifest else _state(resolution),
+            manifest.seconds if manifest else 0.0,
+            resolution.state is State.IMPOSSIBLE,
+        )
+    return tasks
+
+
+def _state(resolution: Resolution) -> str:
+    return "to run" if resolution.reason in ("", "absent") else resolution.reason
+
+
+def settings_side(
+    label: str, project: Project, names: Sequence[str] = (), *, hashed: bool = False
+) -> Side:
+    """What settings ask for, and what of it is made.
 
     Parameters
     ----------
@@ -141,43 +112,24 @@ def settings_side(label: str, project: Project) -> Side:
         How people named it.
     project : Project
         Of the settings file.
+    names : sequence of str
+        Tasks, groups, patterns; none: the plan's default.
+    hashed : bool
+        Hash the files that were not hashed yet; else their tasks are not known.
     """
-    names = closure(project.plan, selection(project, ()))
-    world = ProjectWorld(project)
-    resolutions = world.resolve(names)
-    manifests = {n: r.manifest for n, r in resolutions.items() if r.manifest is not None}
-    software = world.software()
-    tasks = {}
-    for name, resolution in resolutions.items():
-        record = record_now(
-            project.plan.invocations[name],
-            resolution,
-            plan=project.plan,
-            catalogue=project.catalogue,
-            manifests=manifests,
-            software=software,
-            world=world.world,
-        )
-        manifest = resolution.manifest
-        tasks[name] = SideTask(
-            name,
-            resolution.key,
-            _plain_record(record),
-            manifest.products if manifest else (),
-            "" if manifest else _state(resolution),
-        )
+    world, needed = looked_at(project, names, hashed=hashed)
+    tasks = tasks_of(project, world, needed)
     return Side(
         label,
         f"settings {project.settings.path}",
-        tasks,
+        {
+            name: replace(task, record=task.record and plain_record(task.record))
+            for name, task in tasks.items()
+        },
         portable_settings(project.settings),
         stores=(project.store,),
         db=project.db,
     )
-
-
-def _state(resolution: Resolution) -> str:
-    return "to run" if resolution.reason in ("", "absent") else resolution.reason
 
 
 def version_side(label: str, project: Project) -> Side:
@@ -188,25 +140,8 @@ def version_side(label: str, project: Project) -> Side:
     UsageError
         No such version, or nothing of it is there.
     """
+    note = _build_of(label, project)
     ledger = project.ledger
-    builds = {note.version: note for note in ledger.last_builds() if note.version}
-    note = builds.get(label)
-    if note is None and label == project.settings.version:
-        # Builds of an older musebuild did not note their version.
-        note = BuildNote("", "", label, str(project.reduced), "")
-        if not ledger.placed_below(note.reduced):
-            note = None
-    if note is None:
-        raise _unknown(label, builds, project)
-    shared = sorted(v for v, n in builds.items() if n.reduced == note.reduced and v != label)
-    if shared:
-        raise UsageError(
-            f"version {label} cannot be told from version {shared[0]}",
-            where=note.reduced,
-            why="both were written to the same reduced tree, and the later took the place of the "
-            "earlier",
-            remedy="keep versions apart with reduced_path: reduced/{version}",
-        )
     known, products = ledger.keys_of_tasks(), ledger.products()
     there = ledger.placed_below(note.reduced)
     chosen: dict[str, str] = {}
@@ -219,18 +154,18 @@ def version_side(label: str, project: Project) -> Side:
         )
         if key:
             chosen[name] = key
-    records = ledger.records_of(set(chosen.items()))
-    tasks = {}
-    for name, key in chosen.items():
-        record = _plain_record(records.get((name, key))) or _from_store(project, name, key)
-        tasks[name] = SideTask(name, key, record, products[key])
-    if not tasks:
+    if not chosen:
         raise UsageError(
             f"nothing of version {label} is there",
             where=note.reduced,
             why="its products were taken out of the reduced tree",
             remedy=f"build it again, from the cache: doit --set version={label}",
         )
+    records = ledger.records_of(set(chosen.items()))
+    tasks = {}
+    for name, key in chosen.items():
+        record = records.get((name, key)) or record_stored(project.store.lookup(key).manifest, name)
+        tasks[name] = SideTask(name, key, record and plain_record(record), products[key])
     return Side(
         label,
         f"version {label}"
@@ -242,23 +177,34 @@ def version_side(label: str, project: Project) -> Side:
     )
 
 
-def _ordered(oldest_first: Iterable[str]) -> list[str]:
-    """Tasks by block, in the order in which blocks were first built, then by name."""
-    names = list(oldest_first)
-    blocks: dict[str, int] = {}
-    for name in names:
-        blocks.setdefault(name.partition(":")[0], len(blocks))
-    return sorted(names, key=lambda name: (blocks[name.partition(":")[0]], name))
+def _build_of(version: str, project: Project) -> BuildNote:
+    """The last build of a version.
 
-
-def _from_store(project: Project, task: str, key: str) -> Record | None:
-    """How a task was made, where only the store still knows: without names."""
-    found = project.store.lookup(key).manifest
-    if found is None:
-        return None
-    call = {name: value for name, value in found.preimage.items() if name != "inputs"}
-    inputs = tuple(UsedInput(tag, digest, "", "") for tag, digest in found.preimage["inputs"])
-    return Record(task, key, found.made, call, inputs)
+    Raises
+    ------
+    UsageError
+        There is none, or its reduced tree is that of another as well.
+    """
+    ledger = project.ledger
+    builds = {note.version: note for note in ledger.last_builds() if note.version}
+    note = builds.get(version)
+    if note is None and version == project.settings.version:
+        # Builds of an older musebuild did not note their version.
+        note = BuildNote("", "", version, str(project.reduced), "")
+        if not ledger.placed_below(note.reduced):
+            note = None
+    if note is None:
+        raise _unknown(version, builds, project)
+    shared = sorted(v for v, n in builds.items() if n.reduced == note.reduced and v != version)
+    if shared:
+        raise UsageError(
+            f"version {version} cannot be told from version {shared[0]}",
+            where=note.reduced,
+            why="both were written to the same reduced tree, and the later took the place of the "
+            "earlier",
+            remedy="keep versions apart with reduced_path: reduced/{version}",
+        )
+    return note
 
 
 def _unknown(label: str, builds: Mapping[str, BuildNote], project: Project) -> UsageError:
@@ -276,6 +222,15 @@ def _unknown(label: str, builds: Mapping[str, BuildNote], project: Project) -> U
         ),
         remedy="name a version that was built, a settings file, a musebuild.db or a settings.lock",
     )
+
+
+def _ordered(oldest_first: Iterable[str]) -> list[str]:
+    """Tasks by block, in the order in which blocks were first built, then by name."""
+    names = list(oldest_first)
+    blocks: dict[str, int] = {}
+    for name in names:
+        blocks.setdefault(name.partition(":")[0], len(blocks))
+    return sorted(names, key=lambda name: (blocks[name.partition(":")[0]], name))
 
 
 def open_foreign(path: Path) -> Database:
@@ -355,10 +310,11 @@ def _of_ledger(label: str, path: Path, db: Database) -> Side:
         row = last_of[name]
         key = str(row["key"] or "")
         failed = row["outcome"] not in ("ran", "restored")
+        record = records.get((name, key))
         tasks[name] = SideTask(
             name,
             key,
-            _plain_record(records.get((name, key))),
+            record and plain_record(record),
             () if failed else products.get(key, ()),
             f"{row['outcome']} on {row['date']}" if failed else "",
         )
@@ -370,143 +326,31 @@ def _of_ledger(label: str, path: Path, db: Database) -> Side:
             remedy="run `doit` there, which notes what is in the store",
         )
     notes = ledger.last_builds()
-    last = notes[-1] if notes else None
-    document = last.document if last else ""
+    folders = [path.absolute().parent, *(Path(note.settings).parent for note in notes[-1:])]
+    document = notes[-1].document if notes else ""
     settings = settings_from(document) if document else None
     return Side(
-        label,
-        f"ledger {path}",
-        tasks,
-        settings,
-        stores=_stores_of_ledger(path, last, settings),
-        db=db,
+        label, f"ledger {path}", tasks, settings, stores=stores_named(settings, folders), db=db
     )
 
 
-def _stores_of_ledger(
-    path: Path, last: BuildNote | None, settings: Mapping[Keys, Any] | None
+def stores_named(
+    settings: Mapping[Keys, object] | None, folders: Iterable[Path]
 ) -> tuple[Store, ...]:
-    named = (settings or {}).get(("cache",)) or [DEFAULT_STORE]
-    folders = [path.absolute().parent]
-    if last is not None:
-        folders.append(Path(last.settings).parent)
-    return stores_at(folder / str(text) for folder in folders for text in named)
+    """Stores that settings name, below folders where they may have lain, as far as they are here.
 
-
-def stores_at(places: Iterable[Path]) -> tuple[Store, ...]:
-    """Stores that are there and can be read."""
+    Parameters
+    ----------
+    settings : mapping or None
+        Of a side; None: not known.
+    folders : iterable of Path
+        Where relative paths start.
+    """
+    named = (settings or {}).get(("cache",))
+    places = named if isinstance(named, list) and named else [DEFAULT_STORE]
     found = []
-    for place in dict.fromkeys(places):
+    for place in dict.fromkeys(folder / str(text) for folder in folders for text in places):
         if (place / "objects").is_dir():
             with contextlib.suppress(MusebuildError):
                 found.append(Store([place]))
     return tuple(found)
-
-
-def lock_side(label: str, path: Path) -> Side:
-    """What a lock file holds."""
-    lock = read_lock(path)
-    settings = _settings_of_lock(lock)
-    software = lock.software
-    return Side(
-        label,
-        f"lock file {path}, made {lock.made[:16].replace('T', ' ')}",
-        {
-            task.name: SideTask(
-                task.name,
-                task.key,
-                Record(
-                    task.name,
-                    task.key,
-                    lock.made,
-                    {"recipe": task.recipe, "params": task.params},
-                    tuple(_locked_input(*used) for used in task.inputs),
-                ),
-                tuple(
-                    Product(p.category, p.name, p.object, p.digest, p.size, p.filter)
-                    for p in task.products
-                ),
-            )
-            for task in lock.tasks
-        },
-        settings,
-        software={
-            "version": software.drs,
-            "packages": software.packages,
-            "environment": software.environment,
-            "musebuild-key": software.key_version,
-        },
-        named=False,
-        stores=stores_of_lock(lock, path),
-    )
-
-
-def stores_of_lock(lock: Lock, path: Path) -> tuple[Store, ...]:
-    """Stores of the project that was locked, as far as they are here."""
-    named = (_settings_of_lock(lock) or {}).get(("cache",)) or [DEFAULT_STORE]
-    return stores_at(path.absolute().parent / str(text) for text in named)
-
-
-def _locked_input(tag: str, digest: str, source: str) -> UsedInput:
-    place, slash, _ = source.partition("/")
-    if slash and place in ("raw", "calib", "other"):
-        return UsedInput(tag, digest, "raw" if place == "raw" else "file", Path(source).name)
-    return UsedInput(tag, digest, "product", source)
-
-
-def _settings_of_lock(lock: Lock) -> dict[Keys, Any] | None:
-    """What the settings of a lock mean; None where this musebuild does not understand them."""
-    with tempfile.TemporaryDirectory(prefix="musebuild-diff-") as folder:
-        path = Path(folder) / SETTINGS_NAME
-        tree = {name: value for name, value in lock.settings.items() if name != "include"}
-        path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-        try:
-            return portable_settings(load_settings(path, environment={}))
-        except MusebuildError:
-            return None
-
-
-def side_of(text: str, here: Callable[[], Project], other: Callable[[Path], Project]) -> Side:
-    """The side that people mean by a word of the command line.
-
-    Parameters
-    ----------
-    text : str
-        A version, or the path of a settings file, a project's folder, a ledger, a lock file.
-    here : callable
-        Opens the present project; only called for a version.
-    other : callable
-        Opens the project of a settings file.
-
-    Raises
-    ------
-    UsageError
-        It is none of them.
-    """
-    path = Path(text).expanduser()
-    if "/" not in text and not text.endswith(PATHS):
-        versions: Sequence[str] = ()
-        with contextlib.suppress(UsageError):
-            versions = [note.version for note in here().ledger.last_builds()]
-        if text in versions or not path.exists():
-            return version_side(text, here())
-    if path.is_dir():
-        path = path / SETTINGS_NAME
-    if not path.is_file():
-        raise UsageError(
-            f"there is no file {path}",
-            remedy="name a version that was built, a settings file, a musebuild.db or a "
-            "settings.lock",
-        )
-    try:
-        with path.open("rb") as file:
-            head = file.read(64)
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read", why=error.strerror, remedy="mend its permissions"
-        ) from None
-    if head.startswith(b"SQLite format 3\0") or text.endswith((".db", ".sqlite")):
-        return ledger_side(text, path)
-    if text.endswith(".lock") or (head.lstrip()[:1] == b"{" and b"musebuild-lock" in head):
-        return lock_side(text, path)
-    return settings_side(text, other(path.absolute()))

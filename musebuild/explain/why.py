@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from musebuild.cache.model import Record, UsedInput
+from musebuild.cache.model import Record
 from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
-from musebuild.engine.records import record_now
+from musebuild.engine.records import record_now, record_stored
 from musebuild.engine.resolve import Resolution, State
-from musebuild.explain.changes import Change, compare
+from musebuild.explain.compare import Change, compare_records
 
 DEPTH = 100
 """Steps of a chain that are followed; a plan has fewer."""
@@ -103,18 +103,13 @@ class Explainer:
         """How a task was made, the newest first."""
         if task not in self._records:
             known = self.project.ledger.records(task)
-            self._records[task] = known or self._from_store(task)
+            last = self._history.get(task, {})
+            if not known and last.get("outcome") != "failed":
+                manifest = self.project.store.lookup(str(last.get("key") or "-")).manifest
+                stored = record_stored(manifest, task)
+                known = [stored] if stored else []
+            self._records[task] = known
         return self._records[task]
-
-    def _from_store(self, task: str) -> list[Record]:
-        """How a task was last made, where only the store still knows: without names."""
-        last = self._history.get(task, {})
-        found = self.project.store.lookup(str(last.get("key") or "-")).manifest
-        if found is None or last.get("outcome") == "failed":
-            return []
-        call = {name: value for name, value in found.preimage.items() if name != "inputs"}
-        inputs = tuple(UsedInput(tag, digest, "", "") for tag, digest in found.preimage["inputs"])
-        return [Record(task, found.key, found.made, call, inputs)]
 
     def explain(self, name: str) -> Explanation:
         """Why a task is in its state."""
@@ -140,12 +135,12 @@ class Explainer:
         # Before all candidates are made, nobody knows which are taken.
         unchosen = invocation.choosing is not None and not resolution.key
         if before is not None and before.key != now.key and not unchosen:
-            changes = tuple(compare(before, now))
+            changes = tuple(compare_records(before, now))
         manifest = resolution.manifest
         ran_for: tuple[Change, ...] = ()
         causes: list[Explanation] = []
         if resolution.state is State.UP_TO_DATE and not changes and len(records) > 1:
-            ran_for = tuple(compare(records[1], records[0]))
+            ran_for = tuple(compare_records(records[1], records[0]))
         causes += self._upstream(changes or ran_for, DEPTH)
         causes += [self.explain(other) for other in resolution.waits_for]
         last = self._history.get(name, {})
@@ -204,6 +199,6 @@ class Explainer:
         before = next((r for r in records if r.key in makers_old - makers_new), None)
         if now is None or before is None:
             return Explanation(task, None, before=now, made=now.date if now else "")
-        changes = tuple(compare(before, now))
+        changes = tuple(compare_records(before, now))
         causes = self._upstream(changes, depth - 1) if depth else []
         return Explanation(task, None, changes, before, made=now.date, causes=tuple(causes))

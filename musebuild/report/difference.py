@@ -7,11 +7,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
-from musebuild.explain.changes import Change
-from musebuild.explain.differ import (
+from musebuild.explain.compare import (
     ASSOCIATIONS,
     FIRST_ONLY,
     SAME_CONTENT,
@@ -19,10 +18,11 @@ from musebuild.explain.differ import (
     SOFTWARE,
     VERDICTS,
     Cause,
+    Change,
     Comparison,
-    ParameterDifference,
     TaskDifference,
 )
+from musebuild.explain.diff import Findings, ParameterDifference
 from musebuild.fits.statistics import ArrayPair, Statistics
 from musebuild.report.spans import count
 from musebuild.report.tables import Rows, cell, text_of
@@ -33,22 +33,6 @@ MOST = 10
 LONGEST = 240
 """Characters of one change that are told."""
 _IFU = re.compile(r"\.ifu\d\d\b")
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """All that was compared."""
-
-    comparison: Comparison
-    quality: tuple[ParameterDifference, ...] = ()
-    compared: int = 0
-    """Quality parameters that were compared."""
-    lost: tuple[str, ...] = ()
-    """Products whose parameters are not at hand."""
-    pixels: Mapping[str, Sequence[ArrayPair]] = field(default_factory=dict)
-    """Task and product → arrays that differ; only where pixels were asked for."""
-    unread: Mapping[str, str] = field(default_factory=dict)
-    """Task and product → why its pixels were not compared."""
 
 
 def _short(label: str) -> str:

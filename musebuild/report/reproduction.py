@@ -6,14 +6,8 @@ import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import asdict
 
-from musebuild.explain.reproduce import (
-    DIFFERENT,
-    MISSING,
-    SAME_BYTES,
-    SAME_CONTENT,
-    Comparison,
-    Reproduction,
-)
+from musebuild.explain.compare import DIFFERENT, SAME_BYTES, SAME_CONTENT
+from musebuild.explain.reproduce import MISSING, Reproduced, Reproduction
 from musebuild.fits.compare import HduDifference
 from musebuild.report.spans import count
 
@@ -46,7 +40,7 @@ def hdu_text(found: HduDifference) -> str:
     return f"{found.name}: {'; '.join(parts)}"
 
 
-def detail(product: Comparison) -> str:
+def detail(product: Reproduced) -> str:
     """Why a product is not the same, on one line."""
     if product.verdict == MISSING:
         return "it was not made"

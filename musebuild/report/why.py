@@ -8,7 +8,7 @@ from pathlib import Path
 
 from musebuild.cache.model import UsedInput
 from musebuild.engine.resolve import State
-from musebuild.explain.changes import MISSING, Change
+from musebuild.explain.compare import MISSING, Change
 from musebuild.explain.why import Explanation, roots
 from musebuild.report.spans import count, span
 

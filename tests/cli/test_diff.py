@@ -13,8 +13,7 @@ import pytest
 
 from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cli.main import main
-from musebuild.explain.lock import read_lock
-from musebuild.explain.sides import stores_of_lock
+from musebuild.explain.lock import lock_side, read_lock
 from tests.support.frames import write_raw
 from tests.support.projects import MockProject, Ran, make_mock_project
 
@@ -197,7 +196,7 @@ def test_the_store_of_a_lock_is_found_however_the_settings_name_it(both: MockPro
     for given in ({"place": ".musebuild/store", "limit": "5 GB"}, [".musebuild/store"], None):
         lock["settings"]["cache"] = given
         path.write_text(json.dumps(lock), encoding="utf-8")
-        (store,) = stores_of_lock(read_lock(path), path)
+        (store,) = lock_side("", read_lock(path), path).stores
         assert store.root == both.store
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from musebuild.cli.main import main
-from musebuild.explain.lock import read_lock
+from musebuild.explain.lock import LockedProduct, read_lock
 from tests.support.frames import write_raw
 from tests.support.projects import MockProject, make_mock_project
 
@@ -68,10 +68,12 @@ def test_a_lock_holds_frames_tasks_and_products(locked: MockProject) -> None:
     assert (frame.place, frame.tags) == ("raw", ("BIAS",))
     assert {f.archive for f in lock.frames if f.place == "calib"} == {""}
     flat = next(task for task in lock.tasks if task.name == f"{FLAT}.ifu01")
-    assert [tag for tag, _, source in flat.inputs if source.startswith("muse_bias")] == [
-        "MASTER_BIAS"
-    ]
-    assert {"PRIMARY", "CHAN01"} == set(flat.products[0].hdus)
+    assert flat.record is not None
+    made = [used.tag for used in flat.record.inputs if used.kind == "product"]
+    assert made == ["MASTER_BIAS"]
+    (product,) = flat.products[:1]
+    assert isinstance(product, LockedProduct)
+    assert {"PRIMARY", "CHAN01"} == set(product.hdus)
 
 
 def test_only_what_is_made_can_be_locked(project: MockProject, call: Call) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from musebuild.cache.model import Record, UsedInput
-from musebuild.explain.changes import compare
+from musebuild.explain.compare import compare_records
 from musebuild.report.why import change_text
 
 CALL = {"musebuild-key": 1, "recipe": "muse_scibasic", "version": "2.8.5", "params": {"nifu": 1}}
@@ -20,7 +20,7 @@ def record(*inputs: UsedInput, **call: object) -> Record:
 
 
 def told(before: Record, now: Record) -> list[str]:
-    return [change_text(change) for change in compare(before, now)]
+    return [change_text(change) for change in compare_records(before, now)]
 
 
 def test_a_calibration_of_another_night_with_other_data() -> None:

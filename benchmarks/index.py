@@ -138,13 +138,13 @@ def most():
 
 project = Project(Path(sys.argv[1]))
 project.settings
-project.db
+project.connection
 start, used = time.perf_counter(), time.process_time()
 report = project.scan_report
 wall, cpu = time.perf_counter() - start, time.process_time() - used
 scanned = most()
 start = time.perf_counter()
-frames = raw_frames(project.db, project.settings)
+frames = raw_frames(project.connection, project.settings)
 print(json.dumps([report.new, report.unchanged, wall, cpu, scanned,
     time.perf_counter() - start, most()]))
 """

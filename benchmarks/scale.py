@@ -293,7 +293,7 @@ from pathlib import Path
 from musebuild.engine.project import Project
 from musebuild.engine.probe import without_collector
 project = Project(Path("settings.yml").absolute())
-project.db, project.catalogue
+project.connection, project.catalogue
 took = {}
 with without_collector():  # as a build does it
     for name in ("scan_report", "raw", "files", "plan"):

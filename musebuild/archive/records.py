@@ -57,7 +57,7 @@ class Records:
         incomplete : sequence of str
             Those of them for which the archive does not have all calibrations.
         """
-        with transaction(self.db) as connection:
+        with transaction(self.db.conn) as connection:
             for frame in frames:
                 connection.execute(
                     """INSERT INTO archive_frames
@@ -129,12 +129,12 @@ class Records:
 
     def forget(self, purpose: str) -> None:
         """Nothing is wanted for a purpose any more."""
-        with transaction(self.db) as connection:
+        with transaction(self.db.conn) as connection:
             connection.execute("DELETE FROM archive_wanted WHERE purpose = ?", [purpose])
 
     def found(self, here: Mapping[str, str]) -> None:
         """Record which of the frames are here already."""
-        with transaction(self.db) as connection:
+        with transaction(self.db.conn) as connection:
             connection.executemany(
                 "UPDATE archive_frames SET state = 'here', file = ?, problem = '' "
                 "WHERE dp_id = ? AND state != 'here'",
@@ -143,7 +143,7 @@ class Records:
 
     def ended(self, dp_id: str, state: State, *, file: str = "", problem: str = "") -> None:
         """Record how a download ended; committed at once."""
-        with transaction(self.db) as connection:
+        with transaction(self.db.conn) as connection:
             connection.execute(
                 "UPDATE archive_frames SET state = ?, file = ?, problem = ?, ended = ? "
                 "WHERE dp_id = ?",

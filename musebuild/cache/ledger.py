@@ -13,16 +13,13 @@ import socket
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blake3 import blake3
 
 from musebuild.cache.model import ChosenInput, Manifest, Product, Record, UsedInput
 from musebuild.cache.store import Store
 from musebuild.errors import StoreError
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 NOT_RUN = "not run"
 SETTLED = 20
@@ -81,12 +78,12 @@ class Ledger:
 
     Parameters
     ----------
-    database : sqlite_utils.Database
+    connection : sqlite3.Connection
         Opened with `CACHE_MIGRATIONS`. Only the driver of a build writes it.
     """
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
         self._joined = False
 
     @contextlib.contextmanager
@@ -105,15 +102,11 @@ class Ledger:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Commit at the end, all or nothing.
-
-        Statements go to the connection itself: `Database.execute` of sqlite-utils 4 commits
-        each by itself.
-        """
+        """Commit at the end, all or nothing."""
         if self._joined:
-            yield self.database.conn
+            yield self.connection
             return
-        with self._using(), self.database.conn as connection:
+        with self._using(), self.connection as connection:
             if not connection.in_transaction:
                 connection.execute("BEGIN IMMEDIATE")
             yield connection
@@ -130,7 +123,7 @@ class Ledger:
 
     def _where(self) -> str | None:
         with contextlib.suppress(sqlite3.Error):
-            return str(self.database.execute("PRAGMA database_list").fetchone()[2])
+            return str(self.connection.execute("PRAGMA database_list").fetchone()[2])
         return None
 
     # manifests
@@ -251,7 +244,7 @@ class Ledger:
     def records_of(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], Record]:
         """(task, key) → how it was made, as far as that is remembered."""
         with self._using():
-            rows = self.database.conn.execute("SELECT task, key, date, call, inputs FROM records")
+            rows = self.connection.execute("SELECT task, key, date, call, inputs FROM records")
             return {(row[0], row[1]): _record_from(*row) for row in rows if row[:2] in wanted}
 
     def placed_by_any(self, tasks: Collection[str]) -> dict[str, Placed]:
@@ -505,7 +498,7 @@ class Ledger:
 
     def _rows(self, question: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._using():
-            rows: list[tuple[Any, ...]] = self.database.execute(question, values).fetchall()
+            rows: list[tuple[Any, ...]] = self.connection.execute(question, values).fetchall()
         return rows
 
 

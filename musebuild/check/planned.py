@@ -71,7 +71,7 @@ def check_plan(
     except MusebuildError as error:
         return [of_error(error, settings, "raw_path")]
     try:
-        selections = select_exposures(project.db, rest)
+        selections = select_exposures(project.connection, rest)
         plan = make_plan(rest, raw, project.files, catalogue, selections)
     except MusebuildError as error:
         return [of_error(error, settings, "recipes")]

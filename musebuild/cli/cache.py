@@ -102,7 +102,7 @@ class CacheCommand(ProjectCommand):
                 return 0
             if action == "rebuild":
                 number = project.ledger.rebuild(project.store)
-                rows = rebuild(project.db, project.store)
+                rows = rebuild(project.connection, project.store)
                 sys.stdout.write(
                     f"the ledger was made anew from {count(number, 'manifest')} of the store, "
                     f"and the tables of quality control with {count(rows, 'row')}\n"

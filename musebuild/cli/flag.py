@@ -141,7 +141,7 @@ class FlagCommand(ProjectCommand):
             more = f" ({had} had it already)" if had else ""
             sys.stdout.write(f"{flag}: {count(number, 'exposure')} flagged{more}\n")
             return
-        flagged = flags_by_exposure(project.db)
+        flagged = flags_by_exposure(project.connection)
         set_ones = {name for flags in flagged.values() for name in flags}
         if flag not in set_ones:
             check_flags([flag], known | dict.fromkeys(set_ones, ""))
@@ -178,7 +178,7 @@ class FlagCommand(ProjectCommand):
     ) -> None:
         flags = all_flags(project.db)
         check_flags(wanted, known | {flag.flag: "" for flag in flags})
-        by_exposure = flags_by_exposure(project.db)
+        by_exposure = flags_by_exposure(project.connection)
         test = all if every else any
         found = [
             flag

@@ -47,7 +47,7 @@ class CheckIntegrityCommand(ProjectCommand):
         project = self.project(params)
         try:
             project.ingest()
-            every = raw_frames(project.db, project.settings)
+            every = raw_frames(project.connection, project.settings)
             forget_missing(project.db, [frame.path for frame in every])
             paths = [frame.path for frame in frames_of(project, args, every)]
             if not params["report"]:

@@ -101,7 +101,7 @@ class Build:
         self.software = self.world.software()
         self.machine = machine_of(project)
         self.workers = options.workers or self.machine.cores
-        self.quality = QualityTables(project.db, project.store, self.world.measurements)
+        self.quality = QualityTables(project.connection, project.store, self.world.measurements)
         self.manifests: MutableMapping[str, Manifest] = {} if rest is None else rest.manifests
         self.resolutions: dict[str, Resolution] = {}
         """Of what is to do and has a key."""
@@ -214,7 +214,7 @@ class Build:
         kept = Kept(project, names, found, [*watched_paths(products), *manifests])
         # What changed since the first look and before the files were noted shows now; what
         # changes from now on differs from the note.
-        report = scan(project.db, project.settings)
+        report = scan(project.connection, project.settings)
         if report.new or report.changed or report.vanished:
             return
         again = self.world.survey(self.names, self.plan, {})

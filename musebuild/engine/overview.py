@@ -112,7 +112,7 @@ def _order(project: Project) -> tuple[str, ...] | None:
     try:
         with place_of(project).open("rb") as file:
             kept = PlanFile(file)
-            if kept.head["mark"] != meta(project.db, MARK):
+            if kept.head["mark"] != meta(project.connection, MARK):
                 return None
             return _names_of(kept)
     except DAMAGE:

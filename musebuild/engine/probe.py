@@ -138,7 +138,7 @@ class ProjectWorld:
     @cached_property
     def measurements(self) -> Measurements:
         """What was measured on products."""
-        return Measurements(self.project.db)
+        return Measurements(self.project.connection)
 
     def _choose(self, choosing: Choosing, manifests: Mapping[str, Manifest]) -> Members:
         return choose(choosing, manifests, self.project.store, self.measurements)

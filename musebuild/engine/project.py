@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
 from musebuild.cache.ledger import Ledger
@@ -19,7 +19,7 @@ from musebuild.cache.reduced import ReducedTree
 from musebuild.cache.store import Store
 from musebuild.cache.trees import mark, own_tree
 from musebuild.errors import UsageError
-from musebuild.index.database import open_database, own_path
+from musebuild.index.database import Connection, open_database, own_path
 from musebuild.index.digests import DigestMemory
 from musebuild.index.flags import recover_flags
 from musebuild.index.migrations import INDEX_MIGRATIONS
@@ -147,13 +147,19 @@ class Project:
         return own_path(self.settings.db)
 
     @cached_property
-    def db(self) -> Database:
-        """The project's database, with its tables up to date."""
+    def connection(self) -> Connection:
+        """The project's database, with its tables up to date: all that an empty build needs."""
         path = self.database_path
         make_folder(path.parent, "folder of the database")
-        db = open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS, *ARCHIVE_MIGRATIONS))
-        recover_flags(db)
-        return db
+        migrations = (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS, *ARCHIVE_MIGRATIONS)
+        connection = open_database(path, migrations)
+        recover_flags(connection)
+        return connection
+
+    @property
+    def db(self) -> Database:
+        """The same with all that sqlite-utils offers."""
+        return self.connection.db
 
     @cached_property
     def catalogue(self) -> dict[str, Recipe]:
@@ -177,7 +183,7 @@ class Project:
                 remedy="put the raw frames there, fetch them with `musebuild retrieve DATASET`, "
                 "or correct raw_path",
             )
-        report = scan(self.db, self.settings, force=force, progress=self.progress)
+        report = scan(self.connection, self.settings, force=force, progress=self.progress)
         self.__dict__["scan_report"] = report
         return report
 
@@ -193,7 +199,7 @@ class Project:
         from musebuild.index.frames import raw_frames
 
         report = self.scan_report
-        frames = raw_frames(self.db, self.settings)
+        frames = raw_frames(self.connection, self.settings)
         if not frames:
             told = [str(problem) for problem in report.problems[:PROBLEMS_TOLD]]
             if len(report.problems) > PROBLEMS_TOLD:
@@ -225,13 +231,13 @@ class Project:
         from musebuild.plan.build import make_plan
 
         raw = self.raw
-        selections = select_exposures(self.db, self.settings)
+        selections = select_exposures(self.connection, self.settings)
         return make_plan(self.settings, raw, self.files, self.catalogue, selections)
 
     @cached_property
     def digests(self) -> DigestMemory:
         """Content digests of raw frames and files, remembered."""
-        return DigestMemory(self.db)
+        return DigestMemory(self.connection)
 
     @cached_property
     def store(self) -> Store:
@@ -243,7 +249,7 @@ class Project:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger of what was made."""
-        return Ledger(self.db)
+        return Ledger(self.connection)
 
     @cached_property
     def reduced(self) -> Path:
@@ -292,6 +298,6 @@ class Project:
 
     def close(self) -> None:
         """Close the database, if it was opened."""
-        db: Any = self.__dict__.pop("db", None)
-        if db is not None:
-            db.conn.close()
+        connection: Connection | None = self.__dict__.pop("connection", None)
+        if connection is not None:
+            connection.close()

@@ -5,20 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
 from musebuild.errors import FrameError
 from musebuild.index import qa, qc
 from musebuild.index.columns import moment_of, night_of
+from musebuild.index.database import Connection
 from musebuild.index.selection import fulfilling
 from musebuild.plan.model import Choosing
 from musebuild.plan.selecting import Members, members
 from musebuild.workers.parameters import made_of
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 CHUNK = 200
 """Invocations whose rows are written at once: all those of a large store fill the memory."""
@@ -95,7 +92,7 @@ class QualityTables:
 
     Parameters
     ----------
-    db : Database
+    connection : Connection
         The project's.
     store : Store
         Where the products lie.
@@ -104,12 +101,12 @@ class QualityTables:
     """
 
     def __init__(
-        self, db: Database, store: Store, measurements: qa.Measurements | None = None
+        self, connection: Connection, store: Store, measurements: qa.Measurements | None = None
     ) -> None:
-        self._db = db
+        self._connection = connection
         self._store = store
-        self._known = qc.known_keys(db)
-        self.measurements = measurements or qa.Measurements(db)
+        self._known = qc.known_keys(connection)
+        self.measurements = measurements or qa.Measurements(connection)
 
     def record(
         self,
@@ -137,15 +134,17 @@ class QualityTables:
         every = [made_of(manifest, self._store) for manifest in fresh.values()]
         number = 0
         for start in range(0, len(every), CHUNK):
-            number += qc.record(self._db, every[start : start + CHUNK], known)
+            number += qc.record(self._connection.db, every[start : start + CHUNK], known)
         self._known |= fresh.keys()
         return number
 
 
-def rebuild(db: Database, store: Store) -> int:
+def rebuild(connection: Connection, store: Store) -> int:
     """Make the tables anew from the store alone; rows written."""
-    qc.clear(db)
-    qa.clear_reduced(db)
+    qc.clear(connection.db)
+    qa.clear_reduced(connection)
     # Of what was made several times the newest counts, until a build finds what is current.
     manifests = sorted(store.manifests(), key=lambda manifest: manifest.made)
-    return QualityTables(db, store).record((manifest.task, manifest) for manifest in manifests)
+    return QualityTables(connection, store).record(
+        (manifest.task, manifest) for manifest in manifests
+    )

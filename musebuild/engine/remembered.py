@@ -128,7 +128,7 @@ def recall(project: Project, names: Sequence[str]) -> Settled | Rest | None:
     try:
         # Before the database is opened: no second process may have it.
         with Aside(lambda: inputs_watched(project), apart=place.stat().st_size > LARGE) as inputs:
-            mark = meta(project.db, MARK)
+            mark = meta(project.connection, MARK)
             if mark:
                 file = place.open("rb")
                 kept = PlanFile(file)
@@ -147,7 +147,7 @@ def _compared(project: Project, kept: PlanFile, inputs: Aside) -> Settled | Rest
     blocks, _ = plan_blocks(project.settings, project.catalogue)
     planned = {block.name: block for block in blocks}
     files = watched(paths_of(project.settings))
-    if head["structure"] != structure(project, blocks, files, generation(project.db)):
+    if head["structure"] != structure(project, blocks, files, generation(project.connection)):
         return None
     if not project.ledger.forgotten() <= set(head["forgotten"]):
         return None
@@ -230,7 +230,7 @@ class Notes:
 
     def scanned(self) -> None:
         """The raw folder was scanned, and its frames are not read yet."""
-        self._generation = generation(self._project.db)
+        self._generation = generation(self._project.connection)
 
     def take(self, block: str, resolution: Resolution, looks: Looks) -> None:
         """Note the state of an invocation, with the files that were looked at for it."""
@@ -326,7 +326,7 @@ class Notes:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-        with transaction(project.db) as connection:
+        with transaction(project.connection) as connection:
             set_meta(connection, MARK, mark)
 
     def _found(

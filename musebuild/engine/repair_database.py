@@ -81,11 +81,11 @@ def mend_database(path: Path) -> StoreError | None:
         for ending in ("-wal", "-shm", ""):
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{path}{ending}").rename(f"{aside}{ending}")
-        database = open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS))
+        connection = open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS))
         try:
-            lost = tuple(name for name in PEOPLES if not _carry_over(name, aside, database.conn))
+            lost = tuple(name for name in PEOPLES if not _carry_over(name, aside, connection))
         finally:
-            database.conn.close()
+            connection.close()
     return StoreError(
         f"The database was damaged. It was moved to {aside.name}, and is made anew",
         where=str(aside),

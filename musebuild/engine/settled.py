@@ -152,7 +152,7 @@ def fingerprint(project: Project, names: Sequence[str]) -> str:
         "environment": project.recipe_environment,
         "packages": {name: package_version(name) for name in sorted(packages)},
         "code": {name: one.code for name, one in project.catalogue.items() if one.code},
-        "index": generation(project.db),
+        "index": generation(project.connection),
         "files": watched(paths_of(project.settings)),
         "forgotten": sorted(project.ledger.forgotten()),
     }

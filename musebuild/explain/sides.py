@@ -23,7 +23,7 @@ from musebuild.engine.records import record_now, record_stored
 from musebuild.engine.resolve import Resolution, State
 from musebuild.errors import MusebuildError, UsageError
 from musebuild.explain.compare import Side, SideTask
-from musebuild.index.database import is_ours, migrate
+from musebuild.index.database import Connection, is_ours, migrate
 from musebuild.index.migrations import INDEX_MIGRATIONS
 from musebuild.plan.names import closure
 from musebuild.settings.nearest import did_you_mean
@@ -252,12 +252,11 @@ def open_foreign(path: Path) -> Database:
         connection = _read_only(path)
         known = {row[0] for row in connection.execute("SELECT name FROM migrations")}
         if {migration.name for migration in MIGRATIONS} - known:
-            copy = sqlite3.connect(":memory:")
+            copy = sqlite3.connect(":memory:", factory=Connection)
             connection.backup(copy)
             connection.close()
             connection = copy
-        database = Database(connection)
-        migrate(database, path, MIGRATIONS)
+        migrate(connection, path, MIGRATIONS)
     except sqlite3.DatabaseError as error:
         raise UsageError(
             f"the ledger {path.name} cannot be read",
@@ -265,18 +264,18 @@ def open_foreign(path: Path) -> Database:
             why=str(error),
             remedy="run `musebuild list` in its project, which mends or makes it anew",
         ) from error
-    return database
+    return connection.db
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
+def _read_only(path: Path) -> Connection:
     address = path.absolute().as_uri()
-    connection = sqlite3.connect(f"{address}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"{address}?mode=ro", uri=True, factory=Connection)
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
         # In a folder that cannot be written the log of the file cannot be opened either.
         connection.close()
-        connection = sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True)
+        connection = sqlite3.connect(f"{address}?mode=ro&immutable=1", uri=True, factory=Connection)
     return connection
 
 
@@ -301,7 +300,7 @@ def ledger_side(label: str, path: Path) -> Side:
 
 
 def _of_ledger(label: str, path: Path, db: Database) -> Side:
-    ledger = Ledger(db)
+    ledger = Ledger(db.conn)
     products = ledger.products()
     tasks = {}
     last_of = ledger.tasks()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from musebuild.errors import UsageError
 
@@ -31,42 +31,24 @@ class Migration:
     apply: Callable[[Database], None]
 
 
-class _Database:
-    """A database of sqlite-utils that is made when more of it is used than plain questions.
-
-    That loads numpy and the like, and takes longer than the rest of an empty build.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-    """
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.conn = connection
+class Connection(sqlite3.Connection):
+    """A connection to the project's database: all that an empty build needs."""
 
     @cached_property
-    def _whole(self) -> Database:
+    def db(self) -> Database:
+        """The same with all that sqlite-utils offers.
+
+        Its import loads numpy, and takes longer than an empty build.
+        """
         from sqlite_utils import Database
 
-        return Database(self.conn)
-
-    def execute(self, sql: str, parameters: Any = None) -> sqlite3.Cursor:
-        """As that of sqlite-utils, which commits what would open a transaction."""
-        if sql.startswith(("SELECT ", "PRAGMA ")):
-            return self.conn.execute(sql, () if parameters is None else parameters)
-        return self._whole.execute(sql, parameters)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._whole, name)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._whole[name]
+        return Database(self)
 
 
-def columns_of(database: Database, table: str) -> list[str]:
+def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
     """Names of a table's columns; none where there is no such table."""
-    rows = database.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", [table])
-    return [str(row[0]) for row in rows.fetchall()]
+    rows = connection.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", [table])
+    return [str(row[0]) for row in rows]
 
 
 def is_ours(path: Path) -> bool:
@@ -95,13 +77,12 @@ def own_path(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def transaction(database: Database) -> Iterator[sqlite3.Connection]:
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """All or nothing; nobody sees a part of it.
 
-    Statements must go to the connection that this gives: `Database.execute` of sqlite-utils 4
-    commits each by itself where no transaction is open yet.
+    What sqlite-utils writes inside is part of it: it commits by itself only where no transaction
+    is open.
     """
-    connection = database.conn
     if connection.in_transaction:
         # Of somebody who writes more with it, and commits all of it.
         yield connection
@@ -111,7 +92,7 @@ def transaction(database: Database) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
+def open_database(path: Path, migrations: Sequence[Migration]) -> Connection:
     """Open the project's database, making or migrating it as needed.
 
     Parameters
@@ -122,7 +103,7 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
 
     Returns
     -------
-    sqlite_utils.Database
+    Connection
 
     Raises
     ------
@@ -144,10 +125,9 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=60)
-        database = cast("Database", _Database(connection))
-        _prepare(database, path)
-        migrate(database, path, migrations)
+        connection = sqlite3.connect(path, timeout=60, factory=Connection)
+        _prepare(connection, path)
+        migrate(connection, path, migrations)
     except (sqlite3.DatabaseError, OSError) as error:
         raise UsageError(
             f"The database {path.name} cannot be used",
@@ -156,28 +136,28 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Database:
             remedy=f"move it away (mv {path} {path}.old) and run `doit` again: "
             "it is made anew from the raw frames and the store",
         ) from error
-    return database
+    return connection
 
 
-def _prepare(database: Database, path: Path) -> None:
-    if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         # Before WAL: with it, the mark would stay in the log until a checkpoint, and a build
         # that is killed would leave a file that does not look like ours.
-        database.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        database.conn.commit()
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.commit()
     if file_system(path) in NETWORK_FILE_SYSTEMS:
         # WAL needs memory that all readers share, which a network file system does not give.
-        database.execute("PRAGMA journal_mode=DELETE")
-    elif database.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        database.execute("PRAGMA journal_mode=WAL")
-    database.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA journal_mode=DELETE")
+    elif connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def migrate(database: Database, path: Path, migrations: Sequence[Migration]) -> None:
+def migrate(connection: Connection, path: Path, migrations: Sequence[Migration]) -> None:
     """Run the steps that a database does not know yet; UsageError where it knows newer ones."""
-    database.conn.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
-    database.conn.commit()
-    known = {row[0] for row in database.execute("SELECT name FROM migrations")}
+    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
+    connection.commit()
+    known = {row[0] for row in connection.execute("SELECT name FROM migrations")}
     newer = known - {migration.name for migration in migrations}
     if newer:
         raise UsageError(
@@ -189,15 +169,14 @@ def migrate(database: Database, path: Path, migrations: Sequence[Migration]) -> 
     for migration in migrations:
         if migration.name in known:
             continue
-        with database.conn:
-            database.conn.execute("BEGIN IMMEDIATE") if not database.conn.in_transaction else None
-            done = database.execute(
+        with transaction(connection):
+            done = connection.execute(
                 "SELECT 1 FROM migrations WHERE name = ?", [migration.name]
             ).fetchone()
             if done:
                 continue
-            migration.apply(database)
-            database.execute("INSERT INTO migrations VALUES (?)", [migration.name])
+            migration.apply(connection.db)
+            connection.execute("INSERT INTO migrations VALUES (?)", [migration.name])
 
 
 def file_system(path: Path) -> str:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.database import file_system, transaction
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 TICK_NS = 100_000_000
 """Local file systems stamp changes at least so finely."""
@@ -55,12 +52,12 @@ class DigestMemory:
 
     Parameters
     ----------
-    db : Database
+    connection : sqlite3.Connection
         Opened with `INDEX_MIGRATIONS`; written by the calling thread only.
     """
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
         self._ticks: dict[str, int] = {}
         self._pending: list[tuple[object, ...]] = []
 
@@ -81,7 +78,7 @@ class DigestMemory:
         for start in range(0, len(wanted), 500):
             some = wanted[start : start + 500]
             marks = ",".join("?" * len(some))
-            for path, *rest in self._db.execute(
+            for path, *rest in self._connection.execute(
                 f"SELECT * FROM digests WHERE path IN ({marks})", some
             ):
                 *known, hashed_ns, text = rest
@@ -95,7 +92,7 @@ class DigestMemory:
 
     def all_known(self) -> list[tuple[str, FrameDigest]]:
         """Path and digest of all files that were ever hashed, as they were then."""
-        rows = self._db.execute("SELECT path, digest FROM digests ORDER BY path").fetchall()
+        rows = self._connection.execute("SELECT path, digest FROM digests ORDER BY path").fetchall()
         return [(path, FrameDigest(**json.loads(text))) for path, text in rows]
 
     def remember(
@@ -127,7 +124,7 @@ class DigestMemory:
     def commit(self) -> None:
         """Make what was remembered last."""
         if self._pending:
-            with transaction(self._db) as connection:
+            with transaction(self._connection) as connection:
                 connection.executemany(
                     "INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?,?,?,?)", self._pending
                 )

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import datetime as dt
 import os
+import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -110,7 +111,7 @@ def add_flag(
         How many exposures did not have it before.
     """
     date = date or dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    with transaction(db) as connection:
+    with transaction(db.conn) as connection:
         before = connection.total_changes
         connection.executemany(
             "INSERT OR IGNORE INTO flags (exposure, flag, author, date, reason) VALUES (?,?,?,?,?)",
@@ -126,7 +127,7 @@ def add_flag(
 def remove_flags(db: Database, exposures: Iterable[str], flags: Iterable[str]) -> int:
     """Take flags away from exposures; how many were there."""
     flags = list(flags)
-    with transaction(db) as connection:
+    with transaction(db.conn) as connection:
         before = connection.total_changes
         connection.executemany(
             "DELETE FROM flags WHERE exposure = ? AND flag = ?",
@@ -139,18 +140,18 @@ def remove_flags(db: Database, exposures: Iterable[str], flags: Iterable[str]) -
     return changed
 
 
-def copy_path(db: Database) -> Path | None:
+def copy_path(connection: sqlite3.Connection) -> Path | None:
     """The file beside the database that holds a copy of the flags (`musebuild.flags.csv`).
 
     Everything else in the database can be made anew; what people said cannot.
     """
-    file = db.conn.execute("PRAGMA database_list").fetchone()[2]
+    file = connection.execute("PRAGMA database_list").fetchone()[2]
     return Path(file).with_suffix(".flags.csv") if file else None
 
 
 def _copy(db: Database) -> None:
     """Write the copy, all or nothing; within the transaction, so that no two do at once."""
-    path = copy_path(db)
+    path = copy_path(db.conn)
     if path is None:
         return
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -163,17 +164,17 @@ def _copy(db: Database) -> None:
         os.replace(beside, path)
 
 
-def recover_flags(db: Database) -> int:
+def recover_flags(connection: sqlite3.Connection) -> int:
     """Take flags from the copy into a database that was made anew; how many there were.
 
     Parameters
     ----------
-    db : Database
+    connection : sqlite3.Connection
         Opened with `INDEX_MIGRATIONS`. One that had its chance is left as it is.
     """
-    if meta(db, "flags"):
+    if meta(connection, "flags"):
         return 0
-    path = copy_path(db)
+    path = copy_path(connection)
     rows: list[tuple[str, ...]] = []
     if path is not None:
         with (
@@ -185,7 +186,7 @@ def recover_flags(db: Database) -> int:
                 for row in csv.DictReader(file)
                 if row.get("exposure") and row.get("flag") and FIELDS[-1] in row
             ]
-    with transaction(db) as connection:
+    with transaction(connection):
         connection.executemany("INSERT OR IGNORE INTO flags VALUES (?,?,?,?,?)", rows)
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('flags', 'known')")
         if rows:
@@ -195,13 +196,15 @@ def recover_flags(db: Database) -> int:
 
 def all_flags(db: Database) -> list[Flag]:
     """Every flag, by exposure and name."""
-    rows = db.conn.execute(f"SELECT {', '.join(FIELDS)} FROM flags ORDER BY exposure, flag")
-    return [Flag(*row) for row in rows]
+    rows = db.table("flags").rows_where(select=", ".join(FIELDS), order_by="exposure, flag")
+    return [Flag(**row) for row in rows]
 
 
-def flags_by_exposure(db: Database) -> dict[str, tuple[str, ...]]:
+def flags_by_exposure(connection: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
     """Exposure → its flags, sorted; an exposure without flags is missing."""
     found: dict[str, tuple[str, ...]] = {}
-    for exposure, flag in db.execute("SELECT exposure, flag FROM flags ORDER BY exposure, flag"):
+    for exposure, flag in connection.execute(
+        "SELECT exposure, flag FROM flags ORDER BY exposure, flag"
+    ):
         found[exposure] = (*found.get(exposure, ()), flag)
     return found

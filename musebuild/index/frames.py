@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from musebuild.index.columns import dataset_of, run_of
 from musebuild.index.database import columns_of
 from musebuild.index.flags import flags_by_exposure
 from musebuild.index.model import RawFrame
 from musebuild.settings.model import Settings
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 
 def matches(row: Mapping[str, Any], condition: Any) -> bool:
@@ -102,21 +100,21 @@ def _conditions(rules: Mapping[str, tuple[Any, ...]]) -> set[str]:
     }
 
 
-def raw_frames(db: Database, settings: Settings) -> list[RawFrame]:
+def raw_frames(connection: sqlite3.Connection, settings: Settings) -> list[RawFrame]:
     """All frames below `raw_path`, by date; the excluded ones are marked, not left out.
 
     Parameters
     ----------
-    db : Database
+    connection : sqlite3.Connection
         After a scan.
     settings : Settings
         Datasets, runs and exclusions.
     """
     rules = settings.frames_exclude
-    have = set(columns_of(db, "raw"))
+    have = set(columns_of(connection, "raw"))
     columns = (*_COLUMNS, *sorted((_conditions(rules) & have) - set(_COLUMNS)))
     listed = ", ".join(f'"{column}"' for column in columns)
-    flags = flags_by_exposure(db)
+    flags = flags_by_exposure(connection)
     dataset = cache(lambda name: dataset_of(name, settings))
     run = cache(lambda night: run_of(night, settings))
     numbers = cache(lambda text: tuple(int(n) for n in text.split(",") if n))
@@ -128,7 +126,7 @@ def raw_frames(db: Database, settings: Settings) -> list[RawFrame]:
         return known.setdefault(str(text), str(text)) if text else ""
 
     frames = []
-    for row in db.conn.execute(f"SELECT {listed} FROM raw ORDER BY MJD_OBS, path"):
+    for row in connection.execute(f"SELECT {listed} FROM raw ORDER BY MJD_OBS, path"):
         excluded = exclusion(dict(zip(columns, row, strict=True)), rules) if rules else ""
         path, filename, name, category, is_raw, night, date_obs, mjd_obs, dpr_type = row[:9]
         object_orig, tpl_start, tpl_id, ins_mode, exptime, binx, biny = row[9:16]

@@ -113,7 +113,7 @@ def _remember(db: Database, path: str, identity: Identity | None, verdict: Verdi
     message = "; ".join(verdict.faults)
     if identity is not None:
         size, mtime_ns, inode, ctime_ns = identity
-        with transaction(db) as connection:
+        with transaction(db.conn) as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO integrity VALUES (?,?,?,?,?,?,?,?,?,?)",
                 [
@@ -137,7 +137,7 @@ def forget_missing(db: Database, present: Sequence[str]) -> None:
     known = {row[0] for row in db.conn.execute("SELECT path FROM integrity")}
     gone = known - set(present)
     if gone:
-        with transaction(db) as connection:
+        with transaction(db.conn) as connection:
             connection.executemany(
                 "DELETE FROM integrity WHERE path = ?", [(path,) for path in sorted(gone)]
             )

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
-
 
 GROW = (
     "INSERT INTO meta VALUES ('generation', '1') ON CONFLICT (name) "
@@ -16,9 +11,9 @@ GROW = (
 """To be executed in each transaction that changes what a plan follows from."""
 
 
-def meta(db: Database, name: str) -> str:
+def meta(connection: sqlite3.Connection, name: str) -> str:
     """A remembered value; empty where there is none."""
-    row = db.execute("SELECT value FROM meta WHERE name = ?", [name]).fetchone()
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", [name]).fetchone()
     return str(row[0]) if row else ""
 
 
@@ -27,6 +22,6 @@ def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [name, value])
 
 
-def generation(db: Database) -> int:
+def generation(connection: sqlite3.Connection) -> int:
     """A number that grows with every change of what a plan follows from: raw frames, flags."""
-    return int(meta(db, "generation") or 0)
+    return int(meta(connection, "generation") or 0)

@@ -6,14 +6,10 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from musebuild.index.columns import exposure_name
 from musebuild.index.database import transaction
 from musebuild.settings.model import Settings
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 RANKS = {2: "A", 3: "B", 4: "C", 5: "D", 6: "X", 7: "a", 8: "b"}
 """`flag` of the table OBflags → rank of the observation block."""
@@ -34,12 +30,12 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def update_observing(db: Database, settings: Settings) -> int:
+def update_observing(connection: sqlite3.Connection, settings: Settings) -> int:
     """Bring the tables of ranks and comments up to date with the observers' databases.
 
     Parameters
     ----------
-    db : Database
+    connection : sqlite3.Connection
         Opened with `INDEX_MIGRATIONS`.
     settings : Settings
         `GTO_logs`.
@@ -52,13 +48,13 @@ def update_observing(db: Database, settings: Settings) -> int:
     found = {str(path): _identity(path) for path in log_paths(settings)}
     known = {
         row[0]: (row[1], row[2])
-        for row in db.execute("SELECT path, size, mtime_ns FROM observing_logs")
+        for row in connection.execute("SELECT path, size, mtime_ns FROM observing_logs")
     }
     gone = sorted(known.keys() - found.keys())
     fresh = sorted(path for path, identity in found.items() if known.get(path) != identity)
     if not gone and not fresh:
         return 0
-    with transaction(db) as connection:
+    with transaction(connection):
         for path in (*gone, *fresh):
             connection.execute("DELETE FROM observing_logs WHERE path = ?", [path])
             connection.execute("DELETE FROM observing_ranks WHERE path = ?", [path])

@@ -8,21 +8,19 @@ made. Of what is not there nothing is said: its columns are NULL.
 from __future__ import annotations
 
 import re
+import sqlite3
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from musebuild.errors import FrameError
 from musebuild.fits.blocks import UNREADABLE
 from musebuild.index.columns import column_of, moment_of, night_of
 from musebuild.index.database import transaction
 from musebuild.index.meta import GROW
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 Row = dict[str, Any]
 
@@ -355,17 +353,17 @@ class Measurements:
 
     Parameters
     ----------
-    db : Database
+    connection : sqlite3.Connection
         Opened with `INDEX_MIGRATIONS`.
     """
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
         self._names: dict[str, str] | None = None
         self._rows: dict[tuple[str, str], Row] = {}
         names = list(REDUCED_COLUMNS)
         listed = ", ".join(f'"{name}"' for name in names)
-        for values in db.conn.execute(f"SELECT {listed} FROM qa_reduced"):
+        for values in connection.execute(f"SELECT {listed} FROM qa_reduced"):
             row = dict(zip(names, values, strict=True))
             self._rows[row["name"], row["block"]] = row
 
@@ -373,7 +371,7 @@ class Measurements:
         """Name of the exposure that began at a DATE-OBS; the same text where none is known."""
         if self._names is None:
             marks = ", ".join("?" * len(MEASURED_RAW))
-            rows = self._db.conn.execute(
+            rows = self._connection.execute(
                 f"SELECT DATE_OBS, name FROM raw WHERE is_raw = 1 AND category IN ({marks})",
                 MEASURED_RAW,
             )
@@ -424,7 +422,7 @@ class Measurements:
         if changed:
             marks = ", ".join("?" * len(REDUCED_COLUMNS))
             names = ", ".join(f'"{name}"' for name in REDUCED_COLUMNS)
-            with transaction(self._db) as connection:
+            with transaction(self._connection) as connection:
                 connection.executemany(
                     f"INSERT OR REPLACE INTO qa_reduced ({names}) VALUES ({marks})",
                     [tuple(row[name] for name in REDUCED_COLUMNS) for row in changed.values()],
@@ -433,9 +431,9 @@ class Measurements:
         return len(changed)
 
 
-def clear_reduced(db: Database) -> None:
+def clear_reduced(connection: sqlite3.Connection) -> None:
     """Empty `qa_reduced`, to be made anew."""
-    with transaction(db) as connection:
+    with transaction(connection):
         connection.execute("DELETE FROM qa_reduced")
         # The next build must look at products that only a second store has, however settled
         # all seems to be.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,9 +135,9 @@ def rows_of(made: Made, name: str, path: Path) -> list[Row]:
     return found
 
 
-def known_keys(db: Database) -> set[str]:
+def known_keys(connection: sqlite3.Connection) -> set[str]:
     """Keys whose products were looked at."""
-    return {row[0] for row in db.conn.execute("SELECT key FROM qc_keys")}
+    return {row[0] for row in connection.execute("SELECT key FROM qc_keys")}
 
 
 def parameters_of(made: Made) -> Found:
@@ -184,7 +185,7 @@ def record(
     prepared = [(made, *(known.get(made.key) or parameters_of(made))) for made in invocations]
     date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     number = 0
-    with transaction(db) as connection:
+    with transaction(db.conn) as connection:
         for made, rows, missing in prepared:
             for category, some in rows.items():
                 _insert(db, category, made.key, some)
@@ -223,7 +224,7 @@ def _insert(db: Database, category: str, key: str, rows: Sequence[Row]) -> None:
 
 def clear(db: Database) -> None:
     """Drop all tables of parameters, to be made anew."""
-    with transaction(db) as connection:
+    with transaction(db.conn) as connection:
         for category in categories(db):
             connection.execute(f'DROP TABLE "{table_name(category)}"')
         connection.execute("DELETE FROM qc_keys")

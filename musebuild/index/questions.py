@@ -58,7 +58,7 @@ def _number(text: str) -> float | int | None:
 
 def columns(db: Database) -> list[str]:
     """Columns of the table of raw frames."""
-    return columns_of(db, "raw")
+    return columns_of(db.conn, "raw")
 
 
 def column_named(text: str, known: Sequence[str]) -> str:

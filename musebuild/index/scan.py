@@ -87,13 +87,13 @@ def _computed(settings: Settings) -> str:
     )
 
 
-def _follow_settings(db: Database, settings: Settings) -> None:
+def _follow_settings(connection: sqlite3.Connection, settings: Settings) -> None:
     """Compute columns anew after the settings of datasets or runs changed."""
     wanted = _computed(settings)
-    if meta(db, "computed") == wanted:
+    if meta(connection, "computed") == wanted:
         return
-    rows = db.execute("SELECT path, night, OBJECT_ORIG FROM raw").fetchall()
-    with transaction(db) as connection:
+    rows = connection.execute("SELECT path, night, OBJECT_ORIG FROM raw").fetchall()
+    with transaction(connection):
         connection.execute(GROW)
         connection.executemany(
             "UPDATE raw SET OBJECT = ?, run = ? WHERE path = ?",
@@ -105,23 +105,23 @@ def _follow_settings(db: Database, settings: Settings) -> None:
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('computed', ?)", [wanted])
 
 
-def _columns(db: Database, settings: Settings) -> bool:
+def _columns(connection: sqlite3.Connection, settings: Settings) -> bool:
     """Add columns for additional keywords; whether frames must be read anew for them."""
     wanted = {column_of(keyword) for keyword in settings.additional_keywords} - set(COLUMNS)
-    have = set(columns_of(db, "raw"))
+    have = set(columns_of(connection, "raw"))
     for name in sorted(wanted - have):
         # Another build may have added it a moment ago.
         with contextlib.suppress(sqlite3.OperationalError):
-            db.table("raw").add_column(name, str)
+            connection.execute(f'ALTER TABLE raw ADD COLUMN "{name}" TEXT')
     return bool(wanted - have)
 
 
-def _unmeasured(db: Database) -> set[str]:
+def _unmeasured(connection: sqlite3.Connection) -> set[str]:
     """Exposures that a musebuild without the table `qa_raw` has read."""
-    if meta(db, "qa_raw"):
+    if meta(connection, "qa_raw"):
         return set()
     marks = ", ".join("?" * len(MEASURED_RAW))
-    found = db.conn.execute(
+    found = connection.execute(
         f"SELECT path FROM raw WHERE is_raw = 1 AND category IN ({marks}) "
         "AND path NOT IN (SELECT path FROM qa_raw)",
         MEASURED_RAW,
@@ -130,7 +130,7 @@ def _unmeasured(db: Database) -> set[str]:
 
 
 def scan(
-    db: Database,
+    connection: sqlite3.Connection,
     settings: Settings,
     *,
     force: bool = False,
@@ -140,7 +140,7 @@ def scan(
 
     Parameters
     ----------
-    db : Database
+    connection : sqlite3.Connection
         Opened with `INDEX_MIGRATIONS`.
     settings : Settings
         Where the frames lie.
@@ -154,17 +154,17 @@ def scan(
     ScanReport
         Counts, and the files that cannot be used.
     """
-    force = _columns(db, settings) or force
-    _follow_settings(db, settings)
+    force = _columns(connection, settings) or force
+    _follow_settings(connection, settings)
     report = ScanReport()
-    unmeasured = _unmeasured(db)
+    unmeasured = _unmeasured(connection)
     known = {
         row[0]: row[1:]
-        for row in db.conn.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM raw")
+        for row in connection.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM raw")
     }
     bad = {
         row[0]: row[1:]
-        for row in db.execute("SELECT path, size, mtime_ns, message, remedy FROM bad_files")
+        for row in connection.execute("SELECT path, size, mtime_ns, message, remedy FROM bad_files")
     }
     found: dict[str, _Found] = {}
     """Files whose headers must be read."""
@@ -186,7 +186,7 @@ def scan(
             found[path] = item
     report.unchanged = unchanged
     report.vanished = len(gone & known.keys())
-    _write(db, [], [], sorted(gone))
+    _write(connection, [], [], sorted(gone))
     columns = {"date_import": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}
     done = 0
     for some in read_rows(sorted(found), settings.additional_keywords):
@@ -217,21 +217,21 @@ def scan(
             else:
                 report.unchanged += 1
         # Committed at once: an interrupted scan loses what is being read, and no more.
-        _write(db, rows, broken, [], qa)
+        _write(connection, rows, broken, [], qa)
         done += len(some)
         if progress is not None:
             progress(done, len(found))
-    if not meta(db, "qa_raw"):
-        with transaction(db) as connection:
+    if not meta(connection, "qa_raw"):
+        with transaction(connection):
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('qa_raw', 'filled')")
-    report.weather_logs = update_weather(db, logs)
-    report.observing_logs = update_observing(db, settings)
+    report.weather_logs = update_weather(connection, logs)
+    report.observing_logs = update_observing(connection, settings)
     report.problems.sort(key=lambda problem: problem.path)
     return report
 
 
 def _write(
-    db: Database,
+    connection: sqlite3.Connection,
     rows: list[dict[str, Any]],
     broken: list[tuple[_Found, BadFile]],
     gone: list[str],
@@ -239,7 +239,7 @@ def _write(
 ) -> None:
     if not (rows or broken or gone):
         return
-    with transaction(db) as connection:
+    with transaction(connection):
         connection.execute(GROW)
         paths = [*gone, *(problem.path for _, problem in broken), *(row["path"] for row in rows)]
         for table in ("raw", "bad_files", "qa_raw"):
@@ -264,7 +264,4 @@ def _write(
 
 def problems(db: Database) -> list[BadFile]:
     """All that is wrong with files that were looked at, frames or not, by path."""
-    return [
-        BadFile(*row)
-        for row in db.execute("SELECT path, message, remedy FROM problems ORDER BY path")
-    ]
+    return [BadFile(**row) for row in db.view("problems").rows_where(order_by="path")]

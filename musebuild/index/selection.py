@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from musebuild.index import qa
+from musebuild.index.database import columns_of
 from musebuild.index.model import Condition, Selected
 from musebuild.settings.conditions import ConditionError, guarded, make_condition
 from musebuild.settings.model import Settings
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 NAMES: Mapping[str, str] = {"raw": "name", "qa_raw": "name", "flags": "exposure"}
 """Table → its column with the name of the exposure."""
@@ -20,12 +18,14 @@ LATER = "qa_reduced"
 """The table that fills while a build goes on: what it selects is known when exposures are made."""
 
 
-def select_exposures(db: Database, settings: Settings) -> dict[str, dict[str, Selected]]:
+def select_exposures(
+    connection: sqlite3.Connection, settings: Settings
+) -> dict[str, dict[str, Selected]]:
     """What each selection of the settings selects, as plain data for the plan.
 
     Parameters
     ----------
-    db : Database
+    connection : sqlite3.Connection
         After a scan.
     settings : Settings
         With `select` and `names_with_selection` of its blocks.
@@ -41,13 +41,13 @@ def select_exposures(db: Database, settings: Settings) -> dict[str, dict[str, Se
         if not block.enabled:
             continue
         given = {"": block.extra.get("select"), **(block.extra.get("names_with_selection") or {})}
-        chosen = {key: _selected(db, tables) for key, tables in given.items() if tables}
+        chosen = {key: _selected(connection, tables) for key, tables in given.items() if tables}
         if chosen:
             found[name] = chosen
     return found
 
 
-def _selected(db: Database, tables: Mapping[str, Any]) -> Selected:
+def _selected(connection: sqlite3.Connection, tables: Mapping[str, Any]) -> Selected:
     """Exposures for which the condition on any of the tables holds."""
     exposures: set[str] = set()
     later: Condition | None = None
@@ -62,7 +62,7 @@ def _selected(db: Database, tables: Mapping[str, Any]) -> Selected:
             if table == LATER:
                 later = _later(given)
                 continue
-            known = [one.name for one in db.table(table).columns]
+            known = columns_of(connection, table)
             condition = make_condition(given, table, known)
             empty = sorted(condition.columns & set(qa.RECONSTRUCTED)) if table == "qa_raw" else ()
             if empty:
@@ -71,10 +71,10 @@ def _selected(db: Database, tables: Mapping[str, Any]) -> Selected:
                     "reconstruct the PSF from SPARTA yet",
                     remedy="select by SP_See, TEL_AMBI_FWHM_START or another width of qa_raw",
                 )
-            with guarded(db.conn, [table]):
+            with guarded(connection, [table]):
                 exposures.update(
                     str(row[0])
-                    for row in db.conn.execute(
+                    for row in connection.execute(
                         f'SELECT DISTINCT "{column}" FROM "{table}" WHERE (\n{condition.sql}\n)',
                         condition.parameters,
                     ).fetchall()

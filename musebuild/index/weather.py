@@ -5,15 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from musebuild.index.columns import exposure_name, night_of
 from musebuild.index.database import transaction
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 ENDING = ".nl.txt"
 
@@ -113,12 +110,12 @@ def _fact(log: NightLog, line: str) -> None:
         log.obs_start = value
 
 
-def update_weather(db: Database, logs: Mapping[str, tuple[int, int]]) -> int:
+def update_weather(connection: sqlite3.Connection, logs: Mapping[str, tuple[int, int]]) -> int:
     """Bring the tables of weather up to date with the night logs.
 
     Parameters
     ----------
-    db : Database
+    connection : sqlite3.Connection
         Opened with `INDEX_MIGRATIONS`.
     logs : mapping
         Path → size and mtime [ns] of each night log that is there.
@@ -130,13 +127,13 @@ def update_weather(db: Database, logs: Mapping[str, tuple[int, int]]) -> int:
     """
     known = {
         row[0]: (row[1], row[2])
-        for row in db.execute("SELECT path, size, mtime_ns FROM weather_logs")
+        for row in connection.execute("SELECT path, size, mtime_ns FROM weather_logs")
     }
     gone = sorted(known.keys() - logs.keys())
     fresh = sorted(path for path, identity in logs.items() if known.get(path) != identity)
     if not gone and not fresh:
         return 0
-    with transaction(db) as connection:
+    with transaction(connection):
         for table in ("weather_logs", "weather_lines"):
             connection.executemany(
                 f"DELETE FROM {table} WHERE path = ?", [(path,) for path in (*gone, *fresh)]

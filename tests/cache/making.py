@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-
-from sqlite_utils import Database
 
 from musebuild.cache.keys import key_of, make_preimage
 from musebuild.cache.ledger import Ledger
@@ -77,10 +74,7 @@ def open_ledger(path: Path) -> Ledger:
 
 def memory_ledger() -> Ledger:
     """A ledger that is gone with the test."""
-    database = Database(sqlite3.connect(":memory:"))
-    for migration in CACHE_MIGRATIONS:
-        migration.apply(database)
-    return Ledger(database)
+    return Ledger(open_database(Path(":memory:"), CACHE_MIGRATIONS))
 
 
 def place_in(tree: ReducedTree, manifest: Manifest, folder: str = FOLDER) -> PlaceReport:

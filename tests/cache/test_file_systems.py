@@ -34,7 +34,7 @@ def test_products_are_placed_in_the_best_way(kind: str, how: str, tmp_path: Path
             assert product.read_bytes() == content
             assert product.stat().st_mtime == OBJECT_TIME
         assert tree.in_place(FOLDER, manifest)
-        ledger.database.conn.close()
+        ledger.connection.close()
 
 
 def test_an_edit_of_a_reflink_does_not_reach_the_store(tmp_path: Path) -> None:

@@ -53,14 +53,14 @@ class Site:
             return found.outcome
         finally:
             lock.release()
-            ledger.database.conn.close()
+            ledger.connection.close()
 
     def prepare(self) -> None:
         """Make and place what an earlier build made, of another key."""
         store = Store([self.folder / "store"])
         ledger = open_ledger(self.folder / "musebuild.db")
         place_in(ReducedTree(self.folder / "reduced", store, ledger), run(store, OLD, level=2))
-        ledger.database.conn.close()
+        ledger.connection.close()
 
     def check_nothing_half(self) -> None:
         """Whatever has a name is whole."""
@@ -76,9 +76,9 @@ class Site:
             if not path.name.startswith("."):
                 assert path.read_bytes() in (CONTENTS[path.name], OLD[path.name])
         ledger = open_ledger(self.folder / "musebuild.db")
-        for (key,) in ledger.database.execute("SELECT key FROM manifests").fetchall():
+        for (key,) in ledger.connection.execute("SELECT key FROM manifests").fetchall():
             assert store.lookup(key).outcome == "hit"
-        ledger.database.conn.close()
+        ledger.connection.close()
         # What was finished before is not lost.
         assert store.lookup(key_of(preimage_of(2))).outcome == "hit"
 

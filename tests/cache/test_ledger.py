@@ -23,7 +23,7 @@ TABLES = ("manifests", "products")
 
 def rows(ledger: Ledger, table: str) -> list[tuple[object, ...]]:
     """All rows of a table, in a fixed order."""
-    return sorted(ledger.database.execute(f"SELECT * FROM {table}").fetchall())
+    return sorted(ledger.connection.execute(f"SELECT * FROM {table}").fetchall())
 
 
 def index_of(ledger: Ledger) -> dict[str, list[tuple[object, ...]]]:
@@ -65,7 +65,7 @@ def test_invariant_7_the_index_is_rebuilt_from_the_store_alone(
         ledger.record(run(store, level=level))
     other = memory_ledger()
     # What the store does not have is forgotten.
-    other.database.execute("INSERT INTO manifests (key) VALUES ('a row without a manifest')")
+    other.connection.execute("INSERT INTO manifests (key) VALUES ('a row without a manifest')")
     assert other.rebuild(store) == 3
     assert index_of(other) == index_of(ledger)
 
@@ -156,7 +156,7 @@ def test_builds_and_events(ledger: Ledger) -> None:
         ("restored", "", 1, 0.0),
     ]
     assert ledger.outcomes(second) == [("ran", "absent", 1, 2.0)]
-    statuses = ledger.database.execute("SELECT status, ended IS NULL FROM builds").fetchall()
+    statuses = ledger.connection.execute("SELECT status, ended IS NULL FROM builds").fetchall()
     assert statuses == [("done", 0), ("running", 1)]
 
 
@@ -220,7 +220,7 @@ def make_file(path: Path, store: Store) -> dict[str, list[tuple[object, ...]]]:
     for level in range(1, 6):
         ledger.record(run(store, level=level))
     said = index_of(ledger)
-    ledger.database.conn.close()
+    ledger.connection.close()
     return said
 
 
@@ -279,7 +279,7 @@ def test_an_older_schema_is_brought_up_to_date_and_keeps_its_rows(
     store: Store, tmp_path: Path
 ) -> None:
     path = tmp_path / "musebuild.db"
-    open_database(path, ()).conn.close()
+    open_database(path, ()).close()
     said = make_file(path, store)
     newer = Migration("cache-test", lambda db: db.execute("CREATE TABLE more (a TEXT)") and None)
     ledger = Ledger(open_database(path, (*CACHE_MIGRATIONS, newer)))
@@ -291,7 +291,7 @@ def test_invariant_11_a_newer_schema_is_left_alone(store: Store, tmp_path: Path)
     path = tmp_path / "musebuild.db"
     said = make_file(path, store)
     newer = Migration("cache-99", lambda db: db.execute("CREATE TABLE more (a TEXT)") and None)
-    open_database(path, (*CACHE_MIGRATIONS, newer)).conn.close()
+    open_database(path, (*CACHE_MIGRATIONS, newer)).close()
     with pytest.raises(UsageError, match="newer musebuild") as caught:
         open_ledger(path)
     assert "cache-99" in str(caught.value.why)
@@ -334,14 +334,14 @@ def test_a_full_disk_writes_no_half_rows_and_is_said(store: Store, tmp_path: Pat
     ledger.record(run(store))
     before = index_of(ledger)
     manifest = run(store, {f"{n}.fits": b"%d" % n for n in range(400)}, level=2)
-    pages = ledger.database.execute("PRAGMA page_count").fetchone()[0]
-    ledger.database.execute(f"PRAGMA max_page_count={pages + 2}")
+    pages = ledger.connection.execute("PRAGMA page_count").fetchone()[0]
+    ledger.connection.execute(f"PRAGMA max_page_count={pages + 2}")
     with pytest.raises(StoreError) as caught:
         ledger.record(manifest)
     assert "full" in str(caught.value.why)
     assert caught.value.where == str(path)
     assert index_of(ledger) == before
-    ledger.database.execute("PRAGMA max_page_count=1000000")
+    ledger.connection.execute("PRAGMA max_page_count=1000000")
     ledger.record(manifest)
     assert len(rows(ledger, "products")) == 402
 
@@ -351,7 +351,7 @@ def test_a_database_that_another_holds_is_said(
 ) -> None:
     path = tmp_path / "musebuild.db"
     ledger = open_ledger(path)
-    ledger.database.execute("PRAGMA busy_timeout=50")
+    ledger.connection.execute("PRAGMA busy_timeout=50")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="ledger cannot be used") as caught:
@@ -365,10 +365,10 @@ def test_reading_commits_nothing_of_others(store: Store, tmp_path: Path) -> None
     """The index writes through the same connection, and commits when it is done."""
     path = tmp_path / "musebuild.db"
     ledger = open_ledger(path)
-    ledger.database.conn.execute("INSERT INTO forgotten VALUES ('half of something', '')")
+    ledger.connection.execute("INSERT INTO forgotten VALUES ('half of something', '')")
     ledger.all_placed()
     ledger.seconds()
-    assert ledger.database.conn.in_transaction
+    assert ledger.connection.in_transaction
     shutil.copy(path, tmp_path / "as-others-see-it.db")
     with sqlite3.connect(path) as other:
         assert other.execute("SELECT COUNT(*) FROM forgotten").fetchone() == (0,)

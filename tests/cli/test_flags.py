@@ -55,10 +55,10 @@ def test_the_predefined_flags_and_those_of_the_settings_are_known(project: MockP
 def test_flags_come_with_the_frames_and_are_a_change_of_the_index(project: MockProject) -> None:
     own = Project(project.folder / "settings.yml")
     assert all(frame.flags == () for frame in own.raw)
-    before = generation(own.db)
+    before = generation(own.connection)
     assert add_flag(own.db, [FIRST], "BAD_SLICE", author="Ada") == 1
-    assert generation(own.db) > before
-    assert flags_by_exposure(own.db) == {FIRST: ("BAD_SLICE",)}
+    assert generation(own.connection) > before
+    assert flags_by_exposure(own.connection) == {FIRST: ("BAD_SLICE",)}
     own.close()
     again = Project(project.folder / "settings.yml")
     assert {frame.name for frame in again.raw if frame.flags} == {FIRST}

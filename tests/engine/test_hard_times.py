@@ -171,7 +171,7 @@ def test_a_database_that_is_sound_or_not_ours_is_left_alone(tmp_path: Path) -> N
     mine = tmp_path / "mine.db"
     mine.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
     assert mend_database(mine) is None
-    open_database(tmp_path / "a.db", INDEX_MIGRATIONS).conn.close()
+    open_database(tmp_path / "a.db", INDEX_MIGRATIONS).close()
     assert mend_database(tmp_path / "a.db") is None
     assert {p.name for p in tmp_path.iterdir()} == {"mine.db", "a.db"}
 

@@ -350,9 +350,9 @@ def test_a_damaged_or_foreign_file_is_as_if_it_were_not_there(settled: MockProje
 
 def test_another_database_does_not_know_the_file(settled: MockProject) -> None:
     own = opened(settled)
-    mark = meta(own.db, MARK)
-    own.db.execute("UPDATE meta SET value = 'another' WHERE name = ?", [MARK])
-    own.db.conn.commit()
+    mark = meta(own.connection, MARK)
+    own.connection.execute("UPDATE meta SET value = 'another' WHERE name = ?", [MARK])
+    own.connection.commit()
     own.close()
     assert mark
     assert recalled(settled) is None

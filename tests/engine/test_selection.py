@@ -85,7 +85,7 @@ def test_what_conditions_select(
     three.write()
     own = Project(three.folder / "settings.yml")
     assert own.raw
-    selected = select_exposures(own.db, own.settings)["muse_exp_combine"]["best"]
+    selected = select_exposures(own.connection, own.settings)["muse_exp_combine"]["best"]
     assert selected.exposures == expected
     assert problem in selected.problem
     assert bool(problem) == bool(selected.problem)

@@ -23,7 +23,7 @@ NAME = "2017-06-16T01:34:56.867"
 
 @pytest.fixture
 def db(tmp_path: Path) -> Database:
-    return open_database(tmp_path / "a.db", INDEX_MIGRATIONS)
+    return open_database(tmp_path / "a.db", INDEX_MIGRATIONS).db
 
 
 def table(path: Path, columns: dict[str, list[object]], **cards: object) -> Path:
@@ -84,7 +84,7 @@ def test_seeing_of_headers_and_telemetry(db: Database, tmp_path: Path) -> None:
         OCS_SGS_FWHM_MED=0.72,
     )  # fmt: skip
     raw(tmp_path / "raw", "BIAS", TEL_AMBI_FWHM_START=0.85)
-    scan(db, own)
+    scan(db.conn, own)
     (row,) = rows(db, "qa_raw")
     assert (row["name"], row["category"], row["night"]) == (NAME, "OBJECT", "2017-06-15")
     assert (row["TEL_AMBI_FWHM_START"], row["OCS_SGS_FWHM_MED"]) == (0.85, 0.72)
@@ -100,14 +100,14 @@ def test_seeing_of_headers_and_telemetry(db: Database, tmp_path: Path) -> None:
 
 def test_without_telemetry_there_is_none(db: Database, tmp_path: Path) -> None:
     raw(tmp_path / "raw")
-    scan(db, settings(tmp_path))
+    scan(db.conn, settings(tmp_path))
     (row,) = rows(db, "qa_raw")
     assert {row[name] for name in qa.SPARTA_COLUMNS} == {None}
 
 
 def test_telemetry_of_another_form_spoils_nothing(db: Database, tmp_path: Path) -> None:
     raw(tmp_path / "raw", "OBJECT", fits.BinTableHDU(Table({"a": [1]}), name="SPARTA_ATM_DATA"))
-    assert not scan(db, settings(tmp_path)).problems
+    assert not scan(db.conn, settings(tmp_path)).problems
     assert rows(db, "qa_raw")[0]["SP_See"] is None
     assert len(rows(db, "raw")) == 1
 
@@ -115,28 +115,28 @@ def test_telemetry_of_another_form_spoils_nothing(db: Database, tmp_path: Path) 
 def test_a_row_follows_its_file(db: Database, tmp_path: Path) -> None:
     own = settings(tmp_path)
     path = raw(tmp_path / "raw", TEL_AMBI_FWHM_START=0.5)
-    scan(db, own)
+    scan(db.conn, own)
     raw(tmp_path / "raw", TEL_AMBI_FWHM_START=1.25)
-    scan(db, own)
+    scan(db.conn, own)
     assert [row["TEL_AMBI_FWHM_START"] for row in rows(db, "qa_raw")] == [1.25]
     path.unlink()
-    scan(db, own)
+    scan(db.conn, own)
     assert rows(db, "qa_raw") == []
 
 
 def test_an_index_of_before_is_completed_once(db: Database, tmp_path: Path) -> None:
     own = settings(tmp_path)
     raw(tmp_path / "raw")
-    scan(db, own)
+    scan(db.conn, own)
     # As a database that was made without the table.
     db.execute("DELETE FROM qa_raw")
     db.execute("DELETE FROM meta WHERE name = 'qa_raw'")
     db.conn.commit()
-    report = scan(db, own)
+    report = scan(db.conn, own)
     assert (report.new, report.changed, report.unchanged) == (0, 0, 1)
     assert len(rows(db, "qa_raw")) == 1
     before = list(db.execute("SELECT * FROM meta WHERE name = 'generation'"))
-    scan(db, own)
+    scan(db.conn, own)
     assert list(db.execute("SELECT * FROM meta WHERE name = 'generation'")) == before
 
 
@@ -208,15 +208,15 @@ def test_whose_exposure_it_is(tmp_path: Path) -> None:
 def test_an_exposure_is_named_after_its_file(db: Database, tmp_path: Path) -> None:
     path = raw(tmp_path / "raw")
     path.rename(path.with_name("MUSE.2017-06-16T01:34:56.900.fits"))
-    scan(db, settings(tmp_path))
-    names = qa.Measurements(db).name_of
+    scan(db.conn, settings(tmp_path))
+    names = qa.Measurements(db.conn).name_of
     assert names(NAME) == "2017-06-16T01:34:56.900"
     assert names("2020-01-01T00:00:00") == "2020-01-01T00:00:00"
 
 
 def test_measured_once_and_again_where_the_content_changed(db: Database, tmp_path: Path) -> None:
     first = spectrum(sky(tmp_path / "a.fits"))
-    tables = qa.Measurements(db)
+    tables = qa.Measurements(db.conn)
     assert tables.record([first]) == 1
     assert tables.record([first]) == 0
     (row,) = rows(db, "qa_reduced")
@@ -224,17 +224,17 @@ def test_measured_once_and_again_where_the_content_changed(db: Database, tmp_pat
     assert (row["skyV"], row["IM_scale"]) == (pytest.approx(7000), None)
     # Remembered: the file need not be there.
     gone = replace(first, path=tmp_path / "gone.fits")
-    assert qa.Measurements(db).of(gone)["skyV"] == pytest.approx(7000)
+    assert qa.Measurements(db.conn).of(gone)["skyV"] == pytest.approx(7000)
     other = spectrum(sky(tmp_path / "b.fits", 3.0), "d2")
-    assert qa.Measurements(db).of(other)["skyV"] == pytest.approx(21000)
+    assert qa.Measurements(db.conn).of(other)["skyV"] == pytest.approx(21000)
     assert rows(db, "qa_reduced") == [row], "a question writes nothing"
-    again = qa.Measurements(db)
+    again = qa.Measurements(db.conn)
     assert again.record([other, spectrum(sky(tmp_path / "c.fits", 5.0), "d3", "second")]) == 2
     found = {r["block"]: r["skyV"] for r in rows(db, "qa_reduced")}
     assert found == pytest.approx({"muse_scipost": 21000, "second": 35000})
 
 
 def test_what_cannot_be_read_is_not_remembered(db: Database, tmp_path: Path) -> None:
-    tables = qa.Measurements(db)
+    tables = qa.Measurements(db.conn)
     assert tables.record([spectrum(tmp_path / "none.fits")]) == 0
     assert tables.record([spectrum(sky(tmp_path / "none.fits"))]) == 1

@@ -15,7 +15,7 @@ from musebuild.index.migrations import INDEX_MIGRATIONS
 
 @pytest.fixture
 def db(tmp_path: Path) -> Database:
-    return open_database(tmp_path / "a.db", INDEX_MIGRATIONS)
+    return open_database(tmp_path / "a.db", INDEX_MIGRATIONS).db
 
 
 def product(path: Path, *units: dict[str, object], date: str = "2017-06-16T10:40:37") -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,7 @@ def settings(place: Path, **more: object) -> Settings:
     return load_settings(path)
 
 
-def open_db(place: Path) -> Database:
+def open_db(place: Path) -> sqlite3.Connection:
     return open_database(place / "musebuild.db", (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS))
 
 
@@ -88,7 +89,7 @@ def test_new_changed_and_vanished(place: Path) -> None:
 def test_rows_hold_what_headers_say(place: Path) -> None:
     db, chosen = open_db(place), settings(place, datasets={"FIELD": {"OBJECT": "FIELD-1"}})
     scan(db, chosen)
-    row = next(iter(db["raw"].rows_where("category = 'OBJECT'")))
+    row = next(iter(Database(db)["raw"].rows_where("category = 'OBJECT'")))
     assert row["OBJECT"] == "FIELD"
     assert row["OBJECT_ORIG"] == "FIELD-1"
     assert row["night"] == "2017-06-15"
@@ -102,7 +103,7 @@ def test_computed_columns_follow_the_settings(place: Path) -> None:
     runs = {"R1": {"start_date": "2017-06-01", "end_date": "2017-06-30"}}
     report = scan(db, settings(place, datasets={"D": {"OBJECT": ["FIELD-1"]}}, runs=runs))
     assert report.unchanged == 4
-    row = next(iter(db["raw"].rows_where("category = 'OBJECT'")))
+    row = next(iter(Database(db)["raw"].rows_where("category = 'OBJECT'")))
     assert (row["OBJECT"], row["run"]) == ("D", "R1")
 
 
@@ -111,7 +112,7 @@ def test_additional_keywords_become_columns(place: Path) -> None:
     scan(db, settings(place))
     report = scan(db, settings(place, additional_keywords=["ESO INS MODE", "EXTEND"]))
     assert report.changed == 4
-    assert next(iter(db["raw"].rows))["EXTEND"] is not None
+    assert next(iter(Database(db)["raw"].rows))["EXTEND"] is not None
 
 
 def test_bad_files_are_told_each_time_until_mended(place: Path) -> None:
@@ -300,8 +301,6 @@ def test_a_time_stamp_in_the_future_is_never_trusted() -> None:
 
 
 def test_a_database_of_others_is_left_alone(tmp_path: Path) -> None:
-    import sqlite3
-
     path = tmp_path / "mine.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE x (y)")
@@ -318,4 +317,4 @@ def test_a_database_is_ours_from_its_first_moment(tmp_path: Path) -> None:
     db = open_database(tmp_path / "a.db", INDEX_MIGRATIONS)
     # Before any checkpoint, as after a kill.
     assert own_path(tmp_path / "a.db") == tmp_path / "a.db"
-    db.conn.close()
+    db.close()

@@ -13,7 +13,7 @@ import yaml
 from musebuild.errors import RecipeError
 from musebuild.recipes.model import Need, ProductRule, Recipe
 from musebuild.settings.model import Block
-from musebuild.settings.quick_validate import surely_valid
+from musebuild.settings.schema import surely_valid
 from musebuild.settings.sizes import parse_bytes, parse_seconds
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

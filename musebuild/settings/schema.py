@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from musebuild.settings.nearest import nearest
 from musebuild.settings.nodes import Keys, Mark, Node, mark_at
 from musebuild.settings.problems import Problem
-from musebuild.settings.quick_validate import surely_valid
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -39,9 +38,34 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+def surely_valid(data: Any, agreed: dict[str, Any]) -> bool:
+    """Whether data agrees with a schema, without a word of what is wrong.
+
+    `jsonschema` has the words, and takes as long to import as the rest of an empty build: it is
+    asked only where this says no.
+
+    Parameters
+    ----------
+    data : object
+        Plain data.
+    agreed : dict
+        The schema.
+
+    Returns
+    -------
+    bool
+        False also for what JSON cannot hold (dates, infinite numbers), which may be valid.
+    """
+    from jsonschema_rs import Draft202012Validator
+
+    try:
+        return Draft202012Validator(agreed, validate_formats=True).is_valid(data)
+    except ValueError:
+        return False
+
+
 @cache
 def _validator() -> Draft202012Validator:
-    # Here, since sound settings need none of it: see `musebuild.settings.quick_validate`.
     from jsonschema import Draft202012Validator, FormatChecker
 
     return Draft202012Validator(schema(), format_checker=FormatChecker(("date",)))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from musebuild.settings.nodes import plain
-from musebuild.settings.quick_validate import surely_valid
 from musebuild.settings.reading import read_text
-from musebuild.settings.schema import coerce, schema
+from musebuild.settings.schema import coerce, schema, surely_valid
 from tests.settings.making import SETTINGS
 
+EXAMPLE = Path(__file__).parents[2] / "settings.yml.example"
 REFERENCE = Draft202012Validator(schema(), format_checker=FormatChecker(("date",)))
 ODD = st.sampled_from(
     [None, True, 0, -1, 1.5, 3.0, "", "a b", "2017-02-30", "2017-W01-1", [], {}, [None], {"": 1}]
@@ -57,11 +61,35 @@ def test_what_is_sound_to_us_is_sound_to_jsonschema(tree: dict[str, Any], data: 
 
 
 def test_the_example_is_surely_sound() -> None:
-    text = Path(__file__).parents[2].joinpath("settings.yml.example").read_text(encoding="utf-8")
+    text = EXAMPLE.read_text(encoding="utf-8")
     assert surely_valid(tree_of(text), schema())
 
 
-def test_a_keyword_that_is_not_known_is_never_sure() -> None:
-    assert not surely_valid(1, {"multipleOf": 1})
-    assert not surely_valid("x", {"$ref": "#/properties/x"})
-    assert not surely_valid("x", {"format": "uri"})
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"retrieve_data": {"x": float("nan")}},
+        {"retrieve_data": {"x": float("inf")}},
+        {"runs": {"R": {"start_date": dt.date(2017, 6, 1)}}},
+        {"datasets": {"\udc80": {}}},
+    ],
+    ids=["nan", "infinite", "date", "half a character"],
+)
+def test_what_json_cannot_hold_is_never_sure(tree: dict[str, object]) -> None:
+    assert not surely_valid(tree, schema())
+
+
+SOUND = """
+import sys
+from musebuild.settings.load import load_settings
+from pathlib import Path
+load_settings(Path(sys.argv[1]), environment={})
+print(*(name for name in sys.modules if name.split(".")[0] in ("jsonschema", "referencing")))
+"""
+
+
+def test_sound_settings_load_no_slow_validator() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SOUND, str(EXAMPLE)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "\n"

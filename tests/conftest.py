@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from tests.support.frames import mock_night
 from tests.support.projects import MockProject, make_mock_project
 
+pytest_plugins = ["tests.support.cpu_times"]
+
 # The same examples each time, however slow the machine is: a test that fails has found something.
 # HYPOTHESIS_PROFILE=explore draws new ones.
 settings.register_profile(

@@ -63,6 +63,17 @@ _CALL: tuple[tuple[str, Kind, str], ...] = (
 """(part of a call, kind of its changes, name of a change), in the order in which people ask."""
 
 
+def value_text(value: object) -> str:
+    """A value as people write it in the settings."""
+    if value is None or value == MISSING:
+        return MISSING
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(value_text, value))
+    return str(value) or "(empty)"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One thing that differs in how a task is made."""

@@ -27,13 +27,13 @@ from musebuild.explain.compare import (
     ASSOCIATIONS,
     DIFFERENT,
     FIRST_ONLY,
-    MISSING,
     Change,
     Comparison,
     Side,
     SideTask,
     compare,
     compare_calls,
+    value_text,
 )
 from musebuild.explain.sides import (
     looked_at,
@@ -430,7 +430,7 @@ def software_text(change: Change) -> str:
     name = change.name
     if change.kind in ("version", "key version"):
         name = "the DRS" if change.kind == "version" else f"{name} version"
-    return f"{name} is {change.after}, locked is {change.before}"
+    return f"{name} is {value_text(change.after)}, locked is {value_text(change.before)}"
 
 
 def departures(lock: Lock, path: Path, project: Project) -> list[str]:
@@ -458,25 +458,21 @@ def _settings_texts(found: Comparison) -> Iterator[str]:
     if found.settings is None:
         yield "those of the lock are not understood by this musebuild"
     for one in found.settings or ():
+        values = {one.key: one.shown}
         if len(one.keys) == 2 and one.keys[0] == "recipes":
-            yield from _block_texts(one.keys, found)
-        else:
-            locked, here = one.shown
-            yield _setting_text(one.key, locked, here)
+            values = _in_block(one.keys, found)
+        for key, (locked, here) in values.items():
+            yield f"{key} is {value_text(here)}, locked is {value_text(locked)}"
 
 
-def _block_texts(block: Keys, found: Comparison) -> Iterator[str]:
+def _in_block(block: Keys, found: Comparison) -> dict[str, tuple[Any, Any]]:
     """What is set in a block that one side does not have."""
-    for place, side in enumerate((found.first, found.second)):
-        for keys, value in (side.settings or {}).items():
-            if keys[:2] == block and _USUAL.get(keys[2]) != value:
-                values = (value, None) if place == 0 else (None, value)
-                yield _setting_text(Value(keys, None, "").key, *values)
-
-
-def _setting_text(key: str, locked: Any, here: Any) -> str:
-    locked, here = (MISSING if value is None else value for value in (locked, here))
-    return f"{key} is {here}, locked is {locked}"
+    locked, here = found.first.settings or {}, found.second.settings or {}
+    return {
+        Value(keys, None, "").key: (locked.get(keys), here.get(keys))
+        for keys in (*locked, *here)
+        if keys[:2] == block and _USUAL.get(keys[2]) != locked.get(keys, here.get(keys))
+    }
 
 
 def _frame_texts(found: Comparison) -> Iterator[str]:
@@ -486,16 +482,17 @@ def _frame_texts(found: Comparison) -> Iterator[str]:
         if change.kind == "content" and change.new and not change.upstream:
             yield f"{change.new.source} has other data than the locked one"
     moved = [change for change in changes if change.kind in ASSOCIATIONS]
-    for side, other, alone, taken, text in (
-        (found.first, found.second, found.first_only, [change.old for change in moved],
-         "is locked, and is not used or missing"),
-        (found.second, found.first, found.second_only, [change.new for change in moved],
-         "is used, and is not in the lock"),
-    ):  # fmt: skip
-        known = {used.digest for used in _files(other.tasks.values())}
-        taken += _files(side.tasks[name] for name in alone)
-        for used in taken:
-            if used is not None and used.kind != "product" and used.digest not in known:
+    gone = [change.old for change in moved if change.old], found.first_only
+    added = [change.new for change in moved if change.new], found.second_only
+    for side, other, (taken, alone), text in (
+        (found.first, found.second, gone, "is locked, and is not used or missing"),
+        (found.second, found.first, added, "is used, and is not in the lock"),
+    ):
+        # What another task takes, or another IFU of it, is there.
+        there = list(_files(other.tasks.values()))
+        known = {used.digest for used in there} | {used.source for used in there}
+        for used in (*taken, *_files(side.tasks[name] for name in alone)):
+            if used.kind != "product" and not known & {used.digest, used.source}:
                 yield f"{used.source} {text}"
 
 
@@ -534,8 +531,9 @@ def refuse_departures(lock: Lock, path: Path, project: Project) -> None:
     """
     found = departures(lock, path, project)
     if found:
+        plural = "s" * (len(found) != 1)
         raise PlanError(
-            f"the project is not as {path.name} says ({len(found)} differences), "
+            f"the project is not as {path.name} says ({len(found)} difference{plural}), "
             "and --locked refuses to build it",
             where=str(path),
             why="\n".join(found),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,18 @@ class HduDifference:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ArrayDifference:
+    """How two arrays differ."""
+
+    differing: int
+    """Values that differ."""
+    largest: float
+    """Largest absolute difference of two finite values."""
+    rms: float
+    """Root mean square of the differences where both are finite."""
+
+
 def named_hdus(hdus: Any) -> dict[str, Any]:
     """HDUs by their names; the first is PRIMARY, and what has none is `#3`."""
     named: dict[str, Any] = {}
@@ -78,53 +92,85 @@ def _one(values: list[Any] | None) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def array_difference(first: Any, second: Any) -> tuple[int, float]:
-    """How many values differ, and by how much at most; NaN is equal to NaN."""
+def array_difference(first: Any, second: Any) -> ArrayDifference:
+    """How two arrays of one shape differ; NaN is equal to NaN."""
     a, b = np.ravel(first), np.ravel(second)
-    differing, largest = 0, 0.0
+    differing, number, square, largest = 0, 0, 0.0, 0.0
     for start in range(0, a.size, ROWS):
         x, y = a[start : start + ROWS], b[start : start + ROWS]
+        if x.dtype.kind == "O":
+            differing += sum(not np.array_equal(p, q) for p, q in zip(x, y, strict=True))
+            continue
         unequal = x != y
-        if x.dtype.kind in "fc":
+        if x.dtype.kind == "f":
             unequal &= ~(np.isnan(x) & np.isnan(y))
         differing += int(np.count_nonzero(unequal))
-        if x.dtype.kind in "biufc" and unequal.any():
+        if is_numeric(x):
             with np.errstate(invalid="ignore", over="ignore"):
-                size = np.abs(x[unequal].astype(np.float64) - y[unequal].astype(np.float64))
-            finite = size[np.isfinite(size)]
-            largest = max(largest, float(finite.max())) if finite.size else largest
-    return differing, largest
+                size = np.asarray(x, dtype=np.float64) - np.asarray(y, dtype=np.float64)
+            size = np.abs(size[np.isfinite(size)])
+            number += size.size
+            square += float(np.square(size).sum())
+            largest = max(largest, float(size.max(initial=0.0)))
+    return ArrayDifference(differing, largest, math.sqrt(square / number) if number else 0.0)
+
+
+def is_numeric(array: Any) -> bool:
+    """Whether an array holds numbers or truth values."""
+    return np.asarray(array).dtype.kind in "biuf"
+
+
+def arrays_of(hdu: Any) -> dict[str, Any]:
+    """The image of an HDU, under no name, or the columns of its table; empty without data."""
+    if hdu.data is None:
+        return {}
+    if hdu.data.dtype.names:
+        return {column: np.asarray(hdu.data[column]) for column in hdu.data.dtype.names}
+    return {"": hdu.data}
 
 
 def _hdu(name: str, first: Any, second: Any) -> HduDifference | None:
     cards = _card_differences(first.header, second.header)
     a, b = first.data, second.data
-    if (a is None) != (b is None) or (
-        a is not None and (a.shape != b.shape or np.dtype(a.dtype) != np.dtype(b.dtype))
-    ):
-        shapes = [None if d is None else f"{d.shape} of {d.dtype}" for d in (a, b)]
+    shapes = [None if d is None else f"{d.shape} of {np.dtype(d.dtype)}" for d in (a, b)]
+    if shapes[0] != shapes[1]:
         return HduDifference(name, "shape", cards, note=f"{shapes[0]} and {shapes[1]}")
-    differing = total = 0
-    largest = 0.0
-    columns: list[str] = []
-    if a is not None and a.dtype.names:
-        for column in a.dtype.names:
-            x, y = np.asarray(a[column]), np.asarray(b[column])
-            if x.dtype.kind == "O":
-                some, most = sum(not np.array_equal(p, q) for p, q in zip(x, y, strict=True)), 0.0
-            else:
-                some, most = array_difference(x, y)
-            total += x.size
-            differing += some
-            largest = max(largest, most)
-            if some:
-                columns.append(column)
-    elif a is not None:
-        total = a.size
-        differing, largest = array_difference(a, b)
+    theirs = arrays_of(second)
+    ours = arrays_of(first)
+    found = {column: array_difference(array, theirs[column]) for column, array in ours.items()}
+    differing = sum(one.differing for one in found.values())
     if not cards and not differing:
         return None
-    return HduDifference(name, "cards or data", cards, differing, total, largest, tuple(columns))
+    return HduDifference(
+        name,
+        "cards or data",
+        cards,
+        differing,
+        sum(array.size for array in ours.values()),
+        max((one.largest for one in found.values()), default=0.0),
+        tuple(column for column, one in found.items() if column and one.differing),
+    )
+
+
+@contextlib.contextmanager
+def both_open(first: Path, second: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The HDUs of two frames, by name.
+
+    Raises
+    ------
+    FrameError
+        One of them cannot be read; also where that is noticed later.
+    """
+    try:
+        with fits.open(first, memmap=True) as ours, fits.open(second, memmap=True) as theirs:
+            yield named_hdus(ours), named_hdus(theirs)
+    except (OSError, ValueError, TypeError) as error:
+        raise FrameError(
+            f"{first.name} cannot be compared with {second}",
+            where=str(first),
+            why=str(error),
+            remedy="look at both files with `fitsverify`",
+        ) from error
 
 
 def compare_frames(first: Path, second: Path) -> list[HduDifference]:
@@ -145,16 +191,8 @@ def compare_frames(first: Path, second: Path) -> list[HduDifference]:
     FrameError
         One of them cannot be read.
     """
-    try:
-        with fits.open(first, memmap=True) as ours, fits.open(second, memmap=True) as theirs:
-            return list(_differences(named_hdus(ours), named_hdus(theirs)))
-    except (OSError, ValueError, TypeError) as error:
-        raise FrameError(
-            f"{first.name} cannot be compared with {second}",
-            where=str(first),
-            why=str(error),
-            remedy="look at both files with `fitsverify`",
-        ) from error
+    with both_open(first, second) as (ours, theirs):
+        return list(_differences(ours, theirs))
 
 
 def _differences(ours: dict[str, Any], theirs: dict[str, Any]) -> Iterable[HduDifference]:

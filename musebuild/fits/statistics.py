@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
-from musebuild.errors import FrameError
-from musebuild.fits.compare import ROWS, array_difference, named_hdus
+from musebuild.fits.compare import ROWS, array_difference, arrays_of, both_open, is_numeric
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,37 +124,14 @@ def statistics_of(array: Any) -> Statistics:
     )
 
 
-def _rms(first: Any, second: Any) -> float:
-    a, b = np.ravel(first), np.ravel(second)
-    number, square = 0, 0.0
-    for start in range(0, a.size, ROWS):
-        here = slice(start, start + ROWS)
-        with np.errstate(invalid="ignore"):
-            size = np.asarray(a[here], dtype=np.float64) - np.asarray(b[here], dtype=np.float64)
-        size = size[np.isfinite(size)]
-        number += size.size
-        square += float(np.square(size).sum())
-    return math.sqrt(square / number) if number else 0.0
-
-
 def _arrays(hdus: dict[str, Any]) -> dict[str, Any]:
     """The images, and the columns of tables, of a frame that hold numbers."""
-    found: dict[str, Any] = {}
-    for name, hdu in hdus.items():
-        data = hdu.data
-        if data is None:
-            continue
-        parts = (
-            {f"{name}.{column}": data[column] for column in data.dtype.names}
-            if data.dtype.names
-            else {name: data}
-        )
-        found |= {n: np.asarray(part) for n, part in parts.items() if _numeric(part)}
-    return found
-
-
-def _numeric(array: Any) -> bool:
-    return np.asarray(array).dtype.kind in "biuf"
+    return {
+        f"{name}.{column}" if column else name: array
+        for name, hdu in hdus.items()
+        for column, array in arrays_of(hdu).items()
+        if is_numeric(array)
+    }
 
 
 def compare_statistics(first: Path, second: Path) -> list[ArrayPair]:
@@ -177,35 +152,24 @@ def compare_statistics(first: Path, second: Path) -> list[ArrayPair]:
     FrameError
         One of them cannot be read.
     """
-    try:
-        with fits.open(first, memmap=True) as ours, fits.open(second, memmap=True) as theirs:
-            one, two = _arrays(named_hdus(ours)), _arrays(named_hdus(theirs))
-            pairs = [
-                _pair(name, one.get(name), two.get(name)) for name in dict.fromkeys([*one, *two])
-            ]
-    except (OSError, ValueError, TypeError) as error:
-        raise FrameError(
-            f"the pixels of {first.name} cannot be compared with those of {second}",
-            where=str(first),
-            why=str(error),
-            remedy="look at both files with `fitsverify`",
-        ) from error
+    with both_open(first, second) as (ours, theirs):
+        one, two = _arrays(ours), _arrays(theirs)
+        pairs = [_pair(name, one.get(name), two.get(name)) for name in dict.fromkeys([*one, *two])]
     return [pair for pair in pairs if pair is not None]
 
 
 def _pair(name: str, first: Any, second: Any) -> ArrayPair | None:
     """Two arrays of a name; None where they are equal."""
-    differing, largest, rms = None, 0.0, 0.0
+    found = None
     if first is not None and second is not None and first.shape == second.shape:
-        differing, largest = array_difference(first, second)
-        if not differing:
+        found = array_difference(first, second)
+        if not found.differing:
             return None
-        rms = _rms(first, second)
     return ArrayPair(
         name,
         None if first is None else statistics_of(first),
         None if second is None else statistics_of(second),
-        differing,
-        largest,
-        rms,
+        found.differing if found else None,
+        found.largest if found else 0.0,
+        found.rms if found else 0.0,
     )

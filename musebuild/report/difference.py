@@ -21,11 +21,12 @@ from musebuild.explain.compare import (
     Change,
     Comparison,
     TaskDifference,
+    value_text,
 )
 from musebuild.explain.diff import Findings, ParameterDifference
 from musebuild.fits.statistics import ArrayPair, Statistics
 from musebuild.report.spans import count
-from musebuild.report.tables import Rows, cell, text_of
+from musebuild.report.tables import Rows, text_of
 from musebuild.report.why import change_text
 
 MOST = 10
@@ -172,19 +173,11 @@ def _settings(out: _Text, comparison: Comparison) -> None:
         return
     if comparison.settings:
         out.head("Settings")
-        rows = [(one.key, *map(_setting, one.shown)) for one in comparison.settings]
+        rows = [(one.key, *map(value_text, one.shown)) for one in comparison.settings]
         out.table(("", *out.names), rows)
     if comparison.others:
         names = ", ".join(one.key for one in comparison.others)
         out.line(f"Set otherwise as well, which changes no product: {names}")
-
-
-def _setting(value: Any) -> str:
-    if value is None:
-        return "(not set)"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return cell(value) or "(empty)"
 
 
 def _task_of(name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from musebuild.cache.model import UsedInput
 from musebuild.engine.resolve import State
-from musebuild.explain.compare import MISSING, Change
+from musebuild.explain.compare import Change, value_text
 from musebuild.explain.why import Explanation, roots
 from musebuild.report.spans import count, span
 
@@ -16,16 +16,6 @@ MOST = 8
 """Changes, and root causes, that are told one by one."""
 FIRST = "it was never made in this project"
 LOST = "the store has no products for it any more"
-
-
-def _value(value: object) -> str:
-    if value == MISSING:
-        return str(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value == "":
-        return "(empty)"
-    return str(value)
 
 
 def _file(used: UsedInput) -> str:
@@ -80,7 +70,7 @@ def _content(change: Change) -> str:
 
 def change_text(change: Change) -> str:
     """One change, as a clause."""
-    before, after = _value(change.before), _value(change.after)
+    before, after = value_text(change.before), value_text(change.after)
     match change.kind:
         case "parameter":
             return f"{change.name} was {before}, is {after}"

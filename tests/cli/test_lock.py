@@ -112,6 +112,38 @@ def test_locked_refuses_with_all_that_differs(
     more.unlink()
 
 
+def test_what_has_the_same_data_is_as_the_lock_says(same: MockProject, call: Call) -> None:
+    raw = same.folder / "raw"
+    frame = next(raw.glob("*10:41:37*"))
+    (raw / "night").mkdir()
+    frame.rename(raw / "night" / frame.name)
+    # What is told of a block that the lock does not have is what is set in it.
+    same.settings["recipes"]["muse_flat"] = {"enabled": True}
+    same.write()
+    status, text = call(same.folder, "run", "--locked")
+    assert (status, "6 tasks" in text) == (0, True), text
+    (raw / "night" / frame.name).rename(frame)
+    del same.settings["recipes"]["muse_flat"]
+    # An IFU less is a task less; its frames are used by the others.
+    status, text = call(same.folder, "run", "--locked", "--set", "ifus=1")
+    assert (status, "frame:" in text) == (1, False), text
+    assert "settings: ifus is 1, locked is all" in text
+    assert f"task: {FLAT}.ifu02 is locked, and is not in the plan" in text
+
+
+def test_settings_that_are_not_understood_are_told(same: MockProject, call: Call) -> None:
+    path = same.folder / "settings.lock"
+    before = path.read_text(encoding="utf-8")
+    data = json.loads(before)
+    data["settings"]["recipes"] = ["of tomorrow"]
+    path.write_text(json.dumps(data), encoding="utf-8")
+    status, text = call(same.folder, "run", "--locked")
+    assert status == 1
+    assert "(1 difference), and --locked refuses" in text
+    assert "settings: those of the lock are not understood" in text
+    path.write_text(before, encoding="utf-8")
+
+
 def test_a_reproduction_has_the_same_content(
     same: MockProject, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

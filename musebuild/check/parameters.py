@@ -12,8 +12,7 @@ from typing import Any
 
 from musebuild.errors import RecipeError
 from musebuild.plan.blocks import PlannedBlock
-from musebuild.recipes.functions import fit
-from musebuild.recipes.pycpl import convert
+from musebuild.recipes.parameters import fit, like
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.problems import Problem, problem_at
@@ -83,31 +82,20 @@ def items_of(description: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.findall(r'"(\w+)"', description)))
 
 
-def _numbers(text: Any) -> list[float] | None:
-    """The numbers of a list such as `15.,15.`; None where it is none."""
-    try:
-        return [float(part) for part in str(text).split(",")]
-    except ValueError:
-        return None
-
-
 def check_parameter(value: Any, parameter: Parameter) -> tuple[str, str]:
     """What is wrong with a value, and what is allowed; two empty texts where nothing is."""
+    kind = like(parameter.name, parameter.default)
     try:
-        converted = convert(value, parameter.default)
-    except (TypeError, ValueError):
-        kind = {"bool": "true or false", "int": "a whole number", "float": "a number"}
-        return "cannot be used here", kind.get(type(parameter.default).__name__, "a text")
+        converted = fit(value, kind)
+    except ValueError as error:
+        example = f", such as {parameter.default}" if kind.items else ""
+        return "cannot be used here", f"{error}{example}"
     if parameter.choices and converted not in parameter.choices:
         return "is not one of the choices", ", ".join(map(str, parameter.choices))
     if isinstance(converted, int | float) and not isinstance(converted, bool):
         low, high = parameter.low, parameter.high
         if (low is not None and converted < low) or (high is not None and converted > high):
             return "is out of range", f"{low} to {high}"
-    default = parameter.default
-    of_numbers = isinstance(default, str) and "," in default and _numbers(default) is not None
-    if of_numbers and _numbers(converted) is None:
-        return "cannot be used here", f"numbers with commas between them, such as {default}"
     return "", ""
 
 

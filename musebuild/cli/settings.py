@@ -15,7 +15,7 @@ from musebuild.cli.base import ProjectCommand
 from musebuild.engine.project import Project
 from musebuild.errors import PlanError, UsageError
 from musebuild.index.database import own_path
-from musebuild.plan.blocks import PlannedBlock, plan_blocks
+from musebuild.plan.blocks import PlannedBlock, meaning_in, plan_blocks
 from musebuild.settings.diff import Difference, differences
 from musebuild.settings.model import Settings
 from musebuild.settings.resolved import Value, explained
@@ -60,7 +60,9 @@ class SettingsCommand(ProjectCommand):
         if params["diff"]:
             other = Project(Path(params["diff"]).expanduser().absolute(), project.overrides)
             ours, theirs = _blocks(project), _blocks(other)
-            found = meant(differences(project.settings, other.settings), ours, theirs)
+            meaning = meaning_in({**other.catalogue, **project.catalogue})
+            found = differences(project.settings, other.settings, meaning)
+            found = meant(found, ours, theirs)
             names = touched(found, (project.settings, ours), (other.settings, theirs))
             _tell(_diff_document(found, names) if machine else _diff_lines(found, names))
             return 0

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from musebuild.cache.model import Product, Record, UsedInput
 from musebuild.engine.portable_settings import COMPUTES
+from musebuild.plan.blocks import meaning_in
+from musebuild.recipes.catalogue import load_catalogue
 from musebuild.settings.diff import Difference, between
 
 if TYPE_CHECKING:
@@ -313,7 +315,7 @@ def compare(first: Side, second: Side, only: Collection[str] | None = None) -> C
     settings = None
     others: tuple[Difference, ...] = ()
     if first.settings is not None and second.settings is not None:
-        told = between(first.settings, second.settings)
+        told = between(first.settings, second.settings, meaning_in(load_catalogue()))
         settings = tuple(one for one in told if _computes(one))
         others = tuple(one for one in told if not _computes(one))
     return Comparison(

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from musebuild.cache.keys import canonical, plain
 from musebuild.errors import PlanError
 from musebuild.fits.classify import RAW_CATEGORIES
 from musebuild.plan.model import ADDED, LeftOut
 from musebuild.plan.places import path_makers
 from musebuild.recipes.catalogue import recipe_name
-from musebuild.recipes.functions import fit
 from musebuild.recipes.model import ProductRule, Recipe
+from musebuild.recipes.parameters import as_taken, for_pipeline
 from musebuild.settings.model import Block, Settings
 from musebuild.settings.nearest import nearest
+from musebuild.settings.numbers import text_of
+from musebuild.settings.resolved import Keys
 from musebuild.settings.sources import is_path
 
 
@@ -81,33 +84,36 @@ class PlannedBlock:
         return {name: value for name, value in self.params.items() if name in names}
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def meaning_in(catalogue: Mapping[str, Recipe]) -> Callable[[Mapping[Keys, Any], Keys], Any]:
+    """What a key of resolved settings means: a parameter is what its recipe takes, as in the key.
 
+    Parameters
+    ----------
+    catalogue : mapping
+        Recipes by name. Of one that is not there, or whose function was not read, numbers are
+        compared as numbers.
+    """
 
-def plain_value(value: Any) -> Any:
-    """A parameter as a DRS recipe takes it: lists joined by commas."""
-    if isinstance(value, list | tuple):
-        return ",".join(_text(item) for item in value)
-    return value
+    def meaning(values: Mapping[Keys, Any], keys: Keys) -> Any:
+        value = values.get(keys)
+        if value is None or len(keys) != 4 or keys[0] != "recipes" or keys[2] != "params":
+            return value
+        _, block, _, name = keys
+        asked = values.get(("recipes", block, "recipe"))
+        recipe = catalogue.get(recipe_name(Block(block, recipe=asked), catalogue))
+        if recipe is None or (recipe.kind == "python" and name not in recipe.parameters):
+            taken = for_pipeline(value, None)
+        else:
+            taken = as_taken(name, value, recipe)
+        return canonical(plain(taken))
 
-
-def given_value(name: str, value: Any, recipe: Recipe) -> Any:
-    """A parameter as its recipe takes it; as it stands where it does not fit."""
-    if recipe.kind == "drs":
-        return plain_value(value)
-    if name not in recipe.parameters:
-        return value
-    try:
-        return fit(value, recipe.parameters[name])
-    except ValueError:
-        return value
+    return meaning
 
 
 def holds(params: Mapping[str, Any], conditions: Mapping[str, tuple[str, ...]]) -> bool:
     """Whether parameters meet conditions: each holds one of the values, lists contain one."""
     for name, choices in conditions.items():
-        items = {item.strip() for item in _text(params.get(name, "")).split(",")}
+        items = {item.strip() for item in text_of(params.get(name, "")).split(",")}
         if not items & set(choices):
             return False
     return True
@@ -255,7 +261,7 @@ def plan_blocks(
             )
         followed = _followed(recipe, blocks.get(source), catalogue)
         params = {
-            key: given_value(key, value, recipe)
+            key: as_taken(key, value, recipe)
             for key, value in {**recipe.params, **followed, **block.params}.items()
         }
         planned.append(PlannedBlock(block, recipe, params, source, name in settings.blocks))

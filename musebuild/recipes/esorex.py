@@ -17,6 +17,7 @@ from musebuild.recipes.crash import backtrace, memory_images
 from musebuild.recipes.logs import MOST_ERRORS, MOST_WARNINGS, messages, read_log
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
 from musebuild.recipes.safe_path import safe_name
+from musebuild.settings.numbers import text_of
 
 INNERMOST = 6
 """Functions told of after a crash, as many as a failure shows."""
@@ -34,11 +35,12 @@ def arguments(
     command = ["esorex", f"--output-dir={output}", "--suppress-prefix=TRUE"]
     if recipe_path:
         command.insert(1, f"--recipe-dir={recipe_path}")
-    return [*command, plugin, *(f"--{name}={_text(value)}" for name, value in params.items()), sof]
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return [
+        *command,
+        plugin,
+        *(f"--{name}={text_of(value)}" for name, value in params.items()),
+        sof,
+    ]
 
 
 class EsorexRunner:

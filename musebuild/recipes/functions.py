@@ -11,19 +11,10 @@ from typing import Any, Literal, TypeVar, Union
 
 from musebuild.errors import RecipeError
 from musebuild.recipes.model import Argument, Parameter
+from musebuild.recipes.parameters import KINDS
 
 MARK = "__musebuild_recipe__"
 Function = TypeVar("Function", bound=Callable[..., Any])
-KINDS: dict[str, str] = {
-    "bool": "true or false",
-    "int": "a whole number",
-    "float": "a number",
-    "str": "a text",
-    "list": "a list",
-    "dict": "a mapping",
-    "none": "nothing",
-}
-"""What a person reads for each type that a parameter may have."""
 
 
 def recipe(
@@ -191,72 +182,3 @@ def read_signature(
         else:
             arguments.append(_argument(one.name, annotation, one.default, name))
     return tuple(arguments), parameters
-
-
-def _as(kind: str, value: Any) -> Any:
-    """A value as one type; raises ValueError where it is not."""
-    if kind == "none" and value is None:
-        return None
-    if kind == "bool":
-        text = str(value).strip().lower()
-        if isinstance(value, bool) or text in ("true", "false", "yes", "no"):
-            return text in ("true", "yes")
-    if kind == "int" and not isinstance(value, bool) and isinstance(value, int | float | str):
-        number = float(value)
-        if number == int(number):
-            return int(number)
-    if kind == "float" and not isinstance(value, bool) and isinstance(value, int | float | str):
-        return float(value)
-    if kind == "str" and isinstance(value, str | int | float):
-        return str(value).lower() if isinstance(value, bool) else str(value)
-    if kind == "list" and isinstance(value, list | tuple | str | int | float):
-        return list(value) if isinstance(value, list | tuple) else [value]
-    if kind == "dict" and isinstance(value, Mapping):
-        return dict(value)
-    raise ValueError(KINDS[kind])
-
-
-def _exact(kind: str, value: Any) -> bool:
-    names = {"dict": Mapping, "list": list | tuple, "none": type(None), "float": float}
-    if isinstance(value, bool):
-        return kind == "bool"
-    return isinstance(value, names.get(kind, {"int": int, "str": str}.get(kind, bool)))
-
-
-def _one_of(kinds: Sequence[str], value: Any) -> Any:
-    # What YAML read as a number is no text, where both are allowed.
-    for kind in sorted(kinds, key=lambda kind: not _exact(kind, value)):
-        try:
-            return _as(kind, value)
-        except (ValueError, OverflowError):
-            continue
-    raise ValueError(" or ".join(KINDS[kind] for kind in kinds))
-
-
-def fit(value: Any, parameter: Parameter) -> Any:
-    """A value of the settings as the type of a parameter.
-
-    Raises
-    ------
-    ValueError
-        It cannot be that type; the message says what is allowed.
-    """
-    if not parameter.kinds:
-        return value
-    found = _one_of(parameter.kinds, value)
-    if parameter.choices and found not in parameter.choices:
-        others = [kind for kind in parameter.kinds if kind in ("none", "list", "dict")]
-        if not any(_exact(kind, found) for kind in others):
-            raise ValueError(", ".join(map(str, parameter.choices)))
-    if parameter.items and isinstance(found, list):
-        return [_item(item, parameter) for item in found]
-    if parameter.items and isinstance(found, dict):
-        return {str(name): _item(item, parameter) for name, item in found.items()}
-    return found
-
-
-def _item(value: Any, parameter: Parameter) -> Any:
-    try:
-        return _one_of(parameter.items, value)
-    except ValueError as error:
-        raise ValueError(f"{error} for each item") from None

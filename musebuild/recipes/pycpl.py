@@ -11,6 +11,7 @@ from typing import Any
 
 from musebuild.recipes.logs import MOST_ERRORS, MOST_WARNINGS, messages, read_log
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
+from musebuild.recipes.parameters import fit, like
 from musebuild.recipes.safe_path import moved, safe_name
 from musebuild.settings.nearest import nearest
 
@@ -172,33 +173,7 @@ def _set_parameters(recipe: Any, params: Mapping[str, Any]) -> str:
             return f"{recipe.__name__} has no parameter {name}{hint}"
         parameter = recipe.param[name]
         try:
-            parameter.value = convert(value, parameter.default)
+            parameter.value = fit(value, like(name, parameter.default))
         except (TypeError, ValueError) as error:
-            return f"{recipe.__name__}: {name} cannot be {value!r}: {error}"
+            return f"{recipe.__name__}: {name} cannot be {value!r}: {error} is wanted"
     return ""
-
-
-def convert(value: Any, default: Any) -> Any:
-    """A value of the settings as the type of a parameter's default.
-
-    Raises
-    ------
-    ValueError
-        It cannot be that type.
-    """
-    if isinstance(default, bool):
-        if isinstance(value, bool):
-            return value
-        text = str(value).strip().lower()
-        if text not in ("true", "false", "yes", "no", "1", "0"):
-            raise ValueError("true or false is wanted")
-        return text in ("true", "yes", "1")
-    if isinstance(default, int):
-        if float(value) != int(float(value)):
-            raise ValueError("a whole number is wanted")
-        return int(float(value))
-    if isinstance(default, float):
-        return float(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from musebuild.errors import FrameError, MusebuildError
-from musebuild.recipes.functions import fit, read_signature
+from musebuild.recipes.functions import read_signature
 from musebuild.recipes.logs import MOST_ERRORS, MOST_WARNINGS, messages, read_log
 from musebuild.recipes.model import Argument, ProductRule, RecipeCall, RecipeOutcome
+from musebuild.recipes.parameters import fit
 from musebuild.recipes.source import code_hash, load_function, source_file
 from musebuild.settings.sources import ENDINGS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,43 +31,35 @@ class Difference:
         return without_secrets(name, self.ours), without_secrets(name, self.theirs)
 
 
-def _meaning(keys: Keys, value: Any) -> Any:
-    """What a value says, whatever way it was written: `[a, b]` and `a,b` are one parameter."""
-    if keys[0] != "recipes" or len(keys) < 4 or keys[2] != "params":
-        return value
-    if isinstance(value, list):
-        return ",".join(_text(item) for item in value)
-    return _text(value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value)
-
-
-def differences(ours: Settings, theirs: Settings) -> list[Difference]:
+def differences(
+    ours: Settings, theirs: Settings, meaning: Callable[[Mapping[Keys, Any], Keys], Any]
+) -> list[Difference]:
     """Keys in which two settings differ, in the order of the settings.
 
     Parameters
     ----------
     ours, theirs : Settings
         Both resolved: what one says and the other has by default is no difference.
+    meaning : callable
+        What a key of resolved settings means: `musebuild.plan.blocks.meaning_in`, which
+        knows what recipes make of their parameters.
     """
-    return between(resolved(ours), resolved(theirs))
+    return between(resolved(ours), resolved(theirs), meaning)
 
 
-def between(first: Mapping[Keys, Any], second: Mapping[Keys, Any]) -> list[Difference]:
-    """The same, of what two settings mean (`resolved`)."""
+def between(
+    first: Mapping[Keys, Any],
+    second: Mapping[Keys, Any],
+    meaning: Callable[[Mapping[Keys, Any], Keys], Any],
+) -> list[Difference]:
+    """The same, of resolved settings (`resolved`)."""
     here, there = _blocks(first), _blocks(second)
     found = []
     for keys in dict.fromkeys([*first, *second]):
         name = _block_of(keys)
         if name and (name in here) != (name in there):
             continue
-        if _meaning(keys, first.get(keys)) != _meaning(keys, second.get(keys)):
+        if meaning(first, keys) != meaning(second, keys):
             found.append(Difference(keys, first.get(keys), second.get(keys)))
     found += [
         Difference(

@@ -145,6 +145,14 @@ class _Maker:
                         (*keys, table), error.message, allowed=error.allowed, nearest=error.near
                     )
 
+    def finite(self, value: Any, at: Keys = ()) -> None:
+        """Note numbers that are not finite: nothing takes them, and no key could hold them."""
+        if isinstance(value, float) and not math.isfinite(value):
+            self.problem(at, f"{value} is not a finite number")
+        items = value.items() if isinstance(value, Mapping) else ()
+        for name, item in enumerate(value) if isinstance(value, list) else items:
+            self.finite(item, (*at, name))
+
     def offsets(self, data: Mapping[str, Any], at: Keys) -> None:
         """Note offsets by hand that say too little or too much."""
         for name, given in (data.get("offsets") or {}).items():
@@ -157,9 +165,6 @@ class _Maker:
                     "an offset has two parts",
                     allowed="either east and north [arcsec], or RA_OFFSET and DEC_OFFSET [degrees]",
                 )
-            for key, value in given.items():
-                if isinstance(value, float) and not math.isfinite(value):
-                    self.problem((*keys, key), f"{value} is no number")
 
     def block(self, name: str, data: Mapping[str, Any], common: Mapping[str, Any]) -> Block:
         """One block."""
@@ -325,6 +330,7 @@ def make_settings(
         Mistakes that the schema cannot see.
     """
     maker = _Maker(path, root)
+    maker.finite(data)
     workdir = maker.path(data.get("workdir") or ".")
     version = data.get("version") or "0.1"
     common = _filled((data.get("recipes") or {}).get("common"))

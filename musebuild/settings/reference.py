@@ -31,6 +31,8 @@ complete and check the file with it. `settings.yml.example` is a whole reduction
   replaced.
 - Dates, numbers, `yes` and `no` need no quotes: where a text is wanted, they mean the text as it is
   written (`version: 0.10`).
+- A number is one number however it is written: `5000`, `5000.0`, `5e3` and `'5000'` for a parameter
+  of the DRS mean the same, and make nothing run again (see cache.md). It must be finite.
 """
 
 

@@ -69,10 +69,10 @@ def test_nothing_changed(same: MockProject, why: Why) -> None:
 
 def test_a_parameter_and_what_follows_from_it(same: MockProject, why: Why) -> None:
     change = ("--set", "recipes.muse_scipost.params.lambdamin=4800.0")
-    assert f"{SCIPOST} will run: lambdamin was (not set), is 4800.0\n" in why(SCIPOST, *change)
+    assert f"{SCIPOST} will run: lambdamin was (not set), is 4800\n" in why(SCIPOST, *change)
     text = why(COMBINE, *change)
     assert "waits for muse_scipost" in text
-    assert "(and 1 more of muse_scipost) will run: lambdamin was (not set), is 4800.0" in text
+    assert "(and 1 more of muse_scipost) will run: lambdamin was (not set), is 4800" in text
 
 
 def test_why_it_ran_and_what_going_back_means(same: MockProject, why: Why) -> None:
@@ -82,10 +82,10 @@ def test_why_it_ran_and_what_going_back_means(same: MockProject, why: Why) -> No
     assert "nothing changed; last made on" in text
     assert f"it ran then because PIXTABLE_REDUCED of {SCIPOST} differs in its data" in text
     assert "was made anew on 20" in text
-    assert "lambdamin was (not set), is 4850.0" in text
+    assert "lambdamin was (not set), is 4850" in text
     text = why(SCIPOST)
     assert "comes back from the store, without a recipe" in text
-    assert "lambdamin was 4850.0, is (not set), as once before" in text
+    assert "lambdamin was 4850, is (not set), as once before" in text
     build(same)
 
 
@@ -120,7 +120,7 @@ def test_what_was_forgotten_or_failed(same: MockProject, why: Why) -> None:
     assert build(same, SECOND, *change) == 1
     text = why(SECOND, *change)
     assert "its last attempt failed on 20" in text
-    assert "no sky lines found; lambdamin was (not set), is 4900.0" in text
+    assert "no sky lines found; lambdamin was (not set), is 4900" in text
     same.unrule()
     build(same)
 

@@ -16,8 +16,9 @@ from musebuild.errors import RecipeError
 from musebuild.plan.blocks import plan_blocks
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.declare import complete
-from musebuild.recipes.functions import fit, read_signature
+from musebuild.recipes.functions import read_signature
 from musebuild.recipes.model import Parameter, ProductRule, Recipe, RecipeCall, RecipeOutcome
+from musebuild.recipes.parameters import fit
 from musebuild.recipes.pyrun import PythonRunner
 from musebuild.recipes.source import code_hash
 from musebuild.settings.load import load_settings

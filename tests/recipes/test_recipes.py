@@ -12,7 +12,7 @@ from musebuild.recipes.drs import find_drs, installed
 from musebuild.recipes.esorex import arguments, set_of_frames
 from musebuild.recipes.logs import messages
 from musebuild.recipes.model import ProductRule, RecipeCall
-from musebuild.recipes.pycpl import convert
+from musebuild.recipes.parameters import fit, like
 from musebuild.recipes.runners import runner
 from musebuild.recipes.safe_path import safe_name
 from musebuild.settings.model import Block
@@ -144,7 +144,7 @@ def test_the_esorex_command() -> None:
 def test_parameters_become_what_the_recipe_takes(
     value: object, default: object, converted: object
 ) -> None:
-    found = convert(value, default)
+    found = fit(value, like("a", default))
     assert found == converted
     assert type(found) is type(converted)
 
@@ -152,7 +152,7 @@ def test_parameters_become_what_the_recipe_takes(
 @pytest.mark.parametrize(("value", "default"), [("maybe", True), (1.5, 1), ("x", 2.0)])
 def test_parameters_that_cannot_be(value: object, default: object) -> None:
     with pytest.raises(ValueError, match=r"."):
-        convert(value, default)
+        fit(value, like("a", default))
 
 
 def test_an_unknown_runner_is_told() -> None:

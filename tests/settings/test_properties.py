@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from musebuild.check.whole import check_project
 from musebuild.engine.project import Project
+from musebuild.plan.blocks import meaning_in
+from musebuild.recipes.catalogue import load_catalogue
 from musebuild.settings.diff import differences
 from musebuild.settings.load import load_settings
 from musebuild.settings.model import Settings
@@ -47,6 +49,7 @@ def same(one: Settings, other: Settings) -> bool:
     return replace(one, **nowhere) == replace(other, **nowhere)
 
 
+MEANING = meaning_in(load_catalogue())
 QUICK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -56,7 +59,7 @@ def test_valid_settings_survive_reading_and_writing(tree: dict[str, Any], folder
     found = load(folder, yaml.safe_dump(tree, allow_unicode=True))
     again = load(folder, yaml.safe_dump(escaped(dict(found.tree)), allow_unicode=True))
     assert same(found, again)
-    assert not differences(found, again)
+    assert not differences(found, again, MEANING)
     assert {value.key for value in explained(found)} >= {"version", "raw_path", "cache"}
 
 
@@ -75,7 +78,7 @@ def test_style_and_order_of_the_parts_mean_nothing(
         width=width,
         allow_unicode=data.draw(st.booleans()),
     )
-    assert not differences(found, load(folder, f"# a comment\n{text}"))
+    assert not differences(found, load(folder, f"# a comment\n{text}"), MEANING)
 
 
 def spots(tree: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -228,6 +228,8 @@ MISTAKES = [
     ("a: 2017-02-30\n", "there is no date 2017-02-30", "quotes"),
     ("datasets: {A: {OBJECT: X}, B: {OBJECT: X}}\n", "belongs to the dataset A", "take the name"),
     ("recipes: {muse_scipost: {params: [1]}}\n", "this cannot be used here", "a mapping"),
+    ("recipes: {muse_scipost: {params: {dx: .inf}}}\n", "params.dx: inf is not a finite", ".inf"),
+    ("x-own: [1, {a: 1e999}]\n", ":1:16: x-own.1.a: inf is not a finite number", "1e999"),
     ("version: 1\nversion: 2\n", ":2:1: the key version is given twice", "line 1"),
     ("recipes:\n\tmuse_flat: {}\n", ":2:1: a tab is used", "spaces"),
     ("a: !!python/object:os.system {}\n", "!!python/object:os.system is not allowed", "plain"),

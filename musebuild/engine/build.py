@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def local_executor() -> Executor:
     """Recipes run as processes of this machine."""
     # Here, since an empty build needs none.
-    from musebuild.workers.executor import LocalExecutor
+    from musebuild.workers.local import LocalExecutor
 
     return LocalExecutor()
 

@@ -24,7 +24,8 @@ from musebuild.engine.state import memory_dependency
 from musebuild.engine.summary import Failure
 from musebuild.engine.tasks import make_tasks
 from musebuild.errors import MusebuildError
-from musebuild.workers.executor import STOPPED, Executor
+from musebuild.workers.executor import Executor
+from musebuild.workers.failures import STOPPED
 from musebuild.workers.orders import WorkOrder, WorkResult
 
 WAIT_RESULT = 1.0

@@ -1,11 +1,14 @@
-"""What stays of an invocation that failed: its log, and its scratch folder where asked for."""
+"""What is told of an invocation that failed, and what stays of it: log and scratch folder."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import shutil
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 from musebuild.cache.owner import describe
@@ -13,8 +16,23 @@ from musebuild.cache.place import write_atomically
 from musebuild.cache.store import OWNER_FILE, Store
 from musebuild.errors import MusebuildError
 from musebuild.recipes.esorex import arguments, set_of_frames
+from musebuild.recipes.logs import MOST_ERRORS
+from musebuild.recipes.model import RecipeOutcome
 from musebuild.recipes.pyrun import by_hand
-from musebuild.workers.orders import WorkOrder
+from musebuild.workers.orders import WorkOrder, WorkResult
+
+STOPPED = "stopped"
+"""Kind of a failure that people asked for, by a second Ctrl-C."""
+CAUSES = {
+    "time": RecipeOutcome(
+        (), failure="it ran longer than its time limit and was stopped", kind="hang"
+    ),
+    "memory": RecipeOutcome(
+        (), failure="it took more memory than its limit and was stopped", kind="memory"
+    ),
+    "stopped": RecipeOutcome((), failure="stopped on request", kind=STOPPED),
+}
+"""Why we ended a worker → what is told of it."""
 
 
 def keep_log(log: Path, store: Store) -> str:
@@ -72,3 +90,124 @@ def keep_scratch(order: WorkOrder) -> str:
     except OSError:
         return ""
     return str(scratch)
+
+
+def _limit(order: WorkOrder, cause: str) -> str:
+    if cause == "time":
+        return (
+            f" ({order.time_limit:.0f} s; to allow more: time_limit in the block "
+            f"recipes.{order.task.partition(':')[0]})"
+        )
+    if cause == "memory":
+        return (
+            f" ({order.memory_limit / 1e9:.2f} GB; to allow more: memory in the block "
+            f"recipes.{order.task.partition(':')[0]})"
+        )
+    return ""
+
+
+def lost(order: WorkOrder, code: int, cause: str) -> WorkResult:
+    """The result of a worker that ended without leaving one.
+
+    Parameters
+    ----------
+    order : WorkOrder
+        What it worked on.
+    code : int
+        Exit status, negative for a signal.
+    cause : str
+        Why we ended it; empty where we did not.
+    """
+    scratch = Path(order.scratch)
+    if cause:
+        ended = CAUSES[cause]
+    elif code == -signal.SIGKILL:
+        ended = RecipeOutcome(
+            (),
+            failure="its process was killed (SIGKILL): by somebody, or by the system for want of "
+            "memory. Where memory is short, use fewer workers (-n) or set resources.memory",
+            kind="killed",
+        )
+    elif code < 0:
+        ended = RecipeOutcome(
+            (),
+            failure=f"the recipe crashed in the C library ({signal.Signals(-code).name})",
+            kind="crash",
+        )
+    else:
+        ended = RecipeOutcome(
+            (),
+            failure=f"its worker ended with status {code} and left no result",
+            kind="worker",
+        )
+    log = scratch / f"{order.recipe}.log"
+    return WorkResult(
+        order.task,
+        False,
+        failure={
+            "message": ended.failure + _limit(order, cause),
+            "errors": last_words(scratch),
+            "return_code": code,
+            "kind": ended.kind,
+        },
+        log=str(log),
+    )
+
+
+def last_words(scratch: Path) -> list[str]:
+    """What a worker wrote before it ended, the last at the end."""
+    lines: list[str] = []
+    with contextlib.suppress(OSError):
+        output = (scratch / "worker.out").read_text(encoding="utf-8", errors="replace")
+        lines = [line for line in output.splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        if line.startswith("Fatal Python error"):
+            # Of a crash: Python writes the innermost call first.
+            calls = [line for line in lines[number + 1 :] if line.startswith("  File")]
+            return [*reversed(calls[:MOST_ERRORS]), line]
+    return lines[-MOST_ERRORS:]
+
+
+def collect(order: WorkOrder, code: int, cause: str) -> WorkResult:
+    """The result that a worker left; what a worker without one can no longer keep is kept for it.
+
+    Parameters
+    ----------
+    order : WorkOrder
+        What it worked on.
+    code : int
+        Exit status, negative for a signal.
+    cause : str
+        Why we ended it; empty where we did not.
+    """
+    try:
+        return WorkResult.from_json(Path(order.result).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        result = lost(order, code, cause)
+    log = keep_log(Path(result.log), Store([Path(root) for root in order.store]))
+    failure = dict(result.failure or {})
+    if order.keep_failed and cause != "stopped":
+        failure["scratch"] = keep_scratch(order)
+    return replace(result, log=log, failure=failure)
+
+
+def clear_failed(order: WorkOrder, result: WorkResult) -> None:
+    """Remove the scratch folder of what failed, but for a log that found no place in the store."""
+    if (result.failure or {}).get("scratch"):
+        return
+    if not result.log.startswith(order.scratch):
+        remove_scratch(order.scratch)
+        return
+    for name in ("in", "out"):
+        shutil.rmtree(Path(order.scratch) / name, ignore_errors=True)
+
+
+def remove_scratch(scratch: str) -> None:
+    """Remove a scratch folder; of one that a worker cleared only a few files are left."""
+    try:
+        with os.scandir(scratch) as entries:
+            for entry in entries:
+                os.unlink(entry.path)
+        os.rmdir(scratch)
+    except OSError:
+        shutil.rmtree(scratch, ignore_errors=True)

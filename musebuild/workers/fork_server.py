@@ -60,7 +60,7 @@ def group_memory(pid: int) -> int:
     return total
 
 
-class Nursery:
+class ForkServer:
     """Forks and watches workers."""
 
     def __init__(self, orders: int, reports: int) -> None:
@@ -238,11 +238,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     preload()
-    nursery = Nursery(orders, reports)
+    server = ForkServer(orders, reports)
     try:
-        nursery.serve()
+        server.serve()
     finally:
-        nursery.end()
+        server.end()
 
 
 if __name__ == "__main__":

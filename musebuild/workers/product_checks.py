@@ -67,43 +67,43 @@ def check_products(outcome: RecipeOutcome, expected: Sequence[ProductRule]) -> R
     expected : sequence of ProductRule
         What it makes with its parameters.
     """
-
-    def failed(message: str, kind: str) -> RecipeOutcome:
-        return RecipeOutcome(
-            outcome.products, failure=message, warnings=outcome.warnings, kind=kind
-        )
-
     made: dict[str, list[Path]] = {}
     for category, name in outcome.products:
         made.setdefault(category, []).append(Path(name))
     if not made:
-        return failed("the recipe returned 0, but made no product", "missing")
+        return _failed(outcome, "the recipe returned 0, but made no product", "missing")
     for rule in expected:
         if rule.category not in made and not rule.optional:
-            return failed(
+            message = (
                 f"the recipe returned 0, but made no {rule.category} "
-                f"(it made {', '.join(sorted(made))})",
-                "missing",
+                f"(it made {', '.join(sorted(made))})"
             )
-    complete = {rule.category for rule in expected if rule.complete}
+            return _failed(outcome, message, "missing")
     warnings = list(outcome.warnings)
-    least = {rule.category: rule.min_rows for rule in expected}
+    rules = {rule.category: rule for rule in expected}
     for category, paths in made.items():
         for path in filter(is_frame, paths):
             try:
                 rows = table_rows(path)
             except FrameError as error:
-                return failed(f"the product {path.name} cannot be read: {error.what}", "missing")
-            if rows is not None and rows < least.get(category, 0):
-                return failed(
+                message = f"the product {path.name} cannot be read: {error.what}"
+                return _failed(outcome, message, "missing")
+            wanted = rules.get(category)
+            if wanted and rows is not None and rows < wanted.min_rows:
+                message = (
                     f"the recipe returned 0, but its {category} has no rows: "
-                    "what it was to measure was not found",
-                    "empty",
+                    "what it was to measure was not found"
                 )
-            if category in complete and (rows_bad := incomplete_rows(path)):
-                numbers = ", ".join(map(str, rows_bad[:12]))
+                return _failed(outcome, message, "empty")
+            if wanted and wanted.complete and (bad := incomplete_rows(path)):
+                numbers = ", ".join(map(str, bad[:12]))
                 warnings.append(
-                    f"{path.name}: {len(rows_bad)} of {rows} rows hold NaN ({numbers}): "
+                    f"{path.name}: {len(bad)} of {rows} rows hold NaN ({numbers}): "
                     "what they stand for was not found, though the recipe returned 0"
                 )
     return replace(outcome, warnings=tuple(warnings))
+
+
+def _failed(outcome: RecipeOutcome, message: str, kind: str) -> RecipeOutcome:
+    """The failure of a recipe that said it succeeded."""
+    return RecipeOutcome(outcome.products, failure=message, warnings=outcome.warnings, kind=kind)

@@ -14,7 +14,7 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from musebuild.cache.model import Manifest, Product
@@ -174,81 +174,106 @@ def perform(order: WorkOrder) -> WorkResult:
     log = scratch / f"{order.recipe}.log"
     store = Store([Path(root) for root in order.store])
     began, cpu = time.monotonic(), cpu_seconds()
-    try:
-        outcome = _run(order, log)
-    except MusebuildError as error:
-        outcome = RecipeOutcome((), failure=str(error), kind="musebuild")
-    except OSError as error:
-        outcome = RecipeOutcome(
-            (), failure=f"{error.strerror or error}: {error.filename or scratch}", kind="files"
-        )
-    except Exception as error:  # whatever a recipe's wrapper raises is this task's failure
-        outcome = RecipeOutcome(
-            (), failure=f"{type(error).__name__}: {error}", errors=_trace(error), kind="python"
-        )
-    seconds = time.monotonic() - began
-    cpu = cpu_seconds() - cpu
+    outcome = _outcome(order, log)
+    seconds, cpu = time.monotonic() - began, cpu_seconds() - cpu
     result: WorkResult | None = None
     if not outcome.failure:
         try:
-            products = _store_products(outcome, store)
-            step("products stored")
-            manifest = Manifest(
-                key=order.key,
-                preimage=dict(order.preimage),
-                products=products,
-                log=keep_log(log, store),
-                task=order.task,
-                made=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-                seconds=round(seconds, 3),
-                cpu_seconds=round(cpu, 3),
-                peak_memory=max(usage.ru_maxrss for usage in usages()) * 1024,
-                input_bytes=order.input_bytes,
-                warnings=outcome.warnings,
-                host=socket.gethostname(),
-            )
-            store.write_manifest(manifest)
-            step("manifest written")
-            result = WorkResult(
-                order.task,
-                True,
-                manifest=asdict(manifest),
-                seconds=seconds,
-                quality=qc.parameters_of(made_of(manifest, store)),
-                log=manifest.log,
-            )
+            result = _keep(order, outcome, store, log, seconds, cpu)
         except MusebuildError as error:
             outcome = RecipeOutcome((), failure=str(error), kind="store")
     if result is None:
-        # A recipe tells of a full disk in many words, none of which are these.
-        if reason := no_room(scratch):
-            outcome = replace(
-                outcome,
-                failure=f"the disk is full ({reason}): {store.root}. Make room there, then run "
-                f"`doit` again: nothing finished is lost. The recipe said: {outcome.failure}",
-                kind="disk",
-            )
-        if not order.keep_failed:
-            # First what may be large: its log wants room, too.
-            _clear(scratch)
-        result = WorkResult(
-            order.task,
-            False,
-            seconds=seconds,
-            failure={
-                "message": outcome.failure,
-                "errors": list(outcome.errors),
-                "return_code": outcome.return_code,
-                "kind": outcome.kind,
-                "scratch": keep_scratch(order) if order.keep_failed else "",
-            },
-            log=keep_log(log, store),
-        )
-    if result.ok:
+        result = _failed(order, outcome, store, log, seconds)
+    else:
         _clear(scratch)
     write_atomically(Path(order.result), result.to_json())
     step("result written")
     return result
+
+
+def _outcome(order: WorkOrder, log: Path) -> RecipeOutcome:
+    """What became of the recipe; whatever is raised is this invocation's failure."""
+    try:
+        return _run(order, log)
+    except MusebuildError as error:
+        return RecipeOutcome((), failure=str(error), kind="musebuild")
+    except OSError as error:
+        place = error.filename or order.scratch
+        return RecipeOutcome((), failure=f"{error.strerror or error}: {place}", kind="files")
+    except Exception as error:
+        return RecipeOutcome(
+            (), failure=f"{type(error).__name__}: {error}", errors=_trace(error), kind="python"
+        )
+
+
+def _keep(
+    order: WorkOrder, outcome: RecipeOutcome, store: Store, log: Path, seconds: float, cpu: float
+) -> WorkResult:
+    """Put the products into the store, and their manifest last.
+
+    Raises
+    ------
+    MusebuildError
+        The store cannot take them.
+    """
+    products = _store_products(outcome, store)
+    step("products stored")
+    manifest = Manifest(
+        key=order.key,
+        preimage=dict(order.preimage),
+        products=products,
+        log=keep_log(log, store),
+        task=order.task,
+        made=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        seconds=round(seconds, 3),
+        cpu_seconds=round(cpu, 3),
+        peak_memory=max(usage.ru_maxrss for usage in usages()) * 1024,
+        input_bytes=order.input_bytes,
+        warnings=outcome.warnings,
+        host=socket.gethostname(),
+    )
+    store.write_manifest(manifest)
+    step("manifest written")
+    return WorkResult(
+        order.task,
+        True,
+        manifest=asdict(manifest),
+        seconds=seconds,
+        quality=qc.parameters_of(made_of(manifest, store)),
+        log=manifest.log,
+    )
+
+
+def _failed(
+    order: WorkOrder, outcome: RecipeOutcome, store: Store, log: Path, seconds: float
+) -> WorkResult:
+    """The result of an invocation that failed; its log is kept, its scratch folder if wanted."""
+    scratch = Path(order.scratch)
+    failure = outcome.failure
+    kind = outcome.kind
+    # A recipe tells of a full disk in many words, none of which are these.
+    if reason := no_room(scratch):
+        failure = (
+            f"the disk is full ({reason}): {store.root}. Make room there, then run "
+            f"`doit` again: nothing finished is lost. The recipe said: {failure}"
+        )
+        kind = "disk"
+    if not order.keep_failed:
+        # First what may be large: its log wants room, too.
+        _clear(scratch)
+    return WorkResult(
+        order.task,
+        False,
+        seconds=seconds,
+        failure={
+            "message": failure,
+            "errors": list(outcome.errors),
+            "return_code": outcome.return_code,
+            "kind": kind,
+            "scratch": keep_scratch(order) if order.keep_failed else "",
+        },
+        log=keep_log(log, store),
+    )
 
 
 def usages() -> list[resource.struct_rusage]:

@@ -125,7 +125,7 @@ def test_invariant_12_kill_9_ends_the_recipe_too(reduction: Reduction, bench: Pa
 
 
 def _recipe_of(pid: int) -> psutil.Process:
-    """The process that python-cpl forks for a recipe: a child of a worker of the nursery."""
+    """The process that python-cpl forks for a recipe: a child of a worker."""
     found: list[psutil.Process] = []
 
     def runs() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from musebuild.workers.executor import lost
+from musebuild.workers.failures import lost
 from musebuild.workers.orders import WorkOrder, WorkResult
 from musebuild.workers.worker import recipe_environment
 from tests.support.waiting import PATIENCE
@@ -54,7 +54,7 @@ def test_the_environment_of_a_recipe_is_clean() -> None:
     assert not {"MUSE_SECRET", "LC_ALL", "PYTHONPATH"} & inside.keys()
 
 
-def test_the_nursery_does_not_load_cpl() -> None:
+def test_the_fork_server_does_not_load_cpl() -> None:
     code = (
         "import sys; from musebuild.workers import fork_server; fork_server.preload(); "
         "import threading; print('cpl' in sys.modules, threading.active_count())"

@@ -10,13 +10,8 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from musebuild.workers.executor import (
-    CAUSES,
-    LocalExecutor,
-    clear_failed,
-    collect,
-    remove_scratch,
-)
+from musebuild.workers.failures import CAUSES, clear_failed, collect, remove_scratch
+from musebuild.workers.local import LocalExecutor
 from musebuild.workers.orders import WorkOrder, WorkResult
 from musebuild.workers.worker import claim, perform, recipe_environment
 

@@ -15,8 +15,8 @@ from musebuild.engine.options import BuildOptions
 from musebuild.engine.probe import ProjectWorld, selection
 from musebuild.engine.project import Project
 from musebuild.errors import UsageError
-from musebuild.report.lines import ahead_text, summary_text
 from musebuild.report.spans import count
+from musebuild.report.summary import ahead_text, summary_text
 
 REPORTER_NAMES = ("console", "live", "quiet", "json", "zero", "executed-only", "error-only")
 """Keys of `musebuild.cli.reporting.REPORTERS`, which an empty build does not load."""

@@ -19,8 +19,8 @@ from musebuild.engine.build import build
 from musebuild.engine.options import BuildOptions
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
-from musebuild.report.lines import summary_text
 from musebuild.report.spans import span
+from musebuild.report.summary import summary_text
 
 GIGABYTES = 12
 """Free space that the demo asks for: it takes some 7 GB."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from musebuild.engine.project import Project
 from musebuild.plan.model import Invocation, LeftOut
-from musebuild.report.lines import ahead_text, summary_text
+from musebuild.report.summary import ahead_text, summary_text
 
 if TYPE_CHECKING:
     from musebuild.engine.build_state import Build

@@ -14,9 +14,9 @@ from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
 from musebuild.explain.why import Explainer
 from musebuild.plan.model import LeftOut
-from musebuild.report.lines import left_out_text
 from musebuild.report.listing import Line, counts, overview_lines, table
 from musebuild.report.status import price_text
+from musebuild.report.summary import left_out_text
 from musebuild.report.why import short
 
 IFUS = {

@@ -1,21 +1,17 @@
-"""What a build says while it runs, line by line, and at its end."""
+"""What a build says while it runs, line by line."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from musebuild.cache.model import Manifest
-from musebuild.engine.summary import BuildSummary, Failure
-from musebuild.plan.model import LeftOut
+from musebuild.engine.summary import Failure
 from musebuild.report.spans import count, span
 from musebuild.report.tail import LogTail
-from musebuild.settings.sizes import format_bytes
 from musebuild.workers.orders import WorkOrder
-
-MOST_LEFT_OUT = 20
 
 
 class LineReporter:
@@ -163,6 +159,32 @@ class QuietReporter(LineReporter):
             super().line(event, text)
 
 
+class TeeReporter:
+    """Tells every reporter what it is told.
+
+    Parameters
+    ----------
+    reporters : sequence
+        Reporters of doit's kind; each is told what it has a method for.
+    """
+
+    desc = "several reporters"
+
+    def __init__(self, reporters: Sequence[Any]) -> None:
+        self._reporters = tuple(reporters)
+
+    def __getattr__(self, name: str) -> Any:
+        methods = [m for r in self._reporters if (m := getattr(r, name, None)) is not None]
+        if not methods:
+            raise AttributeError(name)
+
+        def tell(*args: Any, **more: Any) -> None:
+            for method in methods:
+                method(*args, **more)
+
+        return tell
+
+
 def _indented(text: str, by: str) -> str:
     return "".join(f"{by}{line}\n" for line in text.splitlines())
 
@@ -181,108 +203,3 @@ def failure_text(failure: Failure) -> str:
     if failure.scratch:
         lines.append(f"kept: {failure.scratch} (run-again.sh there repeats it)")
     return "\n".join(lines)
-
-
-def left_out_text(
-    left_out: Iterable[LeftOut], *, remedies: bool = True, most: int | None = MOST_LEFT_OUT
-) -> list[str]:
-    """Lines on what is left out, errors first, alike reasons together."""
-    groups: dict[tuple[bool, str, str], list[str]] = {}
-    for left in left_out:
-        groups.setdefault((not left.error, left.reason, left.remedy), []).append(left.name)
-    lines = []
-    for (_, reason, remedy), names in sorted(groups.items(), key=lambda item: item[0][0]):
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        lines.append(f"  {shown}: {reason}")
-        if remedy and remedies:
-            lines.append(f"      to mend it: {remedy}")
-    if most is not None and len(lines) > 2 * most:
-        hidden = len(lines) - 2 * most
-        lines = [*lines[: 2 * most], f"  … and {hidden} more lines: `doit list` has all"]
-    return lines
-
-
-def impossible_text(left_out: Iterable[LeftOut]) -> list[str]:
-    """Lines on all that is asked for and cannot be done: who needs what, and what mends it.
-
-    Alike reasons stand together; what only needs something of these is counted.
-    """
-    errors = [left for left in left_out if left.error]
-    causes = [left for left in errors if not left.because] or errors
-    lines = left_out_text(causes, most=None)
-    if len(causes) < len(errors):
-        rest = len(errors) - len(causes)
-        lines.append(f"  and {count(rest, 'task')} that {'needs' if rest == 1 else 'need'} these")
-    return lines
-
-
-def ahead_text(left_out: Iterable[LeftOut]) -> str:
-    """What is told before the first recipe of a build that goes on all the same."""
-    lines = impossible_text(left_out)
-    return "\n".join(["Cannot be done:", *lines, ""]) if lines else ""
-
-
-def summary_text(summary: BuildSummary) -> str:
-    """The end of a build: what ran, what was reused, what failed, where the results are."""
-    ran, restored = len(summary.ran), len(summary.restored)
-    lines: list[str] = []
-    if summary.problems:
-        lines.append(f"{count(len(summary.problems), 'file')} cannot be used:")
-        lines += [f"  {line}" for problem in summary.problems for line in problem.splitlines()]
-    if summary.refused:
-        lines.append("Cannot be done:")
-        lines += impossible_text(summary.left_out)
-        waiting = count(summary.refused, "task")
-        lines.append(
-            f"So nothing was run. `doit --continue` does the rest ({waiting} to run or restore)."
-        )
-        return "\n".join(lines) + "\n"
-    if summary.left_out:
-        lines.append("Left out:")
-        lines += left_out_text(summary.left_out)
-    for path in summary.edited:
-        lines.append(f"A product had been edited; the edited file was moved to {path}")
-    if summary.not_run:
-        lines.append(f"{count(len(summary.not_run), 'task')} not run:")
-        lines += [f"  {name}: it needs {cause}" for name, cause in summary.not_run.items()]
-    if summary.failed:
-        lines.append(f"{count(len(summary.failed), 'task')} failed:")
-        lines += [f"  {failure.task}: {failure.message}" for failure in summary.failed]
-    if summary.warnings:
-        told = ", ".join(f"{name} {number}" for name, number in sorted(summary.warnings.items()))
-        lines.append(f"Warnings of recipes: {told}")
-    nothing = not (ran or restored or summary.failed or summary.not_run)
-    if nothing and summary.up_to_date and not summary.stopped:
-        lines.append(f"Everything is up to date ({count(summary.up_to_date, 'task')}).")
-    elif nothing and not summary.stopped:
-        lines.append("There is nothing to do.")
-    else:
-        parts = [f"{ran} ran", f"{restored} restored", f"{summary.up_to_date} up to date"]
-        if summary.failed:
-            parts.append(f"{len(summary.failed)} failed")
-        if summary.halted:
-            parts.append(f"{len(summary.halted)} stopped")
-        if summary.not_run:
-            parts.append(f"{len(summary.not_run)} not run")
-        lines.append(", ".join(parts) + f", in {span(summary.seconds)}.")
-        if summary.recipe_seconds:
-            free = summary.free_bytes
-            room = f" {format_bytes(free)} are free on the store's disk." if free else ""
-            lines.append(
-                f"Recipes took {span(summary.recipe_seconds)}, "
-                f"and made {format_bytes(summary.new_bytes)} of products.{room}"
-            )
-        if summary.saved_seconds >= 1:
-            lines.append(f"The cache saved {span(summary.saved_seconds)} of recipes.")
-    if summary.stopped:
-        lines.append(
-            f"Stopped by {summary.stopped}. Nothing finished is lost: `doit` goes on from here."
-        )
-    elif not summary.failed and (ran or restored):
-        lines.append(f"Results: {summary.results}")
-        if summary.beside:
-            lines.append(
-                f"  ({summary.beside} holds what another tool made, and is left alone; "
-                "`musebuild adopt` takes its place)"
-            )
-    return "\n".join(lines) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from musebuild.engine.summary import BuildSummary
 from musebuild.plan.model import LeftOut
-from musebuild.report.lines import ahead_text, summary_text
+from musebuild.report.summary import ahead_text, summary_text
 from tests.support.projects import MockProject
 
 LOST = [

@@ -1,0 +1,132 @@
+"""What a build says of all of it: before it begins what cannot be done, at its end what came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from musebuild.engine.summary import BuildSummary
+from musebuild.plan.model import LeftOut
+from musebuild.report.spans import count, span
+from musebuild.settings.sizes import format_bytes
+
+MOST_LEFT_OUT = 20
+"""Reasons that are told at the end of a build."""
+
+
+def left_out_text(
+    left_out: Iterable[LeftOut], *, remedies: bool = True, most: int | None = MOST_LEFT_OUT
+) -> list[str]:
+    """Lines on what is left out, errors first, alike reasons together."""
+    groups: dict[tuple[bool, str, str], list[str]] = {}
+    for left in left_out:
+        groups.setdefault((not left.error, left.reason, left.remedy), []).append(left.name)
+    lines = []
+    for (_, reason, remedy), names in sorted(groups.items(), key=lambda item: item[0][0]):
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        lines.append(f"  {shown}: {reason}")
+        if remedy and remedies:
+            lines.append(f"      to mend it: {remedy}")
+    if most is not None and len(lines) > 2 * most:
+        hidden = len(lines) - 2 * most
+        lines = [*lines[: 2 * most], f"  … and {hidden} more lines: `doit list` has all"]
+    return lines
+
+
+def impossible_text(left_out: Iterable[LeftOut]) -> list[str]:
+    """Lines on all that is asked for and cannot be done: who needs what, and what mends it.
+
+    Alike reasons stand together; what only needs something of these is counted.
+    """
+    errors = [left for left in left_out if left.error]
+    causes = [left for left in errors if not left.because] or errors
+    lines = left_out_text(causes, most=None)
+    if len(causes) < len(errors):
+        rest = len(errors) - len(causes)
+        lines.append(f"  and {count(rest, 'task')} that {'needs' if rest == 1 else 'need'} these")
+    return lines
+
+
+def ahead_text(left_out: Iterable[LeftOut]) -> str:
+    """What is told before the first recipe of a build that goes on all the same."""
+    lines = impossible_text(left_out)
+    return "\n".join(["Cannot be done:", *lines, ""]) if lines else ""
+
+
+def summary_text(summary: BuildSummary) -> str:
+    """The end of a build: what ran, what was reused, what failed, where the results are."""
+    lines: list[str] = []
+    if summary.problems:
+        lines.append(f"{count(len(summary.problems), 'file')} cannot be used:")
+        lines += [f"  {line}" for problem in summary.problems for line in problem.splitlines()]
+    if summary.refused:
+        lines += ["Cannot be done:", *impossible_text(summary.left_out)]
+        waiting = count(summary.refused, "task")
+        lines.append(
+            f"So nothing was run. `doit --continue` does the rest ({waiting} to run or restore)."
+        )
+    else:
+        lines += [*_troubles(summary), *_counts(summary), *_results(summary)]
+    return "\n".join(lines) + "\n"
+
+
+def _troubles(summary: BuildSummary) -> Iterator[str]:
+    """What did not go as people may think."""
+    if summary.left_out:
+        yield "Left out:"
+        yield from left_out_text(summary.left_out)
+    for path in summary.edited:
+        yield f"A product had been edited; the edited file was moved to {path}"
+    if summary.not_run:
+        yield f"{count(len(summary.not_run), 'task')} not run:"
+        yield from (f"  {name}: it needs {cause}" for name, cause in summary.not_run.items())
+    if summary.failed:
+        yield f"{count(len(summary.failed), 'task')} failed:"
+        yield from (f"  {failure.task}: {failure.message}" for failure in summary.failed)
+    if summary.warnings:
+        told = ", ".join(f"{name} {number}" for name, number in sorted(summary.warnings.items()))
+        yield f"Warnings of recipes: {told}"
+
+
+def _counts(summary: BuildSummary) -> Iterator[str]:
+    """How many tasks ran or did not, and what that took."""
+    done = summary.ran or summary.restored or summary.failed or summary.not_run
+    if not (done or summary.stopped):
+        if summary.up_to_date:
+            yield f"Everything is up to date ({count(summary.up_to_date, 'task')})."
+        else:
+            yield "There is nothing to do."
+        return
+    parts = [
+        f"{len(summary.ran)} ran",
+        f"{len(summary.restored)} restored",
+        f"{summary.up_to_date} up to date",
+    ]
+    for some, word in (
+        (summary.failed, "failed"),
+        (summary.halted, "stopped"),
+        (summary.not_run, "not run"),
+    ):
+        parts += [f"{len(some)} {word}"] if some else []
+    yield ", ".join(parts) + f", in {span(summary.seconds)}."
+    if summary.recipe_seconds:
+        free = summary.free_bytes
+        room = f" {format_bytes(free)} are free on the store's disk." if free else ""
+        yield (
+            f"Recipes took {span(summary.recipe_seconds)}, "
+            f"and made {format_bytes(summary.new_bytes)} of products.{room}"
+        )
+    if summary.saved_seconds >= 1:
+        yield f"The cache saved {span(summary.saved_seconds)} of recipes."
+
+
+def _results(summary: BuildSummary) -> Iterator[str]:
+    """Where the results are; after a signal, that nothing is lost."""
+    if summary.stopped:
+        yield f"Stopped by {summary.stopped}. Nothing finished is lost: `doit` goes on from here."
+    elif not summary.failed and (summary.ran or summary.restored):
+        yield f"Results: {summary.results}"
+        if summary.beside:
+            yield (
+                f"  ({summary.beside} holds what another tool made, and is left alone; "
+                "`musebuild adopt` takes its place)"
+            )

@@ -10,7 +10,7 @@ from typing import Any
 from musebuild.cli.base import ProjectCommand
 from musebuild.cli.options import format_option, one_of, output_option, show
 from musebuild.errors import UsageError
-from musebuild.report.alignment import Alignment, alignments, settings_text, table_of
+from musebuild.report.alignment import Alignment, alignments, offsets_table, settings_text
 from musebuild.report.spans import count
 from musebuild.report.tables import FORMATS, Rows, text_of
 
@@ -50,7 +50,7 @@ class AlignmentCommand(ProjectCommand):
         if form == "settings":
             sys.stdout.write(settings_text(found))
         elif form != "text":
-            show(table_of(found), form)
+            show(offsets_table(found), form)
         else:
             sys.stdout.write("\n".join(map(_text, found)))
         return 0
@@ -59,7 +59,7 @@ class AlignmentCommand(ProjectCommand):
 def _text(one: Alignment) -> str:
     if not one.shifts:
         return f"{one.name} ({one.dataset}) {one.state or 'has no rows'}\n"
-    table = table_of([one])
+    table = offsets_table([one])
     columns = [n for n, name in enumerate(table.columns) if name not in ("list", "dataset")]
     if all(shift.offset.scale is None for shift in one.shifts):
         columns.pop()

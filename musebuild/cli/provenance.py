@@ -9,7 +9,7 @@ from typing import Any
 from musebuild.cli.base import ProjectCommand
 from musebuild.cli.options import format_option, one_of, output_option
 from musebuild.errors import UsageError
-from musebuild.explain.provenance import Frame, Historian
+from musebuild.explain.provenance import Historian, TracedFrame
 
 FORMATS = ("text", "prov-json", "prov-n", "ro-crate")
 
@@ -55,7 +55,7 @@ class ProvenanceCommand(ProjectCommand):
         return 0
 
 
-def _write(frame: Frame, path: Path, form: str, output: str) -> None:
+def _write(frame: TracedFrame, path: Path, form: str, output: str) -> None:
     from musebuild.report.provenance import prov_document, provenance_text, write_crate
 
     if form == "ro-crate":

@@ -36,7 +36,7 @@ from musebuild.explain.lock import LOCK_NAME, Lock, read_lock
 from musebuild.explain.reproduce import frame_places, locate_frames
 from musebuild.plan.build import make_plan
 from musebuild.plan.model import Wanted
-from musebuild.report.download_progress import BarWatch, LineWatch, sums, table
+from musebuild.report.download_progress import BarWatch, LineWatch, frames_table, sums
 from musebuild.report.spans import count, span
 from musebuild.settings.nearest import did_you_mean
 from musebuild.settings.sizes import format_bytes
@@ -254,7 +254,7 @@ class Retrieval:
             frame if frame.size is not None else replace(frame, size=lengths.get(frame.dp_id))
             for frame in todo
         ]
-        for line in table(shown, dt.date.today()) if shown else ():
+        for line in frames_table(shown, dt.date.today()) if shown else ():
             _say(line)
         kinds: dict[str, list[ArchiveFrame]] = {}
         for frame in shown:

@@ -39,8 +39,8 @@ from musebuild.explain.sides import (
     looked_at,
     plain_record,
     settings_side,
+    side_tasks,
     stores_named,
-    tasks_of,
 )
 from musebuild.fits.digest import FrameDigest, digest_frame
 from musebuild.fits.volatile import DIGEST_VERSION
@@ -361,7 +361,7 @@ def make_lock(project: Project, names: Sequence[str]) -> Lock:
             remedy="mend the settings or the raw frames, or lock the rest by name",
         )
     world, needed = looked_at(project, names)
-    tasks = tasks_of(project, world, needed)
+    tasks = side_tasks(project, world, needed)
     missing = [task for task in tasks.values() if task.state]
     if missing:
         raise PlanError(

@@ -34,7 +34,7 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class TracedFrame:
     """A frame in the history of a product."""
 
     name: str
@@ -45,7 +45,7 @@ class Frame:
     path: str = ""
     activity: Activity | None = None
     """Of a product: what made it."""
-    inputs: tuple[tuple[str, Frame], ...] = field(default=())
+    inputs: tuple[tuple[str, TracedFrame], ...] = field(default=())
     """(tag, frame)."""
 
     @property
@@ -57,9 +57,9 @@ class Frame:
         return f"{self.kind}-{self.digest}{made}"
 
 
-def frames_of(frame: Frame) -> list[Frame]:
+def history_of(frame: TracedFrame) -> list[TracedFrame]:
     """A frame and all that it comes from, each once, what came first last."""
-    found: dict[str, Frame] = {}
+    found: dict[str, TracedFrame] = {}
     waiting = [frame]
     while waiting:
         current = waiting.pop(0)
@@ -80,9 +80,9 @@ class Historian:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self._frames: dict[tuple[str, str], Frame] = {}
+        self._frames: dict[tuple[str, str], TracedFrame] = {}
 
-    def of_file(self, path: Path) -> Frame:
+    def of_file(self, path: Path) -> TracedFrame:
         """Where a file comes from: a product in the reduced tree, or a copy of one.
 
         Raises
@@ -113,7 +113,7 @@ class Historian:
     def _manifest(self, key: str) -> Manifest | None:
         return self.project.store.lookup(key).manifest
 
-    def _product(self, product: Product, manifest: Manifest) -> Frame:
+    def _product(self, product: Product, manifest: Manifest) -> TracedFrame:
         at = (manifest.key, product.name)
         if at in self._frames:
             return self._frames[at]
@@ -126,7 +126,7 @@ class Historian:
             name = source.source if source is not None else ""
             kind = source.kind if source is not None else ""
             inputs.append((tag, self._input(tag, digest, kind, name)))
-        frame = Frame(
+        frame = TracedFrame(
             product.name,
             product.category,
             product.digest,
@@ -153,9 +153,9 @@ class Historian:
         records = self.project.ledger.records(manifest.task)
         return next((record for record in records if record.key == manifest.key), None)
 
-    def _input(self, tag: str, digest: str, kind: str, source: str) -> Frame:
+    def _input(self, tag: str, digest: str, kind: str, source: str) -> TracedFrame:
         if kind in ("raw", "file"):
-            return Frame(Path(source).name, tag, digest, kind, source)
+            return TracedFrame(Path(source).name, tag, digest, kind, source)
         for key in sorted(self.project.ledger.keys_that_made(digest)):
             manifest = self._manifest(key)
             if manifest is None or (source and manifest.task != source):
@@ -168,8 +168,8 @@ class Historian:
             raw = self.project.settings.raw_path
             path = paths[0]
             kind = "raw" if Path(path).is_relative_to(raw) else "file"
-            return Frame(Path(path).name, tag, digest, kind, path)
-        return Frame(source or tag, tag, digest, "unknown", source)
+            return TracedFrame(Path(path).name, tag, digest, kind, path)
+        return TracedFrame(source or tag, tag, digest, "unknown", source)
 
     @cached_property
     def _files(self) -> dict[str, list[str]]:

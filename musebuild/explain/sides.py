@@ -64,7 +64,7 @@ def resolve_hashed(project: Project, names: Sequence[str]) -> dict[str, Resoluti
     return world.resolve(needed)
 
 
-def tasks_of(project: Project, world: ProjectWorld, names: Iterable[str]) -> dict[str, SideTask]:
+def side_tasks(project: Project, world: ProjectWorld, names: Iterable[str]) -> dict[str, SideTask]:
     """Invocations as the settings ask for them; their files by path."""
     resolutions = world.resolve(names)
     manifests = {n: r.manifest for n, r in resolutions.items() if r.manifest is not None}
@@ -118,7 +118,7 @@ def settings_side(
         Hash the files that were not hashed yet; else their tasks are not known.
     """
     world, needed = looked_at(project, names, hashed=hashed)
-    tasks = tasks_of(project, world, needed)
+    tasks = side_tasks(project, world, needed)
     return Side(
         label,
         f"settings {project.settings.path}",

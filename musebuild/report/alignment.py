@@ -233,7 +233,7 @@ def _nothing(names: Sequence[str], known: Collection[str]) -> UsageError:
     )
 
 
-def table_of(found: Iterable[Alignment]) -> Rows:
+def offsets_table(found: Iterable[Alignment]) -> Rows:
     """One row for each exposure of each list."""
     return Rows(
         COLUMNS,

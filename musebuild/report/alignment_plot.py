@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from musebuild.errors import FrameError, UsageError
 from musebuild.report.alignment import Alignment, Shift
+from musebuild.report.figures import write_figure
 
 MOST_IMAGES = 20
 """Exposures with a panel of their own; the means hold all."""
@@ -70,7 +71,7 @@ def read_image(path: Path) -> Picture:
     )
 
 
-def moved(picture: Picture, ra: float, dec: float) -> Picture:
+def picture_moved(picture: Picture, ra: float, dec: float) -> Picture:
     """An image with its coordinates less an offset [deg]."""
     wcs = picture.wcs.deepcopy()
     wcs.wcs.crval = wcs.wcs.crval - np.array([ra, dec])
@@ -137,7 +138,7 @@ def brightest(image: Image, most: int, apart: float) -> list[tuple[int, int]]:
     return found
 
 
-def draw(one: Alignment, figure: Any) -> None:
+def draw_alignment(one: Alignment, figure: Any) -> None:
     """Draw an alignment into a figure of matplotlib.
 
     Parameters
@@ -187,9 +188,9 @@ def _draw_images(
     without = dict(with_list)
     for s in shown:
         if one.shifted:
-            without[s.exposure] = moved(pictures[s.exposure], -s.offset.ra, -s.offset.dec)
+            without[s.exposure] = picture_moved(pictures[s.exposure], -s.offset.ra, -s.offset.dec)
         else:
-            with_list[s.exposure] = moved(pictures[s.exposure], s.offset.ra, s.offset.dec)
+            with_list[s.exposure] = picture_moved(pictures[s.exposure], s.offset.ra, s.offset.dec)
     grid = common_grid([*with_list.values(), *without.values()])
     after = {name: on_grid(picture, grid) for name, picture in with_list.items()}
     mean = mean_of(list(after.values()))
@@ -245,22 +246,9 @@ def write_plot(one: Alignment, output: Path) -> None:
     FrameError
         An image cannot be read.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if not one.shifts:
         raise UsageError(
             f"there is nothing to draw of {one.name}",
             why=f"it {one.state}" if one.state else "it has no rows",
         )
-    figure = Figure()
-    FigureCanvasAgg(figure)
-    draw(one, figure)
-    try:
-        figure.savefig(output, dpi=110)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"the plot cannot be written to {output}",
-            why=str(error),
-            remedy="name a file that can be written, ending in .png, .pdf or .svg",
-        ) from None
+    write_figure(lambda figure: draw_alignment(one, figure), output)

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from musebuild.engine.probe import ProjectWorld
-from musebuild.engine.project import Project as Opened
-from musebuild.engine.project import find_settings
+from musebuild.engine.project import Project, find_settings
 from musebuild.index.flags import all_flags
 from musebuild.index.questions import columns as raw_columns
 from musebuild.report import overview, qc
@@ -23,8 +22,8 @@ LEAST_SHOWN = 20
 """Lines of each table in a notebook's view of a project."""
 
 
-class Project:
-    """A project folder.
+class ProjectTables:
+    """A project folder, as tables: public as `musebuild.Project`.
 
     Each table is made when it is asked for, from files and database as they are then; nothing
     stays open. Reading a table brings the index up to date, as each build does, and runs no
@@ -57,8 +56,8 @@ class Project:
         self._overrides = dict(overrides or {})
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[Opened]:
-        project = Opened(self._path, self._overrides)
+    def _opened(self) -> Iterator[Project]:
+        project = Project(self._path, self._overrides)
         try:
             yield project
         finally:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from musebuild.plan.model import Input, Invocation, LeftOut, Plan, Quality
+from musebuild.report.drawing import Arrow, Box, dot_text, mermaid_text
+from musebuild.report.spans import count
 
 SHOWN = 6
 """Raw frames of one kind that a tree names; more are counted."""
@@ -90,9 +93,8 @@ def fit_text(quality: Quality | None) -> str:
         return ""
     parts: list[str] = [quality.grade]
     if quality.nights:
-        count = abs(quality.nights)
         way = "later" if quality.nights > 0 else "earlier"
-        parts = [f"{count} night{'s' * (count != 1)} {way}"]
+        parts = [f"{count(abs(quality.nights), 'night')} {way}"]
         if quality.grade not in ("other night", "same night"):
             parts.insert(0, quality.grade)
     if quality.hours is not None:
@@ -151,14 +153,15 @@ def tree_text(
                 group = [one for one in group if one not in raw]
             for one in group:
                 text = fit_text(one.quality)
-                count = f" ({one.files} IFUs)" if one.kind == "product" and one.files > 1 else ""
-                seen = one.kind == "product" and one.source in opened
+                made = one.kind == "product"
+                folded = f" ({one.files} IFUs)" if made and one.files > 1 else ""
+                seen = made and one.source in opened
                 lines.append(
-                    f"{indent}{tag}: {_named(one)}{count}"
+                    f"{indent}{tag}: {_named(one)}{folded}"
                     + (f"  [{text}]" if text else "")
                     + ("  (opened above)" if seen else "")
                 )
-                if one.kind == "product" and not seen and one.source in held:
+                if made and not seen and one.source in held:
                     write(one.source, indent + "    ")
         lines.extend(f"{indent}note: {note}" for note in notes.get(task, ()))
 
@@ -213,45 +216,30 @@ def as_json(
     return json.dumps(document, indent=1) + "\n"
 
 
-def _edges(plan: Plan, names: Sequence[str], ifus: bool) -> dict[tuple[str, str], dict[str, str]]:
-    """(source, task) → tag → quality; raw frames are counted by tag."""
-    edges: dict[tuple[str, str], dict[str, str]] = {}
+def _drawn(plan: Plan, names: Sequence[str], ifus: bool) -> tuple[list[Box], list[Arrow]]:
+    """What is taken, and by whom; raw frames are counted by tag."""
+    labels: dict[tuple[str, str], dict[str, str]] = {}
     for task, held in associations(plan, names, ifus=ifus).items():
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         for one in held:
             if one.kind == "raw" and one.quality is None:
-                counts[one.tag] = counts.get(one.tag, 0) + 1
+                counts[one.tag] += 1
                 continue
-            edges.setdefault((_named(one), task), {})[one.tag] = fit_text(one.quality)
-        for tag, count in counts.items():
-            edges.setdefault((f"{count} {tag}", task), {})[tag] = ""
-    return edges
-
-
-def _labels(tags: dict[str, str], line: str) -> str:
-    return line.join(f"{tag} ({text})" if text else tag for tag, text in tags.items())
+            labels.setdefault((_named(one), task), {})[one.tag] = fit_text(one.quality)
+        for tag, number in counts.items():
+            labels.setdefault((f"{number} {tag}", task), {})[tag] = ""
+    arrows = [
+        Arrow(*ends, tuple(f"{tag} ({text})" if text else tag for tag, text in tags.items()))
+        for ends, tags in labels.items()
+    ]
+    return [Box(name) for name in dict.fromkeys(end for ends in labels for end in ends)], arrows
 
 
 def as_dot(plan: Plan, names: Sequence[str], *, ifus: bool = False) -> str:
     """The associations for Graphviz."""
-    lines = ["digraph associations {", "  rankdir=LR;", "  node [shape=box];"]
-    for (source, task), tags in _edges(plan, names, ifus).items():
-        lines.append(f'  "{source}" -> "{task}" [label="{_labels(tags, chr(92) + "n")}"];')
-    return "\n".join([*lines, "}"]) + "\n"
+    return dot_text("associations", *_drawn(plan, names, ifus))
 
 
 def as_mermaid(plan: Plan, names: Sequence[str], *, ifus: bool = False) -> str:
-    """The associations for Mermaid, as many wikis and forges draw it."""
-    numbers: dict[str, int] = {}
-    lines = ["graph LR"]
-
-    def node(name: str) -> str:
-        if name not in numbers:
-            numbers[name] = len(numbers)
-            lines.append(f'  n{numbers[name]}["{name}"]')
-        return f"n{numbers[name]}"
-
-    for (source, task), tags in _edges(plan, names, ifus).items():
-        first, second = node(source), node(task)
-        lines.append(f'  {first} -->|"{_labels(tags, "<br>")}"| {second}')
-    return "\n".join(lines) + "\n"
+    """The associations for Mermaid."""
+    return mermaid_text(*_drawn(plan, names, ifus))

@@ -21,6 +21,8 @@ from rich.progress import (
 
 from musebuild.archive.model import NIGHT_LOG, ArchiveFrame
 from musebuild.report.lines import LineReporter
+from musebuild.report.spans import count
+from musebuild.report.tables import Rows, text_of
 from musebuild.settings.sizes import format_bytes
 
 
@@ -174,7 +176,7 @@ class BarWatch(LineWatch):
         )
 
 
-def table(frames: Sequence[ArchiveFrame], today: dt.date) -> list[str]:
+def frames_table(frames: Sequence[ArchiveFrame], today: dt.date) -> list[str]:
     """What would come, as lines of a table with sizes and sums by category.
 
     Parameters
@@ -183,24 +185,20 @@ def table(frames: Sequence[ArchiveFrame], today: dt.date) -> list[str]:
     today : date
         Frames released later are marked.
     """
-    rows = [("frame", "category", "night", "mode", "size", "")]
+    rows = []
     for frame in frames:
         size = format_bytes(frame.size) if frame.size is not None else "?"
         release = frame.release[:10]
         note = f"proprietary until {release}" if release > today.isoformat() else ""
         rows.append((frame.dp_id, frame.category, frame.night, frame.ins_mode, size, note))
-    widths = [max(len(row[n]) for row in rows) for n in range(5)]
-    lines = []
-    for row in rows:
-        cells = [row[n].rjust(widths[n]) if n == 4 else row[n].ljust(widths[n]) for n in range(5)]
-        lines.append("  ".join([*cells, row[5]]).rstrip())
-    return lines
+    columns = ("frame", "category", "night", "mode", "size", "")
+    return text_of(Rows(columns, tuple(rows)), right=("size",)).splitlines()
 
 
 def sums(frames: Sequence[ArchiveFrame]) -> str:
     """Number of frames and bytes: `12 frames, 9.1 GB`; at least so many where not all are told."""
     known = [frame.size for frame in frames if frame.size is not None]
-    number = f"{len(frames)} file{'s' * (len(frames) != 1)}"
+    number = count(len(frames), "file")
     if not frames:
         return number
     if not known:

@@ -18,7 +18,7 @@ from musebuild.report.listing import reason_of
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class SofLine:
     """A line of a set of frames."""
 
     tag: str
@@ -28,9 +28,9 @@ class Frame:
     """What makes it."""
 
 
-def frames_of(
+def sof_lines(
     invocation: Invocation, resolutions: Mapping[str, Resolution], plan: Plan, reduced: Path
-) -> list[Frame]:
+) -> list[SofLine]:
     """The set of frames of an invocation; products by their place in the reduced tree."""
     frames = []
     own = resolutions.get(invocation.name)
@@ -39,22 +39,22 @@ def frames_of(
         if wanted.invocation in dropped:
             continue
         if wanted.kind != "product":
-            frames.append(Frame(wanted.tag, wanted.path))
+            frames.append(SofLine(wanted.tag, wanted.path))
             continue
         upstream = resolutions.get(wanted.invocation)
         manifest = upstream.manifest if upstream is not None else None
         if manifest is None:
-            frames.append(Frame(wanted.tag, "", wanted.invocation))
+            frames.append(SofLine(wanted.tag, "", wanted.invocation))
             continue
         folder = reduced / plan.invocations[wanted.invocation].folder
         frames += [
-            Frame(wanted.tag, str(folder / product.name), wanted.invocation)
+            SofLine(wanted.tag, str(folder / product.name), wanted.invocation)
             for product in products_for(wanted, manifest)
         ]
     return frames
 
 
-def sof_text(frames: list[Frame]) -> str:
+def sof_text(frames: list[SofLine]) -> str:
     """A set-of-frames file; what is not made yet is a comment."""
     return "".join(
         f"{frame.path} {frame.tag}\n" if frame.path else f"# {frame.tag} of {frame.source}\n"
@@ -78,7 +78,7 @@ def dry_run_text(names: list[str], resolutions: Mapping[str, Resolution], projec
         lines.append(f"     {project.catalogue[invocation.recipe].plugin} {params}".rstrip())
         lines += [
             f"     {frame.tag:<16} {frame.path or 'from ' + frame.source}"
-            for frame in frames_of(invocation, resolutions, plan, project.reduced)
+            for frame in sof_lines(invocation, resolutions, plan, project.reduced)
         ]
     return "\n".join(lines) + "\n" if lines else "Nothing would run.\n"
 
@@ -115,7 +115,7 @@ def write_sofs(
         for number, name in enumerate(names, 1):
             invocation = project.plan.invocations[name]
             stem = f"{number:03d}-{file_name(name)}"
-            frames = frames_of(invocation, resolutions, project.plan, project.reduced)
+            frames = sof_lines(invocation, resolutions, project.plan, project.reduced)
             sof = folder / f"{stem}.sof"
             sof.write_text(sof_text(frames), encoding="utf-8")
             script = folder / f"{stem}.sh"
@@ -131,7 +131,7 @@ def write_sofs(
     return written
 
 
-def _script(invocation: Invocation, sof: Path, project: Project, frames: list[Frame]) -> str:
+def _script(invocation: Invocation, sof: Path, project: Project, frames: list[SofLine]) -> str:
     params: dict[str, Any] = dict(invocation.params)
     recipe = project.catalogue[invocation.recipe]
     if recipe.kind == "python":

@@ -14,7 +14,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from musebuild.engine.resolve import Resolution, State
 from musebuild.engine.tasks import describe
 from musebuild.plan.model import LeftOut, Plan
-from musebuild.report.listing import WORDS, Line, fold
+from musebuild.report.drawing import Arrow, Box, dot_text, mermaid_text
+from musebuild.report.listing import WORDS, fold
 
 COLOURS = {
     State.IMPOSSIBLE: "#d62728",
@@ -30,7 +31,7 @@ WIDTH, HEIGHT, ACROSS, DOWN = 250, 34, 320, 46
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class TaskNode:
     """A task, its IFUs folded."""
 
     name: str
@@ -47,11 +48,9 @@ class Node:
 
 def nodes_of(
     plan: Plan, names: Collection[str], resolutions: Mapping[str, Resolution]
-) -> list[Node]:
+) -> list[TaskNode]:
     """Tasks of a plan, each after what it needs."""
-    lines: dict[str, Line] = {}
-    for line in fold(plan, names, resolutions):
-        lines[line.name] = line
+    lines = {line.name: line for line in fold(plan, names, resolutions)}
     needs: dict[str, dict[str, None]] = {}
     first: dict[str, str] = {}
     for name in names:
@@ -69,7 +68,7 @@ def nodes_of(
         params = {k: v for k, v in invocation.params.items() if k != "nifu"}
         line = lines[task]
         found.append(
-            Node(
+            TaskNode(
                 task,
                 invocation.block,
                 invocation.recipe,
@@ -125,29 +124,20 @@ def graph_json(
     return json.dumps(document, indent=1, default=str) + "\n"
 
 
-def graph_dot(nodes: Collection[Node]) -> str:
+def graph_dot(nodes: Collection[TaskNode]) -> str:
     """The graph for Graphviz: `musebuild plan --format dot | dot -Tsvg > plan.svg`."""
-    lines = ["digraph musebuild {", "  rankdir=LR;", "  node [shape=box, style=filled];"]
-    lines += [
-        f'  "{node.name}" [fillcolor="{COLOURS[node.state]}", '
-        f'tooltip="{WORDS[node.state]}: {node.doc}"];'
-        for node in nodes
-    ]
-    lines += [f'  "{other}" -> "{node.name}";' for node in nodes for other in node.needs]
-    return "\n".join([*lines, "}"]) + "\n"
+    return dot_text("musebuild", *_drawn(nodes))
 
 
-def graph_mermaid(nodes: Collection[Node]) -> str:
+def graph_mermaid(nodes: Collection[TaskNode]) -> str:
     """The graph for Mermaid, as pages on GitHub and GitLab show it."""
-    numbers = {node.name: f"n{number}" for number, node in enumerate(nodes)}
-    lines = ["flowchart LR"]
-    lines += [f'  {numbers[node.name]}["{node.name}"]:::{node.state.name}' for node in nodes]
-    lines += [
-        f"  {numbers[other]} --> {numbers[node.name]}" for node in nodes for other in node.needs
-    ]
-    used = dict.fromkeys(node.state for node in nodes)
-    lines += [f"  classDef {state.name} fill:{COLOURS[state]}" for state in used]
-    return "\n".join(lines) + "\n"
+    return mermaid_text(*_drawn(nodes))
+
+
+def _drawn(nodes: Collection[TaskNode]) -> tuple[list[Box], list[Arrow], dict[str, str]]:
+    boxes = [Box(node.name, node.state.name, f"{WORDS[node.state]}: {node.doc}") for node in nodes]
+    arrows = [Arrow(other, node.name) for node in nodes for other in node.needs]
+    return boxes, arrows, {state.name: colour for state, colour in COLOURS.items()}
 
 
 @cache
@@ -160,7 +150,7 @@ def _template() -> Template:
     return environment.from_string(text)
 
 
-def graph_html(nodes: Collection[Node], left_out: Collection[LeftOut], title: str) -> str:
+def graph_html(nodes: Collection[TaskNode], left_out: Collection[LeftOut], title: str) -> str:
     """A page with the drawing, and a table of tasks; it loads nothing from elsewhere."""
     rows: dict[int, int] = {}
     places: dict[str, tuple[int, int]] = {}

@@ -11,6 +11,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from musebuild.errors import FrameError
+from musebuild.report.figures import DPI, new_figure
 
 APERTURE_ARCSEC = 1.5
 """Radius of the aperture of the spectrum: about twice the seeing's FWHM."""
@@ -52,12 +53,7 @@ def write_preview(cube: Path, png: Path) -> Path:
         np.arange(data.shape[0]) + 1 - header.get("CRPIX3", 1)
     )
 
-    # Imported here: drawing takes longer to load than all else in this module.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(figsize=(11, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
     low, high = np.nanpercentile(image, [1, 99.5])
     extent = (0, image.shape[1] * scale, 0, image.shape[0] * scale)
@@ -74,7 +70,7 @@ def write_preview(cube: Path, png: Path) -> Path:
     )
     figure.suptitle(f"{header.get('OBJECT', '')}  {cube.name}")
     beside = png.with_name(f".{png.name}.{os.getpid()}")
-    figure.savefig(beside, dpi=110, format="png")
+    figure.savefig(beside, dpi=DPI, format="png")
     beside.replace(png)
     return png
 

@@ -10,7 +10,7 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from musebuild import __version__
-from musebuild.explain.provenance import Activity, Frame, frames_of
+from musebuild.explain.provenance import Activity, TracedFrame, history_of
 from musebuild.report.spans import span
 
 NAMESPACE = "urn:musebuild:"
@@ -25,12 +25,12 @@ def _made(activity: Activity) -> str:
     return f"{text}, {when}" + (f": {parameters}" if parameters else "")
 
 
-def provenance_text(frame: Frame) -> str:
+def provenance_text(frame: TracedFrame) -> str:
     """The tree down to the raw frames; what was shown once is not shown again."""
     lines: list[str] = []
     shown: set[str] = set()
 
-    def show(tag: str, current: Frame, first: str, rest: str) -> None:
+    def show(tag: str, current: TracedFrame, first: str, rest: str) -> None:
         activity = current.activity
         label = f"{tag}: {current.name}" if tag else current.name
         if activity is None:
@@ -49,7 +49,7 @@ def provenance_text(frame: Frame) -> str:
             show(name, other, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
 
     show("", frame, "", "")
-    raw = sum(other.kind == "raw" for other in frames_of(frame))
+    raw = sum(other.kind == "raw" for other in history_of(frame))
     return "\n".join(lines) + f"\n{raw} raw frames in all\n"
 
 
@@ -58,7 +58,7 @@ def _moments(activity: Activity) -> tuple[dt.datetime, dt.datetime]:
     return end - dt.timedelta(seconds=activity.seconds), end
 
 
-def prov_document(frame: Frame) -> ProvDocument:
+def prov_document(frame: TracedFrame) -> ProvDocument:
     """The history as a W3C PROV document: frames are entities, recipes that ran activities."""
     document = ProvDocument()
     document.add_namespace("mb", NAMESPACE)
@@ -66,7 +66,7 @@ def prov_document(frame: Frame) -> ProvDocument:
         "mb:musebuild", {"prov:type": "prov:SoftwareAgent", "mb:version": __version__}
     )
     done: set[str] = set()
-    for current in frames_of(frame):
+    for current in history_of(frame):
         entity = document.entity(
             _entity(current),
             {
@@ -98,16 +98,16 @@ def prov_document(frame: Frame) -> ProvDocument:
     return document
 
 
-def _entity(frame: Frame) -> str:
+def _entity(frame: TracedFrame) -> str:
     return f"mb:{frame.identity}"
 
 
-def write_crate(frame: Frame, path: Path, folder: Path) -> None:
+def write_crate(frame: TracedFrame, path: Path, folder: Path) -> None:
     """Write an RO-Crate: the product itself, and its history as CreateActions.
 
     Parameters
     ----------
-    frame : Frame
+    frame : TracedFrame
         The product.
     path : Path
         Its file.
@@ -120,7 +120,7 @@ def write_crate(frame: Frame, path: Path, folder: Path) -> None:
         f"A MUSE data product and the history of its making, by musebuild {__version__}"
     )
     entities = {}
-    for current in frames_of(frame):
+    for current in history_of(frame):
         properties = {
             "@type": "File",
             "name": current.name,
@@ -135,8 +135,8 @@ def write_crate(frame: Frame, path: Path, folder: Path) -> None:
             name = f"#{current.identity}"
             entities[_entity(current)] = crate.add(ContextEntity(crate, name, properties))
     tools: dict[str, ContextEntity] = {}
-    results: dict[str, list[Frame]] = {}
-    for current in frames_of(frame):
+    results: dict[str, list[TracedFrame]] = {}
+    for current in history_of(frame):
         if current.activity is not None:
             results.setdefault(current.activity.key, []).append(current)
     for key, made in results.items():

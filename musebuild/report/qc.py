@@ -106,7 +106,7 @@ def _exposures(db: Database, table: str, names: Sequence[str]) -> list[tuple[Any
     return db.conn.execute(f"SELECT {listed} FROM {table} ORDER BY name, {task}").fetchall()
 
 
-def categories(db: Database) -> list[str]:
+def told_categories(db: Database) -> list[str]:
     """Categories that have parameters, and tables of exposures that are not empty."""
     filled = [
         table for table in EXPOSURES if db.conn.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
@@ -144,7 +144,7 @@ def parameters(
     UsageError
         There is no such category, date or parameter.
     """
-    known = categories(db)
+    known = told_categories(db)
     if category not in known:
         raise UsageError(
             f"there are no quality parameters of {category}",
@@ -227,6 +227,6 @@ def overview(db: Database) -> Rows:
     """Categories, with the numbers of products, rows and parameters."""
     lines = [
         (category, *_counted(db, category), len(_names_of(db, category)))
-        for category in categories(db)
+        for category in told_categories(db)
     ]
     return Rows(("category", "products", "rows", "parameters"), tuple(lines))

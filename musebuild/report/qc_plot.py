@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from musebuild.errors import UsageError
+from musebuild.report.figures import write_figure
 from musebuild.report.qc import Parameters
 
 PANELS = ("ifu", "night")
@@ -41,7 +42,7 @@ def plot(found: Parameters, by: str, output: Path | None) -> None:
     found : Parameters
         What to draw.
     by : str
-        As of `draw`.
+        As of `draw_parameters`.
     output : Path or None
         PNG, PDF or SVG; None: a window.
 
@@ -53,21 +54,10 @@ def plot(found: Parameters, by: str, output: Path | None) -> None:
     if output is None:
         from matplotlib import pyplot
 
-        draw(found, by, pyplot.figure())
+        draw_parameters(found, by, pyplot.figure())
         pyplot.show()
         return
-    from matplotlib.figure import Figure
-
-    figure = Figure()
-    draw(found, by, figure)
-    try:
-        figure.savefig(output, dpi=120)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"the plot cannot be written to {output}",
-            why=str(error),
-            remedy="name a file that can be written, ending in .png, .pdf or .svg",
-        ) from None
+    write_figure(lambda figure: draw_parameters(found, by, figure), output)
 
 
 def _numbers(found: Parameters) -> list[str]:
@@ -89,7 +79,7 @@ def _numbers(found: Parameters) -> list[str]:
     return names
 
 
-def draw(found: Parameters, by: str, figure: Any) -> None:
+def draw_parameters(found: Parameters, by: str, figure: Any) -> None:
     """Draw parameters into a figure of matplotlib.
 
     Parameters

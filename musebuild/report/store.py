@@ -6,6 +6,7 @@ from musebuild.cache.collect import Decision
 from musebuild.cache.stats import Stats
 from musebuild.cache.verify import VerifyReport
 from musebuild.report.spans import count, span
+from musebuild.report.tables import Rows, text_of
 from musebuild.settings.sizes import format_bytes
 
 
@@ -31,13 +32,18 @@ def stats_text(stats: Stats) -> str:
     if stats.misses:
         lines.append("causes of a run: " + ", ".join(f"{n} {m}" for m, n in stats.misses.items()))
     if stats.recipes:
-        width = max(len(recipe.recipe) for recipe in stats.recipes)
-        lines.append(f"{'recipe':<{width}}  made  products      time        peak memory")
-        lines += [
-            f"{r.recipe:<{width}}  {r.manifests:>4}  {format_bytes(r.product_bytes):<12}  "
-            f"{span(r.seconds):<10}  {format_bytes(r.peak_memory)}"
-            for r in stats.recipes
+        rows = [
+            (
+                recipe.recipe,
+                recipe.manifests,
+                format_bytes(recipe.product_bytes),
+                span(recipe.seconds),
+                format_bytes(recipe.peak_memory),
+            )
+            for recipe in stats.recipes
         ]
+        columns = ("recipe", "made", "products", "time", "peak memory")
+        lines += text_of(Rows(columns, tuple(rows))).splitlines()
     return "\n".join(lines) + "\n"
 
 

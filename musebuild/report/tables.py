@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +49,7 @@ def cell(value: Any) -> str:
     return " ".join(str(value).split())
 
 
-def text_of(table: Rows, *, header: bool = True) -> str:
+def text_of(table: Rows, *, header: bool = True, right: Collection[str] = ()) -> str:
     """A table with aligned columns; numbers stand to the right.
 
     Parameters
@@ -58,20 +58,25 @@ def text_of(table: Rows, *, header: bool = True) -> str:
         What to write.
     header : bool
         Write the names of the columns first.
+    right : collection of str
+        Columns of texts that stand to the right as well, such as sizes with their units.
     """
     lines = [[cell(value) for value in row] for row in table.rows]
-    right = [
-        all(isinstance(row[n], int | float | None) for row in table.rows)
-        and any(row[n] is not None for row in table.rows)
-        for n in range(len(table.columns))
+    to_right = [
+        name in right
+        or (
+            all(isinstance(row[n], int | float | None) for row in table.rows)
+            and any(row[n] is not None for row in table.rows)
+        )
+        for n, name in enumerate(table.columns)
     ]
     if header:
         lines.insert(0, list(table.columns))
     widths = [max((len(line[n]) for line in lines), default=0) for n in range(len(table.columns))]
     return "".join(
         "  ".join(
-            text.rjust(width) if to_right else text.ljust(width)
-            for text, width, to_right in zip(line, widths, right, strict=True)
+            text.rjust(width) if at_right else text.ljust(width)
+            for text, width, at_right in zip(line, widths, to_right, strict=True)
         ).rstrip()
         + "\n"
         for line in lines

@@ -18,10 +18,10 @@ from musebuild.report.alignment import Alignment, Shift, settings_text
 from musebuild.report.alignment_plot import (
     brightest,
     common_grid,
-    draw,
+    draw_alignment,
     mean_of,
-    moved,
     on_grid,
+    picture_moved,
     read_image,
     write_plot,
 )
@@ -142,7 +142,7 @@ def drawn(tmp_path: Path) -> Alignment:
 def test_images_lie_on_each_other_where_the_offsets_are_right(drawn: Alignment) -> None:
     second = drawn.shifts[1].offset
     pictures = [read_image(path) for path in drawn.images.values()]
-    shifted = [pictures[0], moved(pictures[1], second.ra, second.dec)]
+    shifted = [pictures[0], picture_moved(pictures[1], second.ra, second.dec)]
     grid = common_grid([*pictures, *shifted])
     before, after = (
         mean_of([on_grid(picture, grid) for picture in some]) for some in (pictures, shifted)
@@ -168,7 +168,7 @@ def test_a_grid_across_the_zero_of_right_ascension(tmp_path: Path) -> None:
 
 def test_panels_of_a_picture(drawn: Alignment, tmp_path: Path) -> None:
     figure = Figure()
-    draw(drawn, figure)
+    draw_alignment(drawn, figure)
     titles = [panel.get_title() for panel in figure.axes if panel.get_visible()]
     assert titles == [
         "offsets",
@@ -193,7 +193,7 @@ def test_images_that_the_list_has_shifted_are_moved_back_for_comparison(
     means = []
     for one in (drawn, in_place):
         figure = Figure()
-        draw(one, figure)
+        draw_alignment(one, figure)
         means.append([np.nanmax(figure.axes[n].images[0].get_array()) for n in (1, 2)])
     assert means[0] == pytest.approx(means[1], rel=0.05)
 

@@ -49,7 +49,7 @@ class DemoCommand(BaseCommand):
     def run(self, params: Any, args: list[str]) -> int:
         """Simulate if needed, build, measure, tell."""
         # Slow to load, and every other command starts without them.
-        from musebuild.report.preview import write_preview
+        from musebuild.report.figures import write_preview
         from musebuild.simulation import SimulationOptions, simulate
 
         if len(args) > 1:

@@ -11,9 +11,8 @@ from doit.reporter import ErrorOnlyReporter, ExecutedOnlyReporter, JsonReporter,
 
 from musebuild.engine.build_state import Build
 from musebuild.engine.project import Project
-from musebuild.report.lines import LineReporter, QuietReporter, TeeReporter
+from musebuild.report.lines import LineReporter, LogTail, QuietReporter, TeeReporter
 from musebuild.report.live import LiveReporter
-from musebuild.report.tail import LogTail
 
 REPORTERS = {
     "console": LineReporter,

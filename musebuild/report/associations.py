@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from musebuild.plan.model import Input, Invocation, LeftOut, Plan, Quality
-from musebuild.report.drawing import Arrow, Box, dot_text, mermaid_text
+from musebuild.report.graph import Arrow, Box, dot_text, mermaid_text
 from musebuild.report.spans import count
 
 SHOWN = 6

@@ -1,21 +1,21 @@
-"""The plan as a graph: JSON, Graphviz, Mermaid, and a page that needs nothing else."""
+"""Graphs as text that other programs draw; the plan as one, and as a page of its own."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
-
-from jinja2 import Environment, StrictUndefined, Template
+from typing import TYPE_CHECKING, Any
 
 from musebuild.engine.resolve import Resolution, State
 from musebuild.engine.tasks import describe
 from musebuild.plan.model import LeftOut, Plan
-from musebuild.report.drawing import Arrow, Box, dot_text, mermaid_text
 from musebuild.report.listing import WORDS, fold
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 COLOURS = {
     State.IMPOSSIBLE: "#d62728",
@@ -28,6 +28,85 @@ COLOURS = {
 }
 WIDTH, HEIGHT, ACROSS, DOWN = 250, 34, 320, 46
 """Of a box of the drawing, and from one to the next, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A node of a graph."""
+
+    name: str
+    kind: str = ""
+    """Its kind, if kinds have colours."""
+    tip: str = ""
+    """What is said where somebody points at it (Graphviz only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """An edge of a graph."""
+
+    source: str
+    target: str
+    label: tuple[str, ...] = ()
+    """Lines."""
+
+
+def _quoted(text: str) -> str:
+    # Names come from files of others.
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def dot_text(
+    title: str,
+    boxes: Iterable[Box],
+    arrows: Iterable[Arrow],
+    colours: Mapping[str, str] | None = None,
+) -> str:
+    """A graph for Graphviz: `dot -Tsvg` draws it.
+
+    Parameters
+    ----------
+    title : str
+        Name of the graph, a word.
+    boxes, arrows : iterable
+        Nodes and edges, in any order.
+    colours : mapping, optional
+        Kind of a box → its colour; none: boxes are empty.
+    """
+    style = "shape=box, style=filled" if colours else "shape=box"
+    lines = [f"digraph {title} {{", "  rankdir=LR;", f"  node [{style}];"]
+    for box in boxes:
+        marks = [f"fillcolor={_quoted(colours[box.kind])}"] if colours else []
+        marks += [f"tooltip={_quoted(box.tip)}"] if box.tip else []
+        lines.append(f"  {_quoted(box.name)}" + (f" [{', '.join(marks)}]" if marks else "") + ";")
+    for arrow in arrows:
+        label = "\\n".join(_quoted(line)[1:-1] for line in arrow.label)
+        marked = f' [label="{label}"]' if label else ""
+        lines.append(f"  {_quoted(arrow.source)} -> {_quoted(arrow.target)}{marked};")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def mermaid_text(
+    boxes: Iterable[Box], arrows: Iterable[Arrow], colours: Mapping[str, str] | None = None
+) -> str:
+    """A graph for Mermaid, as many wikis and forges draw it; parameters as of `dot_text`."""
+    boxes = list(boxes)
+    numbers = {box.name: f"n{number}" for number, box in enumerate(boxes)}
+    lines = ["graph LR"]
+    for box in boxes:
+        kind = f":::{box.kind}" if colours else ""
+        lines.append(f'  {numbers[box.name]}["{_plain(box.name)}"]{kind}')
+    for arrow in arrows:
+        label = "<br>".join(map(_plain, arrow.label))
+        marked = f'|"{label}"|' if label else ""
+        lines.append(f"  {numbers[arrow.source]} -->{marked} {numbers[arrow.target]}")
+    used = dict.fromkeys(box.kind for box in boxes)
+    lines += [f"  classDef {kind} fill:{colours[kind]}" for kind in used if colours]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    return text.replace('"', "#quot;")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +221,9 @@ def _drawn(nodes: Collection[TaskNode]) -> tuple[list[Box], list[Arrow], dict[st
 
 @cache
 def _template() -> Template:
+    # Here, since only the page needs it, and what draws associations starts the faster.
+    from jinja2 import Environment, StrictUndefined
+
     text = resources.files("musebuild").joinpath("report", "plan.html.j2").read_text("utf-8")
     # Names and reasons come from files of others: everything is escaped.
     environment = Environment(

@@ -27,7 +27,7 @@ from musebuild.explain.diff import Findings, ParameterDifference
 from musebuild.fits.statistics import ArrayPair, Statistics
 from musebuild.report.spans import count
 from musebuild.report.tables import Rows, text_of
-from musebuild.report.why import change_text
+from musebuild.report.why import change_text, folded, some_of
 
 MOST = 10
 """Lines of a kind that are told, unless all are asked for."""
@@ -36,18 +36,12 @@ LONGEST = 240
 _IFU = re.compile(r"\.ifu\d\d\b")
 
 
-def _short(label: str) -> str:
-    """A side's name at the head of a column."""
-    return label if len(label) <= 24 else f"…{label[-23:]}"
-
-
 class _Text:
     """Text in sections, of each at most so many lines."""
 
     def __init__(self, first: str, second: str, *, everything: bool) -> None:
-        self.names = (_short(first), _short(second))
-        if self.names[0] == self.names[1]:
-            self.names = ("first", "second")
+        names = [label if len(label) <= 24 else f"…{label[-23:]}" for label in (first, second)]
+        self.names = (names[0], names[1]) if names[0] != names[1] else ("first", "second")
         self.everything = everything
         self.parts: list[str] = []
         self.cut = False
@@ -61,20 +55,19 @@ class _Text:
     def some(self, lines: Sequence[Any]) -> Sequence[Any]:
         return lines if self.everything else lines[:MOST]
 
-    def more(self, lines: Sequence[Any], noun: str = "more") -> None:
-        if not self.everything and len(lines) > MOST:
+    def lines(self, lines: Sequence[str], number: int = 0) -> None:
+        """Write lines; `number`: how many there are, where these are the first of more."""
+        shown = self.some(lines)
+        self.parts += [f"  {text}\n" for text in shown]
+        left = (number or len(lines)) - len(shown)
+        if left:
             self.cut = True
-            self.line(f"  and {len(lines) - MOST} {noun}")
-
-    def lines(self, lines: Sequence[str]) -> None:
-        for text in self.some(lines):
-            self.line(f"  {text}")
-        self.more(lines)
+            self.line(f"  and {left} more")
 
     def table(self, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
-        table = Rows(columns, tuple(self.some(rows)))
-        self.parts += [f"  {line}\n" for line in text_of(table).splitlines()]
-        self.more(rows)
+        head, *lines = text_of(Rows(columns, tuple(self.some(rows)))).splitlines()
+        self.line(f"  {head}")
+        self.lines(lines, len(rows))
 
 
 def difference_text(found: Findings, *, everything: bool = False) -> str:
@@ -97,10 +90,11 @@ def difference_text(found: Findings, *, everything: bool = False) -> str:
         out.head("Software")
         rows = [(n, a, b, tasks or None) for n, a, b, tasks in comparison.software]
         out.table(("", *out.names, "tasks"), rows)
-    for names, where in ((comparison.first_only, 0), (comparison.second_only, 1)):
+    for names, label in zip(_alone(comparison), out.names, strict=True):
         if names:
-            out.head(f"Only in {out.names[where]}")
-            out.lines(_folded_names(names))
+            out.head(f"Only in {label}")
+            tasks = Counter(name.partition(".ifu")[0] for name in names)
+            out.lines([f"{n} ({count(k, 'IFU')})" if k > 1 else n for n, k in tasks.items()])
     _associations(out, comparison.tasks)
     _causes(out, comparison)
     _products(out, comparison)
@@ -125,20 +119,18 @@ def _counts(out: _Text, comparison: Comparison) -> None:
     ):
         told += [f"{kinds[kind]} {text}"] if kinds[kind] else []
     text = f"{count(both, 'task')} in both: {', '.join(told)}"
-    alone = [
-        f"{len(names)} only in {label}"
-        for names, label in zip(
-            (comparison.first_only, comparison.second_only), out.names, strict=True
-        )
-        if names
-    ]
-    out.line("; ".join([text, *alone]))
-    verdicts = comparison.verdicts
-    number = sum(verdicts.values())
-    words = _verdicts(out)
+    for names, label in zip(_alone(comparison), out.names, strict=True):
+        text += f"; {len(names)} only in {label}" if names else ""
+    out.line(text)
+    verdicts, words = comparison.verdicts, _verdicts(out)
     parts = [f"{verdicts[v]} {words[v]}" for v in VERDICTS if verdicts.get(v)]
-    if number:
-        out.line(f"{count(number, 'product')} of those made in both: {', '.join(parts)}")
+    if parts:
+        number = count(sum(verdicts.values()), "product")
+        out.line(f"{number} of those made in both: {', '.join(parts)}")
+
+
+def _alone(comparison: Comparison) -> tuple[Sequence[str], Sequence[str]]:
+    return comparison.first_only, comparison.second_only
 
 
 def _verdicts(out: _Text) -> dict[str, str]:
@@ -180,27 +172,6 @@ def _settings(out: _Text, comparison: Comparison) -> None:
         out.line(f"Set otherwise as well, which changes no product: {names}")
 
 
-def _task_of(name: str) -> str:
-    return name.partition(".ifu")[0]
-
-
-def _folded_names(names: Iterable[str]) -> list[str]:
-    counted = Counter(map(_task_of, names))
-    return [f"{n} ({count(k, 'IFU')})" if k > 1 else n for n, k in counted.items()]
-
-
-def _folded(pairs: Iterable[tuple[str, str]]) -> list[str]:
-    """(task, text) → lines; what is the same of many tasks of a block is told once."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for name, text in pairs:
-        groups.setdefault((name.partition(":")[0], text), []).append(name)
-    lines = []
-    for (block, text), names in groups.items():
-        more = f" (and {len(names) - 1} more of {block})" if len(names) > 1 else ""
-        lines.append(f"{names[0]}{more}: {text}")
-    return lines
-
-
 def _changes(changes: Iterable[Change]) -> str:
     """Changes as one sentence; what is the same of many IFUs is told once."""
     counted = Counter(_shortened(_IFU.sub("", change_text(change))) for change in changes)
@@ -215,27 +186,28 @@ def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _is_association(change: Change) -> bool:
-    return change.kind in ASSOCIATIONS
+def _parted(changes: Iterable[Change]) -> tuple[list[Change], list[Change]]:
+    """Changes by which a task takes other frames, and the others."""
+    frames: list[Change] = []
+    others: list[Change] = []
+    for change in changes:
+        (frames if change.kind in ASSOCIATIONS else others).append(change)
+    return frames, others
 
 
 def _associations(out: _Text, tasks: Iterable[TaskDifference]) -> None:
-    told = []
-    for task in tasks:
-        changes = [change for change in task.changes if _is_association(change)]
-        if changes:
-            told.append((task.name, _changes(changes)))
+    taken = [(task.name, _parted(task.changes)[0]) for task in tasks]
+    told = [(name, f": {_changes(changes)}") for name, changes in taken if changes]
     if told:
         out.head(f"Associations (was: in {out.names[0]}; now, is: in {out.names[1]})")
-        out.lines(_folded(told))
+        out.lines(folded(told))
 
 
 def _cause(task: TaskDifference, comparison: Comparison) -> str:
     if task.own:
         # Software is the same for many tasks, and told once.
         own = [change for change in task.own if change.kind not in SOFTWARE] or task.own
-        frames = [change for change in own if _is_association(change)]
-        others = [change for change in own if not _is_association(change)]
+        frames, others = _parted(own)
         if others and frames:
             return f"{_changes(others)}; and it takes other frames (see Associations)"
         return _changes(own)
@@ -270,19 +242,13 @@ def _causes(out: _Text, comparison: Comparison) -> None:
     lines = []
     for (block, text), causes in groups.items():
         names = [cause.task.name for cause in causes]
-        of_what = f" of {block}" if block else ""
-        more = f" (and {len(names) - 1} more{of_what})" if len(names) > 1 else ""
         below = dict.fromkeys(n for cause in causes for n in cause.below if n not in names)
         blocks = Counter(task.partition(":")[0] for task in below)
         follow = ", ".join(f"{number} of {name}" for name, number in blocks.items())
-        lines.append(f"{names[0]}{more}: {text}")
-        if follow:
-            lines[-1] += f"\n    by that differ {follow}"
+        told = some_of(names, f" of {block}" if block else "")
+        more = f"\n    by that differ {follow}" if follow else ""
+        lines.append(f"{told}: {text}{more}")
     out.lines(lines)
-
-
-def _number(value: Any) -> Any:
-    return "(none)" if value is None else value
 
 
 def _quality(out: _Text, found: Findings) -> None:
@@ -295,27 +261,16 @@ def _quality(out: _Text, found: Findings) -> None:
     groups: dict[tuple[str, str], list[ParameterDifference]] = {}
     for one in found.quality:
         groups.setdefault((one.category, one.parameter), []).append(one)
-    rows = []
-    largest: list[float] = []
-    for (category, parameter), ones in groups.items():
-        worst = max(ones, key=lambda one: one.size)
-        hdu = f" {worst.hdu}" if worst.hdu else ""
-        largest.append(worst.size)
-        rows.append(
-            (
-                category,
-                parameter.removeprefix("QC_"),
-                _number(worst.first),
-                _number(worst.second),
-                worst.change,
-                f"{worst.task}{hdu}" + (f" and {len(ones) - 1} more" if len(ones) > 1 else ""),
-            )
-        )
+    largest = [(max(ones, key=lambda one: one.size), len(ones)) for ones in groups.values()]
     # The largest change first; what one side does not have at all comes last.
-    order = sorted(
-        range(len(rows)), key=lambda n: (math.isinf(largest[n]), -largest[n], rows[n][0])
-    )
-    rows = [rows[n] for n in order]
+    largest.sort(key=lambda pair: (math.isinf(pair[0].size), -pair[0].size, pair[0].category))
+    rows = []
+    for one, number in largest:
+        hdu = f" {one.hdu}" if one.hdu else ""
+        more = f" and {number - 1} more" if number > 1 else ""
+        values = ("(none)" if value is None else value for value in (one.first, one.second))
+        parameter = one.parameter.removeprefix("QC_")
+        rows.append((one.category, parameter, *values, one.change, f"{one.task}{hdu}{more}"))
     if rows:
         out.table(("category", "QC", *out.names, "change", "where it is largest"), rows)
     if found.lost:
@@ -331,32 +286,22 @@ def _pixels(out: _Text, found: Findings) -> None:
         pairs = found.pixels[product]
         if not pairs:
             out.line("  no pixel differs: only header cards do")
-        rows: list[tuple[Any, ...]] = []
+        sides: list[tuple[Any, ...]] = []
         for pair in out.some(pairs):
-            rows += [
-                (pair.name, out.names[0], *_statistics(pair.first)),
-                ("", out.names[1], *_statistics(pair.second)),
-            ]
-        if rows:
+            sides.append((pair.name, out.names[0], *_statistics(pair.first)))
+            sides.append(("", out.names[1], *_statistics(pair.second)))
+        if sides:
             columns = ("", "", "values", "not finite", "mean", "median", "std", "min", "max")
-            table = Rows(columns, tuple(rows))
-            out.parts += [f"  {line}\n" for line in text_of(table).splitlines()]
-        for pair in out.some(pairs):
-            out.line(f"  {pair.name}: {_how_much(pair)}")
-        out.more(pairs)
+            table = text_of(Rows(columns, tuple(sides)))
+            out.parts += [f"  {line}\n" for line in table.splitlines()]
+        out.lines([f"{pair.name}: {_how_much(pair)}" for pair in pairs])
 
 
 def _statistics(found: Statistics | None) -> tuple[Any, ...]:
     if found is None:
         return (None,) * 7
-    return (
-        found.size,
-        found.invalid,
-        *(
-            None if math.isnan(value) else value
-            for value in (found.mean, found.median, found.std, found.least, found.most)
-        ),
-    )
+    values = (found.mean, found.median, found.std, found.least, found.most)
+    return found.size, found.invalid, *(None if math.isnan(value) else value for value in values)
 
 
 def _how_much(pair: ArrayPair) -> str:
@@ -430,7 +375,7 @@ def _task(task: TaskDifference) -> dict[str, Any]:
             {
                 "kind": change.kind,
                 "name": change.name,
-                "association": _is_association(change),
+                "association": change.kind in ASSOCIATIONS,
                 "text": change_text(change),
             }
             for change in task.changes

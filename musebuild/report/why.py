@@ -191,18 +191,22 @@ def _happened(explanation: Explanation) -> str:
     return f"was made anew{when}"
 
 
+def folded(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """(task, text) → lines; what is the same of many tasks of a block is told once."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, text in pairs:
+        groups.setdefault((name.partition(":")[0], text), []).append(name)
+    return [f"{some_of(names, f' of {block}')}{text}" for (block, text), names in groups.items()]
+
+
+def some_of(names: Sequence[str], of_what: str = "") -> str:
+    """Tasks by the first of them, and how many more there are."""
+    return names[0] + (f" (and {len(names) - 1} more{of_what})" if len(names) > 1 else "")
+
+
 def _folded(explanations: Iterable[Explanation]) -> list[str]:
     """Lines of explanations; what differs in the IFU or exposure alone is told once."""
-    groups: dict[tuple[str, str], list[Explanation]] = {}
-    for explanation in explanations:
-        block = explanation.name.partition(":")[0]
-        text = headline(explanation)
-        groups.setdefault((block, text), []).append(explanation)
-    lines = []
-    for (block, text), members in groups.items():
-        more = f" (and {len(members) - 1} more of {block})" if len(members) > 1 else ""
-        lines.append(f"{members[0].name}{more} {text}")
-    return lines
+    return folded((one.name, f" {headline(one)}") for one in explanations)
 
 
 def why_text(explanations: Sequence[Explanation]) -> str:

@@ -6,9 +6,14 @@ import json
 import sys
 from typing import Any
 
-from musebuild.cli.base import ProjectCommand
-from musebuild.cli.options import format_option, one_of
-from musebuild.engine.adopt import Adoption, Undone, adopt, find_adoption, undo
+import click
+
+from musebuild.cli.command import Command
+from musebuild.cli.opening import on_project
+from musebuild.cli.options import TEXT_OR_JSON, format_option, switch
+from musebuild.engine.adopt import Adoption, Undone, adopt, find_adoption
+from musebuild.engine.adopt import undo as undo_adoption
+from musebuild.engine.project import Project
 from musebuild.errors import UsageError
 from musebuild.report.spans import count
 
@@ -17,62 +22,35 @@ MOST_FILES = 4
 MOST_FOLDERS = 30
 
 
-class AdoptCommand(ProjectCommand):
-    """Take over a project of another tool."""
+@click.command("adopt", cls=Command, example="musebuild adopt --dry-run")
+@switch("--dry-run", text="Only tell what would be moved and taken over.")
+@switch("--undo", text="Bring back what the last adoption moved, and take its flags away.")
+@click.option(
+    "--flags",
+    metavar="VERSION",
+    default="",
+    show_default="that of the settings, or the only one",
+    help="Take the flags of this version.",
+)
+@format_option("For people, or for machines.", TEXT_OR_JSON)
+@on_project
+def adopt_project(project: Project, dry_run: bool, undo: bool, flags: str, form: str) -> int:
+    """Take over a project of another tool: its products aside, its flags in.
 
-    name = "adopt"
-    doc_purpose = "take over a project of another tool: its products aside, its flags in"
-    doc_usage = ""
-    doc_description = None
-    cmd_options = (
-        {
-            "name": "dry_run",
-            "long": "dry-run",
-            "type": bool,
-            "default": False,
-            "help": "only tell what would be moved and taken over",
-        },
-        {
-            "name": "undo",
-            "long": "undo",
-            "type": bool,
-            "default": False,
-            "help": "bring back what the last adoption moved, and take its flags away",
-        },
-        {
-            "name": "flags",
-            "long": "flags",
-            "type": str,
-            "default": "",
-            "metavar": "VERSION",
-            "help": "take the flags of this version (default: that of the settings, or the only "
-            "one)",
-        },
-        format_option("for people, or for machines", choices=("text", "json")),
-    )
-
-    def run(self, params: Any, args: list[str]) -> int:
-        """Adopt, say what would be adopted, or take it back."""
-        self.no_arguments(args)
-        machine = one_of(params["format"], ("text", "json"), "--format") == "json"
-        if params["undo"] and (params["dry_run"] or params["flags"]):
+    Products that lie where the plan writes are moved. Nothing is deleted or overwritten.
+    """
+    machine = form == "json"
+    if undo:
+        if dry_run or flags:
             raise UsageError("--undo goes with no other option", remedy="musebuild adopt --undo")
-        project = self.project(params)
-        try:
-            if params["undo"]:
-                undone = undo(project)
-                _tell(_undone_document(undone) if machine else _undone_text(undone))
-                return int(bool(undone.kept))
-            found = find_adoption(project, params["flags"])
-            if not params["dry_run"] and not found.empty:
-                adopt(project, found)
-        finally:
-            project.close()
-        if machine:
-            _tell(_document(found, dry_run=params["dry_run"]))
-        else:
-            _tell(_text(found, dry_run=params["dry_run"]))
-        return 0
+        undone = undo_adoption(project)
+        _tell(_undone_document(undone) if machine else _undone_text(undone))
+        return int(bool(undone.kept))
+    found = find_adoption(project, flags)
+    if not dry_run and not found.empty:
+        adopt(project, found)
+    _tell(_document(found, dry_run=dry_run) if machine else _text(found, dry_run=dry_run))
+    return 0
 
 
 def _tell(what: str | dict[str, Any]) -> None:

@@ -5,55 +5,51 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from musebuild.cli.base import ProjectCommand
-from musebuild.cli.options import format_option, one_of, output_option, show
+import click
+
+from musebuild.cli.command import Command
+from musebuild.cli.opening import on_project
+from musebuild.cli.options import (
+    TABLE_FORMATS,
+    format_option,
+    names,
+    output_option,
+    show,
+    switch,
+)
+from musebuild.engine.project import Project
 from musebuild.errors import UsageError
 from musebuild.report.alignment import Alignment, alignments, offsets_table, settings_text
 from musebuild.report.spans import count
-from musebuild.report.tables import FORMATS, Rows, text_of
+from musebuild.report.tables import Rows, text_of
 
 
-class AlignmentCommand(ProjectCommand):
-    """Offsets between exposures, as a table and as a picture."""
+@click.command(cls=Command, example="musebuild alignment FIELD --plot", takes="names")
+@names("[DATASET|TASK|OFFSET_LIST_NAME]...")
+@format_option(
+    "For people or programs; or settings: a block exp_align_by_hand.", (*TABLE_FORMATS, "settings")
+)
+@switch("--plot", text="Draw offsets and images, one picture for each list.")
+@output_option("With --plot: PNG, PDF or SVG file [default: alignment_DATASET_NAME.png].")
+@on_project
+def alignment(
+    project: Project, names: tuple[str, ...], form: str, plot: bool, output: Path | None
+) -> None:
+    """Offsets between exposures, and pictures of them.
 
-    name = "alignment"
-    doc_purpose = "offsets between exposures, and pictures of them"
-    doc_usage = "[DATASET|TASK|OFFSET_LIST_NAME ...]"
-    doc_description = None
-    cmd_options = (
-        format_option(
-            "text, json, csv, ecsv; or settings: a block exp_align_by_hand",
-            choices=(*FORMATS, "settings"),
-        ),
-        {
-            "name": "plot",
-            "long": "plot",
-            "type": bool,
-            "default": False,
-            "help": "draw offsets and images, one picture for each list",
-        },
-        output_option("--plot: PNG, PDF or SVG file (default: alignment_DATASET_NAME.png)"),
-    )
-
-    def run(self, params: Any, args: list[str]) -> int:
-        """Print the offsets, and draw them."""
-        form = one_of(params["format"], (*FORMATS, "settings"), "--format")
-        project = self.project(params)
-        try:
-            found = alignments(project, args)
-        finally:
-            project.close()
-        if params["plot"]:
-            return _plot(found, params["output"])
-        if form == "settings":
-            sys.stdout.write(settings_text(found))
-        elif form != "text":
-            show(offsets_table(found), form)
-        else:
-            sys.stdout.write("\n".join(map(_text, found)))
-        return 0
+    What each exposure is shifted by, list by list; lists that are not made yet are named.
+    """
+    found = alignments(project, list(names))
+    project.close()
+    if plot:
+        _plot(found, output)
+    elif form == "settings":
+        sys.stdout.write(settings_text(found))
+    elif form != "text":
+        show(offsets_table(found), form)
+    else:
+        sys.stdout.write("\n".join(map(_text, found)))
 
 
 def _text(one: Alignment) -> str:
@@ -73,7 +69,7 @@ def _text(one: Alignment) -> str:
     )
 
 
-def _plot(found: Sequence[Alignment], output: str) -> int:
+def _plot(found: Sequence[Alignment], output: Path | None) -> None:
     from musebuild.report.alignment_plot import write_plot
 
     drawn = [one for one in found if one.shifts]
@@ -83,10 +79,9 @@ def _plot(found: Sequence[Alignment], output: str) -> int:
             remedy=f"name one of them, such as {drawn[0].name}",
         )
     if not drawn:
-        write_plot(found[0], Path(output or "alignment.png"))
+        write_plot(found[0], output or Path("alignment.png"))
     for one in drawn:
         label = one.name.partition(":")[2] or f"{one.dataset}_{Path(one.name).stem}"
-        path = Path(output or f"alignment_{label}.png")
+        path = output or Path(f"alignment_{label}.png")
         write_plot(one, path)
         sys.stdout.write(f"{path}\n")
-    return 0

@@ -7,13 +7,16 @@ import shlex
 import shutil
 import sys
 import time
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from musebuild.cli.base import BaseCommand
+import click
+
+from musebuild.cli.command import Command, call
 from musebuild.cli.front_end import Terminal
 from musebuild.cli.init import make_project
+from musebuild.cli.options import workers_option
 from musebuild.cli.simulate import progress
 from musebuild.engine.build import build
 from musebuild.engine.options import BuildOptions
@@ -28,66 +31,49 @@ CUBE = Path("exp_combine/FIELD_drs/DATACUBE_FINAL.fits")
 OFFSETS = Path("exp_align/FIELD_drs/OFFSET_LIST.fits")
 
 
-class DemoCommand(BaseCommand):
-    """The whole of it on simulated data."""
+@click.command(cls=Command, example="musebuild demo", takes="one folder")
+@click.argument("folder", default="demo", metavar="[DIR]", type=click.Path(path_type=Path))
+@workers_option
+def demo(folder: Path, num_process: int) -> int:
+    """Simulate a night and reduce it to a data cube, from start to end.
 
-    name = "demo"
-    doc_purpose = "simulate a night and reduce it to a data cube, from start to end"
-    doc_usage = "[DIR]"
-    doc_description = None
-    cmd_options = (
-        {
-            "name": "num_process",
-            "short": "n",
-            "long": "process",
-            "type": int,
-            "default": 0,
-            "help": "recipes side by side (default: one for each core)",
-        },
-    )
+    The cube is held against the truth.
+    """
+    # Slow to load, and every other command starts without them.
+    from musebuild.report.figures import write_preview
+    from musebuild.simulation import SimulationOptions, simulate
 
-    def run(self, params: Any, args: list[str]) -> int:
-        """Simulate if needed, build, measure, tell."""
-        # Slow to load, and every other command starts without them.
-        from musebuild.report.figures import write_preview
-        from musebuild.simulation import SimulationOptions, simulate
-
-        if len(args) > 1:
-            raise UsageError("musebuild demo takes one folder", remedy="musebuild demo DIR")
-        folder = Path(args[0] if args else "demo").expanduser()
-        began = time.monotonic()
-        _check_space(folder)
-        settings = resources.files("musebuild").joinpath("cli", "demo.yml").read_text("utf-8")
-        make_project(folder, settings)
-        truth = folder / "truth.ecsv"
-        if truth.exists():
-            sys.stdout.write(f"The night in {folder} is simulated already.\n")
-        else:
-            sys.stdout.write(f"1. Simulating a MUSE night in {folder}\n")
-            simulate(SimulationOptions(folder=folder, progress=progress))
-        sys.stdout.write("2. Reducing it with the MUSE pipeline (doit)\n")
-        sys.stdout.flush()
-        project = Project(folder / "settings.yml")
-        try:
-            options = BuildOptions(workers=params["num_process"], command="musebuild demo")
-            summary = build(
-                project, [], options, front_end=Terminal(sys.stdout), executor=BaseCommand.executor
-            )
-            reduced = project.reduced
-            version = project.drs.version
-        finally:
-            project.close()
-        sys.stdout.write("\n" + summary_text(summary))
-        if summary.exit_status or summary.stopped:
-            return summary.exit_status or 130
-        cube = reduced / CUBE
-        preview = folder / "preview.png"
-        fresh = bool(summary.ran or summary.restored)
-        if fresh or not preview.exists():
-            write_preview(cube, preview)
-        _tell(folder, cube, preview, reduced / OFFSETS, truth, fresh=fresh)
-        sys.stdout.write(f"DRS {version}; {span(time.monotonic() - began)} in all.\n")
-        return 0
+    folder = folder.expanduser()
+    began = time.monotonic()
+    _check_space(folder)
+    settings = resources.files("musebuild").joinpath("cli", "demo.yml").read_text("utf-8")
+    make_project(folder, settings)
+    truth = folder / "truth.ecsv"
+    if truth.exists():
+        sys.stdout.write(f"The night in {folder} is simulated already.\n")
+    else:
+        sys.stdout.write(f"1. Simulating a MUSE night in {folder}\n")
+        simulate(SimulationOptions(folder=folder, progress=progress))
+    sys.stdout.write("2. Reducing it with the MUSE pipeline (doit)\n")
+    sys.stdout.flush()
+    with closing(Project(folder / "settings.yml")) as project:
+        options = BuildOptions(workers=num_process, command="musebuild demo")
+        summary = build(
+            project, [], options, front_end=Terminal(sys.stdout), executor=call().executor
+        )
+        reduced = project.reduced
+        version = project.drs.version
+    sys.stdout.write("\n" + summary_text(summary))
+    if summary.exit_status or summary.stopped:
+        return summary.exit_status or 130
+    cube = reduced / CUBE
+    preview = folder / "preview.png"
+    fresh = bool(summary.ran or summary.restored)
+    if fresh or not preview.exists():
+        write_preview(cube, preview)
+    _tell(folder, cube, preview, reduced / OFFSETS, truth, fresh=fresh)
+    sys.stdout.write(f"DRS {version}; {span(time.monotonic() - began)} in all.\n")
+    return 0
 
 
 def _check_space(folder: Path) -> None:

@@ -7,9 +7,19 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from musebuild.cli.base import ProjectCommand
-from musebuild.cli.list import IFUS
-from musebuild.cli.options import DATE, FORMAT, format_of, frames_of, show
+import click
+
+from musebuild.cli.command import Command
+from musebuild.cli.opening import Callback, on_project
+from musebuild.cli.options import (
+    date_option,
+    frames_of,
+    ifus_option,
+    names,
+    show,
+    switch,
+    table_option,
+)
 from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
 from musebuild.errors import UsageError
@@ -45,6 +55,13 @@ FIRST = ("datasets", "nights", "runs", "sequences", "exposures")
 """What the overview holds."""
 
 
+def section_options(command: Callback) -> Callback:
+    """An option for each table."""
+    for name, text in reversed(SECTIONS.items()):
+        command = switch(f"--{name}", text=f"{text[0].upper()}{text[1:]}.")(command)
+    return command
+
+
 def first_of_each(plan: Plan, names: Sequence[str]) -> list[str]:
     """The first IFU of each task."""
     first: dict[str, str] = {}
@@ -53,138 +70,131 @@ def first_of_each(plan: Plan, names: Sequence[str]) -> list[str]:
     return list(first.values())
 
 
-class InfoCommand(ProjectCommand):
-    """The project, or tasks."""
+@click.command(cls=Command, example="musebuild info --exposures --date 2017-06", takes="names")
+@names("[TASK|PATTERN]...")
+@ifus_option
+@section_options
+@date_option
+@click.option(
+    "--run",
+    "of_runs",
+    multiple=True,
+    metavar="RUN",
+    help="Only of this run of the settings; may be given several times.",
+)
+@table_option
+@on_project
+def info(
+    project: Project,
+    names: tuple[str, ...],
+    ifus: bool,
+    dates: tuple[str, ...],
+    of_runs: tuple[str, ...],
+    form: str,
+    **sections: bool,
+) -> None:
+    """The project at a glance, or all about tasks.
 
-    name = "info"
-    doc_purpose = "the project at a glance, or all about tasks"
-    doc_usage = "[TASK|PATTERN ...]"
-    doc_description = None
-    cmd_options = (
-        IFUS,
-        *(
-            {"name": name, "long": name, "type": bool, "default": False, "help": text}
-            for name, text in SECTIONS.items()
-        ),
-        DATE,
-        {
-            "name": "run",
-            "long": "run",
-            "type": list,
-            "default": [],
-            "metavar": "RUN",
-            "help": "only of this run of the settings; may be given several times",
-        },
-        FORMAT,
-    )
-
-    def run(self, params: Any, args: list[str]) -> int:
-        """Print all about each task; without names, about the project."""
-        form = format_of(params)
-        asked = [name for name in SECTIONS if params[name]]
-        project = self.project(params)
-        try:
-            if args:
-                if asked or form != "text" or params["date"] or params["run"]:
-                    raise UsageError(
-                        f"musebuild info tells of tasks ({args[0]}) or of the project, not both",
-                        remedy="leave out the task, or the options for tables",
-                    )
-                self._tasks(project, args, ifus=params["ifus"])
-            else:
-                self._glance(project, asked, [*params["date"], *self._runs(project, params)], form)
-        finally:
-            project.close()
-        return 0
-
-    @staticmethod
-    def _runs(project: Project, params: Any) -> list[str]:
-        known = project.settings.runs
-        for name in params["run"]:
-            if name not in known:
-                raise UsageError(
-                    f"there is no run {name} in the settings",
-                    why=did_you_mean(name, known) or None,
-                    remedy=f"runs are {', '.join(known)}" if known else "add it under `runs:`",
-                )
-        return list(params["run"])
-
-    @staticmethod
-    def _tasks(project: Project, args: list[str], *, ifus: bool) -> None:
-        plan = project.plan
-        names = select(plan, args)
-        resolutions = ProjectWorld(project).resolve(closure(plan, names))
-        history = project.ledger.tasks()
-        shown = names if ifus else first_of_each(plan, names)
-        texts = [
-            info_text(
-                plan.invocations[name],
-                plan,
-                resolutions[name],
-                history.get(name, {}),
-                project.store,
-                project.reduced,
-            )
-            for name in shown
-        ]
-        sys.stdout.write("\n".join(texts))
-        if len(shown) < len(names):
-            more = len(names) - len(shown)
-            sys.stdout.write(f"\n{count(more, 'other IFU')} of the same: --ifus\n")
-
-    def _glance(
-        self, project: Project, asked: Sequence[str], dates: Sequence[str], form: str
-    ) -> None:
-        project.ingest()
-        # Where no frame can be used, the problems still tell why.
-        frames = (
-            [] if asked and not set(asked) - _OF_FILES else frames_of(project, dates, project.raw)
+    Of a task: state, parameters, every input frame with how well it fits, products, history, log
+    and key. Of the project: datasets, nights, runs, sequences, exposures, problems, or only the
+    tables that are asked for.
+    """
+    asked = [name for name in SECTIONS if sections[name]]
+    if not names:
+        _tell_project(project, asked, [*dates, *_known_runs(project, of_runs)], form)
+        return
+    if asked or form != "text" or dates or of_runs:
+        raise UsageError(
+            f"musebuild info tells of tasks ({names[0]}) or of the project, not both",
+            remedy="leave out the task, or the options for tables",
         )
-        tables = {name: _table(project, name, frames, dates) for name in asked or FIRST}
-        if form in ("csv", "ecsv") and len(tables) > 1:
+    _tell_tasks(project, names, ifus=ifus)
+
+
+def _known_runs(project: Project, runs: Sequence[str]) -> Sequence[str]:
+    known = project.settings.runs
+    for name in runs:
+        if name not in known:
             raise UsageError(
-                f"--format {form} holds one table",
-                remedy=f"choose one, such as musebuild info --exposures --format {form}",
+                f"there is no run {name} in the settings",
+                why=did_you_mean(name, known) or None,
+                remedy=f"runs are {', '.join(known)}" if known else "add it under `runs:`",
             )
-        if len(tables) == 1:
-            (name,) = tables
-            show(tables[name], form, f"There is nothing to show of {name}.")
-        elif form == "json":
-            sys.stdout.write(
-                json.dumps({name: table.dicts() for name, table in tables.items()}, indent=1) + "\n"
-            )
-        else:
-            if not asked:
-                self._places(project)
-            for name, table in tables.items():
-                if table.rows:
-                    sys.stdout.write(f"{name}\n")
-                    text = text_of(table)
-                    sys.stdout.write("".join(f"  {line}\n" for line in text.splitlines()))
-            if not asked:
-                self._rest(project, frames)
+    return runs
 
-    @staticmethod
-    def _places(project: Project) -> None:
-        settings = project.settings
-        for name, value in (
-            ("settings", settings.path),
-            ("raw frames", settings.raw_path),
-            ("reduced", project.reduced),
-            ("store", settings.cache[0]),
-        ):
-            sys.stdout.write(f"{name + ':':<12}{value}\n")
 
-    @staticmethod
-    def _rest(project: Project, frames: Sequence[RawFrame]) -> None:
-        plan = project.plan
-        default = len(plan.default)
-        sys.stdout.write(f"{count(len(plan.invocations), 'task')}, {default} of them by default\n")
-        hidden = sum(1 for frame in frames if frame.excluded)
-        if hidden:
-            sys.stdout.write(f"{count(hidden, 'frame')} not used: --excluded\n")
-        for problem in problems(project.db):
-            sys.stdout.write(f"{problem}\n")
+def _tell_tasks(project: Project, args: Sequence[str], *, ifus: bool) -> None:
+    plan = project.plan
+    names = select(plan, args)
+    resolutions = ProjectWorld(project).resolve(closure(plan, names))
+    history = project.ledger.tasks()
+    shown = names if ifus else first_of_each(plan, names)
+    texts = [
+        info_text(
+            plan.invocations[name],
+            plan,
+            resolutions[name],
+            history.get(name, {}),
+            project.store,
+            project.reduced,
+        )
+        for name in shown
+    ]
+    sys.stdout.write("\n".join(texts))
+    if len(shown) < len(names):
+        more = len(names) - len(shown)
+        sys.stdout.write(f"\n{count(more, 'other IFU')} of the same: --ifus\n")
+
+
+def _tell_project(project: Project, asked: Sequence[str], dates: Sequence[str], form: str) -> None:
+    project.ingest()
+    # Where no frame can be used, the problems still tell why.
+    frames = [] if asked and not set(asked) - _OF_FILES else frames_of(project, dates, project.raw)
+    tables = {name: _table(project, name, frames, dates) for name in asked or FIRST}
+    if form in ("csv", "ecsv") and len(tables) > 1:
+        raise UsageError(
+            f"--format {form} holds one table",
+            remedy=f"choose one, such as musebuild info --exposures --format {form}",
+        )
+    if len(tables) == 1:
+        (name,) = tables
+        show(tables[name], form, f"There is nothing to show of {name}.")
+    elif form == "json":
+        sys.stdout.write(
+            json.dumps({name: table.dicts() for name, table in tables.items()}, indent=1) + "\n"
+        )
+    else:
+        if not asked:
+            _tell_places(project)
+        for name, table in tables.items():
+            if table.rows:
+                sys.stdout.write(f"{name}\n")
+                text = text_of(table)
+                sys.stdout.write("".join(f"  {line}\n" for line in text.splitlines()))
+        if not asked:
+            _tell_rest(project, frames)
+
+
+def _tell_places(project: Project) -> None:
+    settings = project.settings
+    for name, value in (
+        ("settings", settings.path),
+        ("raw frames", settings.raw_path),
+        ("reduced", project.reduced),
+        ("store", settings.cache[0]),
+    ):
+        sys.stdout.write(f"{name + ':':<12}{value}\n")
+
+
+def _tell_rest(project: Project, frames: Sequence[RawFrame]) -> None:
+    plan = project.plan
+    default = len(plan.default)
+    sys.stdout.write(f"{count(len(plan.invocations), 'task')}, {default} of them by default\n")
+    hidden = sum(1 for frame in frames if frame.excluded)
+    if hidden:
+        sys.stdout.write(f"{count(hidden, 'frame')} not used: --excluded\n")
+    for problem in problems(project.db):
+        sys.stdout.write(f"{problem}\n")
 
 
 def _table(project: Project, name: str, frames: Sequence[RawFrame], dates: Sequence[str]) -> Rows:
@@ -235,7 +245,7 @@ def _states(project: Project, group: str, by: str, dates: Sequence[str]) -> Rows
 def _told(project: Project, dates: Sequence[str], columns: Sequence[str], view: str) -> Rows:
     """Rows of a view whose first columns are a night, and a moment or an exposure."""
     listed = ", ".join(f'"{name}"' for name in columns)
-    rows = project.db.conn.execute(f"SELECT {listed} FROM {view} ORDER BY 1, 2").fetchall()
+    rows = project.connection.execute(f"SELECT {listed} FROM {view} ORDER BY 1, 2").fetchall()
     settings = project.settings
 
     def when(row: tuple[Any, ...]) -> When:

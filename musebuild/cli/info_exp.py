@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from typing import Any
 
-from musebuild.cli.base import ProjectCommand
-from musebuild.cli.options import FORMAT, format_of, frames_of, show
+import click
+
+from musebuild.cli.command import Command
+from musebuild.cli.opening import on_project
+from musebuild.cli.options import frames_of, show, switch, table_option
 from musebuild.engine.probe import ProjectWorld
+from musebuild.engine.project import Project
 from musebuild.errors import UsageError
 from musebuild.plan.names import closure
 from musebuild.report.exposure import (
@@ -25,70 +28,54 @@ from musebuild.report.overview import SINGLE
 from musebuild.report.tables import Rows
 
 
-class InfoExpCommand(ProjectCommand):
-    """Reduction logs of exposures."""
+@click.command(
+    "info-exp", cls=Command, example="musebuild info-exp --night 2017-06-15 --short", takes="dates"
+)
+@click.argument("dates", nargs=-1, metavar="[EXPOSURE|DATE]...")
+@click.option(
+    "--night",
+    "nights",
+    multiple=True,
+    metavar="NIGHT",
+    help="All exposures of a night (or of any other date).",
+)
+@switch("--short", text="One line for each task.")
+@table_option
+@on_project
+def info_exp(
+    project: Project, dates: tuple[str, ...], nights: tuple[str, ...], short: bool, form: str
+) -> None:
+    """The reduction log of an exposure.
 
-    name = "info-exp"
-    doc_purpose = "the reduction log of an exposure"
-    doc_usage = "EXPOSURE|DATE ..."
-    doc_description = None
-    cmd_options = (
-        {
-            "name": "night",
-            "long": "night",
-            "type": list,
-            "default": [],
-            "metavar": "NIGHT",
-            "help": "all exposures of a night (or of any other date)",
-        },
-        {
-            "name": "short",
-            "long": "short",
-            "type": bool,
-            "default": False,
-            "help": "one line for each task",
-        },
-        FORMAT,
-    )
-
-    def run(self, params: Any, args: list[str]) -> int:
-        """Print the logs."""
-        form = format_of(params)
-        dates = [*args, *params["night"]]
-        if not dates:
-            raise UsageError(
-                "musebuild info-exp wants an exposure or a night",
-                remedy="musebuild info-exp 2017-06-16T01:34:56.867, or --night 2017-06-15; "
-                "`musebuild info --exposures` lists them",
-            )
-        project = self.project(params)
-        try:
-            sky = [f for f in project.raw if f.is_raw and f.category in SINGLE]
-            chosen = [frame.name for frame in frames_of(project, dates, sky, "exposure")]
-            plan = project.plan
-            tasks = {name: tasks_of(plan, name) for name in chosen}
-            every = {name for names in tasks.values() for name in names}
-            resolutions = ProjectWorld(project).resolve(closure(plan, every))
-            logs = {name: steps(plan, names, resolutions) for name, names in tasks.items()}
-            if form == "text":
-                texts = [
-                    short_text(name, found)
-                    if params["short"]
-                    else log_text(facts(project.db, name), found)
-                    for name, found in logs.items()
-                ]
-                sys.stdout.write("\n".join(texts))
-            elif form == "json" and not params["short"]:
-                full = [
-                    facts(project.db, name) | {"tasks": [asdict(step) for step in found]}
-                    for name, found in logs.items()
-                ]
-                sys.stdout.write(json.dumps(full, indent=1) + "\n")
-            else:
-                show(_joined(logs), form)
-        finally:
-            project.close()
-        return 0
+    What header, flags, observers and weather say of it, and each task on it.
+    """
+    if not dates and not nights:
+        raise UsageError(
+            "musebuild info-exp wants an exposure or a night",
+            remedy="musebuild info-exp 2017-06-16T01:34:56.867, or --night 2017-06-15; "
+            "`musebuild info --exposures` lists them",
+        )
+    sky = [f for f in project.raw if f.is_raw and f.category in SINGLE]
+    found = frames_of(project, [*dates, *nights], sky, "exposure")
+    plan = project.plan
+    tasks = {frame.name: tasks_of(plan, frame.name) for frame in found}
+    every = {name for names in tasks.values() for name in names}
+    resolutions = ProjectWorld(project).resolve(closure(plan, every))
+    logs = {name: steps(plan, names, resolutions) for name, names in tasks.items()}
+    if form == "text":
+        texts = [
+            short_text(name, told) if short else log_text(facts(project.db, name), told)
+            for name, told in logs.items()
+        ]
+        sys.stdout.write("\n".join(texts))
+    elif form == "json" and not short:
+        full = [
+            facts(project.db, name) | {"tasks": [asdict(step) for step in told]}
+            for name, told in logs.items()
+        ]
+        sys.stdout.write(json.dumps(full, indent=1) + "\n")
+    else:
+        show(_joined(logs), form)
 
 
 def _joined(logs: dict[str, list[Step]]) -> Rows:

@@ -3,71 +3,57 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
-from musebuild.cli.base import ProjectCommand
-from musebuild.cli.options import DATE, FORMAT, format_of, one_of, show
+import click
+
+from musebuild.cli.command import Command
+from musebuild.cli.opening import on_project
+from musebuild.cli.options import OneOf, date_option, names, show, table_option
 from musebuild.engine.probe import ProjectWorld
+from musebuild.engine.project import Project
 from musebuild.index.dates import When, choose
 from musebuild.plan.model import Invocation
 from musebuild.plan.names import closure, select
 from musebuild.report.tables import Rows
 
-MODES = ("summary", "list", "detail")
 
+@click.command(
+    "info-warnings", cls=Command, example="musebuild info-warnings --mode list", takes="names"
+)
+@names()
+@click.option(
+    "--mode",
+    type=OneOf(("summary", "list", "detail")),
+    default="summary",
+    help="Counts of each block, of each task, or each warning.",
+)
+@date_option
+@table_option
+@on_project
+def info_warnings(
+    project: Project, names: tuple[str, ...], mode: str, dates: tuple[str, ...], form: str
+) -> None:
+    """Warnings of the recipes that made the current products."""
+    plan = project.plan
 
-class InfoWarningsCommand(ProjectCommand):
-    """Warnings of recipes."""
+    def when(made: Invocation) -> When:
+        return When(made.label, made.night, made.run, made.label)
 
-    name = "info-warnings"
-    doc_purpose = "warnings of the recipes that made the current products"
-    doc_usage = "[TASK|GROUP|PATTERN ...]"
-    doc_description = None
-    cmd_options = (
-        {
-            "name": "mode",
-            "long": "mode",
-            "type": str,
-            "default": "summary",
-            "metavar": "MODE",
-            "help": "summary (of each block), list (of each task) or detail (each warning)",
-        },
-        DATE,
-        FORMAT,
+    chosen = choose(
+        [plan.invocations[name] for name in (select(plan, names) if names else plan.invocations)],
+        dates,
+        when,
+        runs=project.settings.runs,
+        what="task",
     )
-
-    def run(self, params: Any, args: list[str]) -> int:
-        """Print the warnings."""
-        form = format_of(params)
-        mode = one_of(params["mode"], MODES, "--mode")
-        project = self.project(params)
-        try:
-            plan = project.plan
-            names = select(plan, args) if args else tuple(plan.invocations)
-
-            def when(made: Invocation) -> When:
-                return When(made.label, made.night, made.run, made.label)
-
-            chosen = choose(
-                [plan.invocations[name] for name in names],
-                params["date"],
-                when,
-                runs=project.settings.runs,
-                what="task",
-            )
-            resolutions = ProjectWorld(project).resolve(
-                closure(plan, [made.name for made in chosen])
-            )
-            told = [
-                (made, text)
-                for made in chosen
-                if (manifest := resolutions[made.name].manifest) is not None
-                for text in manifest.warnings
-            ]
-            show(_TABLES[mode](told), form, "No recipe warned.")
-        finally:
-            project.close()
-        return 0
+    resolutions = ProjectWorld(project).resolve(closure(plan, [made.name for made in chosen]))
+    told = [
+        (made, text)
+        for made in chosen
+        if (manifest := resolutions[made.name].manifest) is not None
+        for text in manifest.warnings
+    ]
+    show(_TABLES[mode](told), form, "No recipe warned.")
 
 
 Told = list[tuple[Invocation, str]]

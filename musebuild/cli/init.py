@@ -5,22 +5,17 @@ from __future__ import annotations
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from musebuild.cli.base import BaseCommand
+import click
+
+from musebuild.cli.command import Command
+from musebuild.cli.doit_config import CONFIG
 from musebuild.errors import UsageError
 
 DODO = '''"""This folder is a musebuild project: `doit` builds what settings.yml asks for."""
 
 import musebuild.cli.takeover  # noqa: F401
 '''
-CONFIG = """# Lets `doit` know musebuild's options (`doit list --pending`) in this folder.
-[GLOBAL]
-loader = musebuild
-
-[LOADER]
-musebuild = musebuild.cli.takeover:Loader
-"""
 
 
 def template() -> str:
@@ -68,31 +63,22 @@ def make_project(folder: Path, settings: str) -> list[Path]:
     return written
 
 
-class InitCommand(BaseCommand):
-    """Make a project."""
+@click.command("init", cls=Command, example="musebuild init my-project", takes="one folder")
+@click.argument("folder", default=".", metavar="[DIR]", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Make a project folder: settings.yml to edit, dodo.py, doit.cfg.
 
-    name = "init"
-    doc_purpose = "make a project folder: settings.yml to edit, dodo.py, doit.cfg"
-    doc_usage = "[DIR]"
-    doc_description = None
-    cmd_options = ()
-
-    def run(self, params: Any, args: list[str]) -> int:
-        """Write what is not there yet."""
-        if len(args) > 1:
-            raise UsageError(
-                "musebuild init takes one folder", remedy="give one: musebuild init DIR"
-            )
-        folder = Path(args[0]).expanduser() if args else Path()
-        written = make_project(folder, template())
-        for path in written:
-            sys.stdout.write(f"wrote {path}\n")
-        if not written:
-            sys.stdout.write(f"{folder.absolute()} is a project already; nothing was changed\n")
-            return 0
-        sys.stdout.write(
-            "Next: put raw frames and static calibrations where settings.yml says "
-            "(or edit it), name your\ndataset there, then `doit list` and `doit`. "
-            "Without data of your own: `musebuild simulate .`\n"
-        )
-        return 0
+    Files that are there stay as they are.
+    """
+    folder = folder.expanduser()
+    written = make_project(folder, template())
+    for path in written:
+        sys.stdout.write(f"wrote {path}\n")
+    if not written:
+        sys.stdout.write(f"{folder.absolute()} is a project already; nothing was changed\n")
+        return
+    sys.stdout.write(
+        "Next: put raw frames and static calibrations where settings.yml says "
+        "(or edit it), name your\ndataset there, then `doit list` and `doit`. "
+        "Without data of your own: `musebuild simulate .`\n"
+    )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from musebuild.cli.base import ProjectCommand
+import click
+
+from musebuild.cli.command import Command
+from musebuild.cli.opening import on_project
+from musebuild.cli.options import ifus_option, names, switch
 from musebuild.engine.machine import machine_of
 from musebuild.engine.overview import Overview, with_overview
 from musebuild.engine.probe import ProjectWorld
@@ -19,98 +22,58 @@ from musebuild.report.status import price_text
 from musebuild.report.summary import left_out_text
 from musebuild.report.why import short
 
-IFUS = {
-    "name": "ifus",
-    "long": "ifus",
-    "type": bool,
-    "default": False,
-    "help": "one line for each IFU",
-}
 
+@click.command("list", cls=Command, example="doit list --status muse_scipost", takes="names")
+@names()
+@switch("-s", "--status", text="The state of each task, with the reason.")
+@switch("--why", text="With the states: what changed, and the root cause.")
+@switch("--pending", text="Only what a build would have to do.")
+@ifus_option
+@switch("-q", "--quiet", text="Names only.")
+@click.option("--all", "everything", is_flag=True, help="Also calibrations that no dataset uses.")
+@switch("--groups", text="The groups (blocks, datasets, nights) instead.")
+@on_project
+def list_tasks(
+    project: Project,
+    names: tuple[str, ...],
+    status: bool,
+    why: bool,
+    pending: bool,
+    ifus: bool,
+    quiet: bool,
+    everything: bool,
+    groups: bool,
+) -> None:
+    """List tasks, what is pending first.
 
-class ListCommand(ProjectCommand):
-    """List tasks."""
+    It hashes nothing: a frame that was never read is "to run, not yet hashed".
+    """
+    if groups:
+        plan = project.plan
+        tasks = {invocation.task for invocation in plan.invocations.values()}
+        for name, members in plan.groups.items():
+            if name not in tasks:
+                sys.stdout.write(f"{name:<28}  {len(members)}\n")
+        return
 
-    name = "list"
-    doc_purpose = "list tasks, what is pending first"
-    doc_usage = "[TASK|GROUP|PATTERN ...]"
-    doc_description = None
-    cmd_options = (
-        {
-            "name": "status",
-            "short": "s",
-            "long": "status",
-            "type": bool,
-            "default": False,
-            "help": "show the state of each task, with the reason",
-        },
-        {
-            "name": "why",
-            "long": "why",
-            "type": bool,
-            "default": False,
-            "help": "with the states: what changed, and the root cause",
-        },
-        {
-            "name": "pending",
-            "long": "pending",
-            "type": bool,
-            "default": False,
-            "help": "only what a build would have to do",
-        },
-        IFUS,
-        {
-            "name": "quiet",
-            "short": "q",
-            "long": "quiet",
-            "type": bool,
-            "default": False,
-            "help": "names only",
-        },
-        {
-            "name": "all",
-            "long": "all",
-            "type": bool,
-            "default": False,
-            "help": "also calibrations that no dataset uses",
-        },
-        {
-            "name": "groups",
-            "long": "groups",
-            "type": bool,
-            "default": False,
-            "help": "list the groups (blocks, datasets, nights) instead",
-        },
+    def told(found: Overview) -> str:
+        lines = overview_lines(found, ifus=ifus)
+        if why:
+            lines = _explained(project, found, lines)
+        shown = [line for line in lines if line.pending or not pending]
+        text = table(shown, status=status or why, quiet=quiet)
+        if quiet:
+            return text
+        if lines and not shown:
+            text += "Nothing is pending.\n"
+        elif status:
+            price = found.price(machine_of(project).cores)
+            text += f"{counts(lines)}\n{price_text(price, project.settings.cache[0])}"
+        return text + _besides(found.problems, found.left_out)
+
+    sys.stdout.write(
+        with_overview(project, list(names), told, everything=everything, whole=ifus or why)
     )
-
-    def run(self, params: Any, args: list[str]) -> int:
-        """Print the list; hashes nothing."""
-        project = self.project(params)
-        try:
-            if params["groups"]:
-                plan = project.plan
-                tasks = {invocation.task for invocation in plan.invocations.values()}
-                for name, members in plan.groups.items():
-                    if name not in tasks:
-                        sys.stdout.write(f"{name:<28}  {len(members)}\n")
-                return 0
-
-            def told(found: Overview) -> str:
-                lines = overview_lines(found, ifus=params["ifus"])
-                if params["why"]:
-                    lines = _explained(project, found, lines)
-                price = ""
-                if params["status"]:
-                    workers = machine_of(project).cores
-                    price = price_text(found.price(workers), project.settings.cache[0])
-                return _shown(lines, params, price, found.problems, found.left_out)
-
-            whole = params["ifus"] or params["why"]
-            text = with_overview(project, args, told, everything=params["all"], whole=whole)
-            sys.stdout.write(text)
-        finally:
-            project.close()
-        return 0
 
 
 def _explained(project: Project, found: Overview, lines: list[Line]) -> list[Line]:
@@ -125,24 +88,9 @@ def _explained(project: Project, found: Overview, lines: list[Line]) -> list[Lin
     return [replace(line, reason=short(explainer.explain(line.worst))) for line in lines]
 
 
-def _shown(
-    lines: list[Line],
-    params: Any,
-    price: str,
-    problems: Sequence[str],
-    left_out: Sequence[LeftOut],
-) -> str:
-    """A list, and what people should know besides."""
-    shown = [line for line in lines if line.pending or not params["pending"]]
-    status = params["status"] or params["why"]
-    text = table(shown, status=status, quiet=params["quiet"])
-    if params["quiet"]:
-        return text
-    if lines and not shown:
-        text += "Nothing is pending.\n"
-    elif params["status"]:
-        text += f"{counts(lines)}\n{price}"
-    text += "".join(f"{problem}\n" for problem in problems)
+def _besides(problems: Sequence[str], left_out: Sequence[LeftOut]) -> str:
+    """What people should know besides a list."""
+    text = "".join(f"{problem}\n" for problem in problems)
     if left_out:
         text += "Left out:\n" + "\n".join(left_out_text(left_out)) + "\n"
     return text

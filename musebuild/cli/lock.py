@@ -5,13 +5,18 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import click
 
 from musebuild.cache.ledger import now
-from musebuild.cli.base import BaseCommand, ProjectCommand
+from musebuild.cli.command import Command, call
 from musebuild.cli.front_end import Terminal
-from musebuild.cli.options import output_option, write_file
+from musebuild.cli.opening import on_project
+from musebuild.cli.options import names, output_option, switch, workers_option, write_file
 from musebuild.engine.build import build
 from musebuild.engine.options import BuildOptions
 from musebuild.engine.project import Project
@@ -32,160 +37,132 @@ from musebuild.report.reproduction import (
 )
 from musebuild.report.spans import count
 
-
-class LockCommand(ProjectCommand):
-    """Write a lock file."""
-
-    name = "lock"
-    doc_purpose = "write settings.lock: all that the products rest on, and their digests"
-    doc_usage = "[TASK|GROUP|PATTERN ...]"
-    doc_description = None
-    cmd_options = (output_option("the lock file (default: settings.lock beside the settings)"),)
-
-    def run(self, params: Any, args: list[str]) -> int:
-        """Lock what is made."""
-        project = self.project(params)
-        try:
-            path = Path(params["output"] or project.settings.folder / LOCK_NAME)
-            lock = make_lock(project, args)
-            write_lock(lock, path)
-        finally:
-            project.close()
-        products = sum(len(task.products) for task in lock.tasks)
-        sys.stdout.write(
-            f"{path}: {count(len(lock.frames), 'frame')}, {count(len(lock.tasks), 'task')}, "
-            f"{count(products, 'product')}\n"
-        )
-        return 0
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-class ReproduceCommand(BaseCommand):
-    """Build anew from a lock file, and compare."""
-
-    name = "reproduce"
-    doc_purpose = "build what a lock file says, without the cache, and compare the products"
-    doc_usage = "[settings.lock]"
-    doc_description = None
-    cmd_options = (
-        {
-            "name": "into",
-            "long": "into",
-            "type": str,
-            "default": "",
-            "metavar": "DIR",
-            "help": "build in this empty folder, and keep it (default: a temporary one)",
-        },
-        {
-            "name": "raw",
-            "long": "raw",
-            "type": str,
-            "default": "",
-            "metavar": "DIR",
-            "help": "where the raw frames are (default: as in the settings)",
-        },
-        {
-            "name": "calib",
-            "long": "calib",
-            "type": str,
-            "default": "",
-            "metavar": "DIR",
-            "help": "where the static calibrations are (default: as in the settings)",
-        },
-        {
-            "name": "num_process",
-            "short": "n",
-            "long": "process",
-            "type": int,
-            "default": 0,
-            "help": "recipes side by side",
-        },
-        {
-            "name": "json",
-            "long": "json",
-            "type": str,
-            "default": "",
-            "metavar": "FILE",
-            "help": "write the comparison as JSON",
-        },
-        {
-            "name": "junit",
-            "long": "junit",
-            "type": str,
-            "default": "",
-            "metavar": "FILE",
-            "help": "write the comparison as JUnit XML, for CI",
-        },
-        {
-            "name": "any_software",
-            "long": "any-software",
-            "type": bool,
-            "default": False,
-            "help": "go on where the pipeline or a package has another version than locked",
-        },
+@click.command(cls=Command, example="musebuild lock FIELD", takes="names")
+@names()
+@output_option("The lock file [default: settings.lock beside the settings].")
+@on_project
+def lock(project: Project, names: tuple[str, ...], output: Path | None) -> None:
+    """Write settings.lock: all that the products rest on, and their digests."""
+    path = output or project.settings.folder / LOCK_NAME
+    made = make_lock(project, list(names))
+    write_lock(made, path)
+    products = sum(len(task.products) for task in made.tasks)
+    sys.stdout.write(
+        f"{path}: {count(len(made.frames), 'frame')}, {count(len(made.tasks), 'task')}, "
+        f"{count(products, 'product')}\n"
     )
 
-    def run(self, params: Any, args: list[str]) -> int:
-        """Reproduce; 0: all products have the same content."""
-        if len(args) > 1:
-            raise UsageError(
-                "musebuild reproduce takes one lock file", remedy="musebuild reproduce FILE"
-            )
-        path = Path(args[0] if args else LOCK_NAME).expanduser().absolute()
-        lock = read_lock(path)
-        _require_folders(params["json"], params["junit"])
-        folder = Path(params["into"]).expanduser().absolute() if params["into"] else None
-        temporary = None
-        if folder is None:
-            temporary = folder = Path(tempfile.mkdtemp(prefix="musebuild-reproduce-"))
-        try:
-            found = self._reproduce(lock, path, folder, params)
-        finally:
-            if temporary is not None:
-                shutil.rmtree(temporary, ignore_errors=True)
-        for name, text in (("json", reproduction_json), ("junit", reproduction_junit)):
-            if params[name]:
-                write_file(params[name], text(found), "the report")
-        sys.stdout.write(reproduction_text(found))
-        return 0 if found.agrees else 1
 
-    @staticmethod
-    def _reproduce(lock: Lock, path: Path, folder: Path, params: Any) -> Reproduction:
-        began = now()
-        given = {
-            name: Path(params[name]).expanduser().absolute() if params[name] else None
-            for name in ("raw", "calib")
-        }
-        places = frame_places(lock, path.parent, given["raw"], given["calib"])
-        frames = locate_frames(lock, places)
-        settings = make_clean_project(lock, frames, folder, path.parent)
-        project = Project(settings, environment=lock.software.environment)
-        try:
-            if not params["any_software"]:
-                require_same_software(lock, project)
-            targets = list(lock.targets)
-            options = BuildOptions(
-                workers=params["num_process"], keep_going=True, command="musebuild reproduce"
-            )
-            summary = build(
-                project,
-                targets,
-                options,
-                front_end=Terminal(sys.stdout),
-                executor=BaseCommand.executor,
-            )
-            failures = {failure.task: failure.message for failure in summary.failed}
-            failures |= {left.name: left.reason for left in summary.left_out if left.error}
-            return reproduction_of(lock, path, began, project, failures)
-        finally:
-            project.close()
+def folder_option(name: str, text: str, default: str) -> Callable[[F], F]:
+    """An option that names a folder."""
+    return click.option(
+        name, metavar="DIR", type=click.Path(path_type=Path), show_default=default, help=text
+    )
 
 
-def _require_folders(*reports: str) -> None:
+def report_option(name: str, text: str) -> Callable[[F], F]:
+    """An option that names a file to write."""
+    return click.option(name, metavar="FILE", type=click.Path(path_type=Path), help=text)
+
+
+@click.command(
+    cls=Command, example="musebuild reproduce settings.lock --into again", takes="one lock file"
+)
+@click.argument(
+    "lock_file", metavar="[settings.lock]", default=LOCK_NAME, type=click.Path(path_type=Path)
+)
+@folder_option("--into", "Build in this empty folder, and keep it.", "a temporary one")
+@folder_option("--raw", "Where the raw frames are.", "as in the settings")
+@folder_option("--calib", "Where the static calibrations are.", "as in the settings")
+@workers_option
+@report_option("--json", "Write the comparison as JSON.")
+@report_option("--junit", "Write the comparison as JUnit XML, for CI.")
+@switch(
+    "--any-software",
+    text="Go on where the pipeline or a package has another version than locked.",
+)
+def reproduce(
+    lock_file: Path,
+    into: Path | None,
+    raw: Path | None,
+    calib: Path | None,
+    num_process: int,
+    json: Path | None,
+    junit: Path | None,
+    any_software: bool,
+) -> int:
+    """Build what a lock file says, without the cache, and compare the products.
+
+    Exit status 0: all products have the same content; 1: not.
+    """
+    path = _absolute(lock_file)
+    locked = read_lock(path)
+    _require_folders(json, junit)
+    temporary = None if into else Path(tempfile.mkdtemp(prefix="musebuild-reproduce-"))
+    try:
+        places = frame_places(
+            locked, path.parent, raw and _absolute(raw), calib and _absolute(calib)
+        )
+        found = _reproduce(
+            locked,
+            path,
+            temporary or _absolute(into or Path()),
+            places,
+            num_process,
+            any_software=any_software,
+        )
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    if json is not None:
+        write_file(json, reproduction_json(found), "the report")
+    if junit is not None:
+        write_file(junit, reproduction_junit(found), "the report")
+    sys.stdout.write(reproduction_text(found))
+    return 0 if found.agrees else 1
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _reproduce(
+    lock: Lock,
+    path: Path,
+    folder: Path,
+    places: dict[str, Path],
+    workers: int,
+    *,
+    any_software: bool,
+) -> Reproduction:
+    began = now()
+    frames = locate_frames(lock, places)
+    settings = make_clean_project(lock, frames, folder, path.parent)
+    with closing(Project(settings, environment=lock.software.environment)) as project:
+        if not any_software:
+            require_same_software(lock, project)
+        options = BuildOptions(workers=workers, keep_going=True, command="musebuild reproduce")
+        summary = build(
+            project,
+            list(lock.targets),
+            options,
+            front_end=Terminal(sys.stdout),
+            executor=call().executor,
+        )
+        failures = {failure.task: failure.message for failure in summary.failed}
+        failures |= {left.name: left.reason for left in summary.left_out if left.error}
+        return reproduction_of(lock, path, began, project, failures)
+
+
+def _require_folders(*reports: Path | None) -> None:
     # Before hours of recipes, not after them.
     for report in reports:
-        if report and not Path(report).parent.is_dir():
+        if report is not None and not report.parent.is_dir():
             raise UsageError(
                 f"the report cannot be written to {report}",
-                why=f"there is no folder {Path(report).parent}",
+                why=f"there is no folder {report.parent}",
                 remedy="name a file in a folder that you can write",
             )

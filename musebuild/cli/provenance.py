@@ -4,62 +4,58 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
-from musebuild.cli.base import ProjectCommand
-from musebuild.cli.options import format_option, one_of, output_option
+import click
+
+from musebuild.cli.command import Command
+from musebuild.cli.opening import Place, at_place
+from musebuild.cli.options import Argument, format_option, output_option
 from musebuild.errors import UsageError
 from musebuild.explain.provenance import Historian, TracedFrame
 
-FORMATS = ("text", "prov-json", "prov-n", "ro-crate")
+
+@click.command(
+    cls=Command,
+    example="musebuild provenance reduced/0.1/exp_combine/FIELD_drs/DATACUBE_FINAL.fits",
+    takes="one file",
+)
+@click.argument(
+    "file", cls=Argument, what="one file", metavar="FILE", type=click.Path(path_type=Path)
+)
+@format_option(
+    "A tree, W3C PROV as JSON or PROV-N, an RO-Crate.", ("text", "prov-json", "prov-n", "ro-crate")
+)
+@output_option("Write it there; an RO-Crate into a folder, or a file that ends in .zip.")
+@at_place
+def provenance(place: Place, file: Path, form: str, output: Path | None) -> None:
+    """Where a product comes from, down to the raw frames.
+
+    With recipes, versions and parameters.
+    """
+    if form == "ro-crate" and output is None:
+        raise UsageError(
+            "an RO-Crate is a folder or a zip file", remedy="name it with -o DIR or -o FILE.zip"
+        )
+    path = file.expanduser().absolute()
+    project = place.open()
+    frame = Historian(project).of_file(path)
+    project.close()
+    try:
+        _write(frame, path, form, output)
+    except OSError as error:
+        raise UsageError(
+            f"the provenance cannot be written to {output}",
+            why=error.strerror or str(error),
+            remedy="name a place that you can write",
+        ) from None
 
 
-class ProvenanceCommand(ProjectCommand):
-    """Where a product comes from."""
-
-    name = "provenance"
-    doc_purpose = "where a product comes from, down to the raw frames"
-    doc_usage = "FILE"
-    doc_description = None
-    cmd_options = (
-        format_option("a tree, W3C PROV as JSON or PROV-N, an RO-Crate", choices=FORMATS),
-        output_option("write it there; of an RO-Crate the folder, or a name that ends in .zip"),
-    )
-
-    def run(self, params: Any, args: list[str]) -> int:
-        """Print or write the history of one file."""
-        if len(args) != 1:
-            raise UsageError(
-                "musebuild provenance wants one file",
-                remedy="musebuild provenance reduced/0.1/…/DATACUBE_FINAL.fits",
-            )
-        form = one_of(params["format"], FORMATS, "--format")
-        if form == "ro-crate" and not params["output"]:
-            raise UsageError(
-                "an RO-Crate is a folder or a zip file", remedy="name it with -o DIR or -o FILE.zip"
-            )
-        path = Path(args[0]).expanduser().absolute()
-        project = self.project(params)
-        try:
-            frame = Historian(project).of_file(path)
-        finally:
-            project.close()
-        try:
-            _write(frame, path, form, params["output"])
-        except OSError as error:
-            raise UsageError(
-                f"the provenance cannot be written to {params['output']}",
-                why=error.strerror or str(error),
-                remedy="name a place that you can write",
-            ) from None
-        return 0
-
-
-def _write(frame: TracedFrame, path: Path, form: str, output: str) -> None:
+def _write(frame: TracedFrame, path: Path, form: str, output: Path | None) -> None:
     from musebuild.report.provenance import prov_document, provenance_text, write_crate
 
     if form == "ro-crate":
-        write_crate(frame, path, Path(output))
+        assert output is not None
+        write_crate(frame, path, output)
         return
     if form == "text":
         text = provenance_text(frame)
@@ -67,7 +63,7 @@ def _write(frame: TracedFrame, path: Path, form: str, output: str) -> None:
         text = str(prov_document(frame).serialize(format="json", indent=1)) + "\n"
     else:
         text = prov_document(frame).get_provn() + "\n"
-    if output:
-        Path(output).write_text(text, encoding="utf-8")
+    if output is not None:
+        output.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)

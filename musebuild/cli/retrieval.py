@@ -10,10 +10,9 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from sqlite_utils import Database
 
@@ -38,6 +37,7 @@ from musebuild.plan.build import make_plan
 from musebuild.plan.model import Wanted
 from musebuild.report.download_progress import BarWatch, LineWatch, frames_table, sums
 from musebuild.report.spans import count, span
+from musebuild.settings.model import Dataset
 from musebuild.settings.nearest import did_you_mean
 from musebuild.settings.sizes import format_bytes
 
@@ -51,7 +51,7 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def help_query() -> int:
+def print_query_help() -> int:
     """Print what can be asked."""
     _say(connect(addresses_of(os.environ)).help().strip("\n"))
     return 0
@@ -63,33 +63,39 @@ def _ask(prompt: str) -> str | None:
     return getpass.getpass(prompt)
 
 
-def _night(option: str, text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--{option} {text} is no night", remedy=f"write it like --{option} 2017-06-15"
-        ) from None
+@dataclass(frozen=True)
+class Wish:
+    """What is to come."""
+
+    names: Sequence[str]
+    """Datasets; with `locked` a lock file, or nothing."""
+    dry_run: bool
+    start: dt.date | None
+    end: dt.date | None
+    calib: Sequence[dt.date]
+    ins_mode: str
+    missing: bool
+    locked: bool
+    force: bool
+    username: str
 
 
 class Retrieval:
     """One call of `musebuild retrieve`."""
 
-    def __init__(self, project: Project, params: Any, names: Sequence[str]) -> None:
-        self.project, self.params, self.names = project, params, names
-        self.settings = project.settings
-        self.dry = bool(params["dry_run"])
-        self.lock = self._lock() if params["locked"] else None
-        self.datasets = [] if self.lock else [self._dataset(name) for name in names]
+    def __init__(self, project: Project, wish: Wish) -> None:
+        self.project, self.wish, self.settings = project, wish, project.settings
+        self.dry = wish.dry_run
+        self.lock = self._lock() if wish.locked else None
+        self.datasets = [] if self.lock else [self._dataset(name) for name in wish.names]
         self.window = self._window()
-        self.calib = [_night("calib", text) for text in params["calib"].split(",") if text]
-        if params["ins_mode"] and not self.calib:
+        if wish.ins_mode and not wish.calib:
             raise UsageError(
                 "--ins-mode belongs to --calib",
                 remedy="give both, such as --calib 2017-06-15 --ins-mode WFM-NOAO-N; a "
                 "dataset's mode is said with ins_mode in its archive_filter",
             )
-        if not (names or self.calib or params["missing"] or self.lock):
+        if not (wish.names or wish.calib or wish.missing or self.lock):
             have = ", ".join(self.settings.datasets) or "none in the settings yet"
             raise UsageError(
                 "say what to retrieve",
@@ -97,7 +103,7 @@ class Retrieval:
                 remedy="musebuild retrieve DATASET, --calib NIGHT, --missing, or --locked",
             )
 
-    def _dataset(self, name: str) -> Any:
+    def _dataset(self, name: str) -> Dataset:
         known = self.settings.datasets
         if name not in known:
             raise UsageError(
@@ -110,17 +116,17 @@ class Retrieval:
         return known[name]
 
     def _lock(self) -> Lock:
-        if len(self.names) > 1:
+        names = self.wish.names
+        if len(names) > 1:
             raise UsageError(
                 "--locked takes one lock file",
-                remedy=f"leave out {' '.join(self.names[1:])}",
+                remedy=f"leave out {' '.join(names[1:])}",
             )
-        name = self.names[0] if self.names else LOCK_NAME
+        name = names[0] if names else LOCK_NAME
         return read_lock(self.settings.folder / Path(name).expanduser())
 
     def _window(self) -> Window:
-        first = _night("start", self.params["start"]) if self.params["start"] else None
-        last = _night("end", self.params["end"]) if self.params["end"] else None
+        first, last = self.wish.start, self.wish.end
         if first and last and last < first:
             raise UsageError(
                 f"--end {last} lies before --start {first}",
@@ -144,17 +150,18 @@ class Retrieval:
                 gatherer = Gatherer(client, records, self.settings, _say)
                 purposes = []
                 for dataset in self.datasets:
-                    gatherer.dataset(dataset, self.window, force=self.params["force"])
+                    gatherer.dataset(dataset, self.window, force=self.wish.force)
                     purposes.append(dataset.name)
-                mode = self.params["ins_mode"]
-                purposes += [gatherer.calibrations(night, mode) for night in self.calib]
+                purposes += [
+                    gatherer.calibrations(night, self.wish.ins_mode) for night in self.wish.calib
+                ]
                 if self.lock is not None:
                     gatherer.locked(_archived(self.lock))
                     purposes.append(LOCKED)
                 status = self._fetch(client, records, purposes) if purposes else 0
                 if self.lock is not None and not self.dry:
                     self._compare(self.lock)
-                if self.params["missing"]:
+                if self.wish.missing:
                     status = max(status, self._missing(client, records, gatherer))
                 elif status == 0 and not self.dry:
                     self._tell_missing()
@@ -266,7 +273,7 @@ class Retrieval:
         return 0
 
     def _log_in(self, client: Client) -> None:
-        user = self.params["username"] or self.settings.retrieve.username
+        user = self.wish.username or self.settings.retrieve.username
         if not user or client.user:
             return
         store = self.settings.retrieve.store_password
@@ -349,12 +356,10 @@ class Retrieval:
 
     def _wanted(self) -> list[Wanted]:
         """Raw frames that the plan misses for what is asked for."""
-        frames = self.project.__dict__.get("raw")
-        if frames is None:
-            try:
-                frames = self.project.raw
-            except UsageError:
-                return []
+        try:
+            frames = self.project.raw
+        except UsageError:
+            return []
         plan = make_plan(self.settings, frames, self.project.files, self.project.catalogue)
         return list(dict.fromkeys(item for left in plan.left_out for item in left.wanted))
 

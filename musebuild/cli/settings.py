@@ -6,74 +6,79 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import click
+
 from musebuild.cache.trees import own_tree
 from musebuild.check.affected_blocks import meant, touched
-from musebuild.cli.base import ProjectCommand
+from musebuild.cli.command import Command, Group
+from musebuild.cli.opening import Place, at_place, on_project
+from musebuild.cli.options import TEXT_OR_JSON, Argument, format_option
 from musebuild.engine.project import Project
-from musebuild.errors import PlanError, UsageError
+from musebuild.errors import PlanError
 from musebuild.index.database import own_path
 from musebuild.plan.blocks import PlannedBlock, meaning_in, plan_blocks
 from musebuild.settings.diff import Difference, differences
 from musebuild.settings.model import Settings
 from musebuild.settings.resolved import Value, explained
 
+settings_format = format_option("For people, or for machines.", TEXT_OR_JSON)
 
-class SettingsCommand(ProjectCommand):
-    """Show the settings as they are understood."""
 
-    name = "settings"
-    doc_purpose = "the settings after substitution, and where each value comes from"
-    doc_usage = ""
-    doc_description = None
-    cmd_options = (
-        {
-            "name": "diff",
-            "long": "diff",
-            "type": str,
-            "default": "",
-            "metavar": "OTHER",
-            "help": "what differs from another settings file in meaning, and which blocks that "
-            "touches",
-        },
-        {
-            "name": "format",
-            "long": "format",
-            "type": str,
-            "default": "text",
-            "metavar": "text|json",
-            "help": "for people, or for machines",
-        },
-    )
+@click.group(cls=Group, default="show", formerly={"--diff": "diff"})
+def settings() -> None:
+    """The settings after substitution, and where each value comes from."""
 
-    def run(self, params: Any, args: list[str]) -> int:
-        """Print the settings, or a difference."""
-        self.no_arguments(args)
-        if params["format"] not in ("text", "json"):
-            raise UsageError(
-                f"--format {params['format']} is not known", remedy="--format text or json"
-            )
-        machine = params["format"] == "json"
-        project = self.project(params)
-        if params["diff"]:
-            other = Project(Path(params["diff"]).expanduser().absolute(), project.overrides)
-            ours, theirs = _blocks(project), _blocks(other)
-            meaning = meaning_in({**other.catalogue, **project.catalogue})
-            found = differences(project.settings, other.settings, meaning)
-            found = meant(found, ours, theirs)
-            names = touched(found, (project.settings, ours), (other.settings, theirs))
-            _tell(_diff_document(found, names) if machine else _diff_lines(found, names))
-            return 0
-        values = [_as_used(v, project.settings) for v in explained(project.settings)]
-        values += _of_recipes(project)
-        if machine:
-            _tell([{"key": v.key, "value": v.value, "source": v.origin} for v in values])
-        else:
-            width = max(len(value.key) for value in values)
-            _tell(f"{v.key:<{width}} = {_text(v.value)}   ({v.origin})" for v in values)
-        return 0
+
+@settings.command("show", cls=Command, example="musebuild settings show --set version=2")
+@settings_format
+@on_project
+def show_settings(project: Project, form: str) -> None:
+    """Every value, and where it comes from.
+
+    File and line, --set, an environment variable, the default of the settings or of the recipe.
+    Passwords are not shown.
+    """
+    values = [_as_used(v, project.settings) for v in explained(project.settings)]
+    values += _of_recipes(project)
+    if form == "json":
+        _tell([{"key": v.key, "value": v.value, "source": v.origin} for v in values])
+    else:
+        width = max(len(value.key) for value in values)
+        _tell(f"{v.key:<{width}} = {_text(v.value)}   ({v.origin})" for v in values)
+
+
+@settings.command(
+    "diff", cls=Command, example="musebuild settings diff other.yml", takes="one settings file"
+)
+@click.argument(
+    "other", cls=Argument, what="another settings file", type=click.Path(path_type=Path)
+)
+@settings_format
+@at_place
+def diff_settings(place: Place, other: Path, form: str) -> None:
+    """What differs from another settings file in meaning, and which blocks that touches.
+
+    Order, comments and spelling are no differences.
+    """
+    project = place.open()
+    theirs_project = Project(other.expanduser().absolute(), project.overrides)
+    ours, theirs = _blocks(project), _blocks(theirs_project)
+    meaning = meaning_in({**theirs_project.catalogue, **project.catalogue})
+    found = differences(project.settings, theirs_project.settings, meaning)
+    found = meant(found, ours, theirs)
+    names = touched(found, (project.settings, ours), (theirs_project.settings, theirs))
+    _tell(_diff_document(found, names) if form == "json" else _diff_lines(found, names))
+
+
+@settings.command("schema", cls=Command, example="musebuild settings schema > settings.schema.json")
+def schema() -> None:
+    """The JSON schema of settings files, for editors and other programs."""
+    package = resources.files("musebuild")
+    sys.stdout.write(package.joinpath("schemas", "settings.schema.json").read_text("utf-8"))
 
 
 def _as_used(value: Value, settings: Settings) -> Value:

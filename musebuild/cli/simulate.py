@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from musebuild.cli.base import BaseCommand
+import click
+
+from musebuild.cli.command import Command
+from musebuild.cli.options import Argument, Number, switch
 from musebuild.errors import UsageError
 from musebuild.report.spans import count, span
 
@@ -31,18 +33,6 @@ def parse_ifus(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def option(name: str, default: Any, text: str, metavar: str = "ARG") -> dict[str, Any]:
-    """An option of doit's kind."""
-    return {
-        "name": name,
-        "long": name,
-        "type": type(default),
-        "default": default,
-        "metavar": metavar,
-        "help": text,
-    }
-
-
 def progress(name: str, done: int, total: int) -> None:
     """One line for each frame; on a terminal they overwrite each other."""
     if sys.stdout.isatty():
@@ -53,49 +43,64 @@ def progress(name: str, done: int, total: int) -> None:
     sys.stdout.flush()
 
 
-class SimulateCommand(BaseCommand):
-    """Simulate a night."""
+@click.command(
+    "simulate", cls=Command, example="musebuild simulate my-project --ifus 1-4", takes="one folder"
+)
+@click.argument("folder", cls=Argument, what="a folder", type=click.Path(path_type=Path))
+@click.option("--ifus", metavar="LIST", default="1", help="IFUs, such as 1 or 1,2 or 1-4.")
+@click.option(
+    "--exposures",
+    type=Number(),
+    metavar="N",
+    default=2,
+    help="Dithered exposures of the field.",
+)
+@click.option(
+    "--seed", type=Number(), metavar="N", default=1, help="Same seed and options: same bytes."
+)
+@click.option(
+    "--night", metavar="DATE", default="2017-06-15", help="Date on which the night begins."
+)
+@click.option("--mode", metavar="MODE", default="WFM-NOAO-N", help="WFM-NOAO-N or WFM-AO-N.")
+@click.option(
+    "--geometry",
+    metavar="KIND",
+    default="compact",
+    help="compact (one IFU shows whole stars) or real.",
+)
+@switch("--compress", text="Rice-compressed .fits.fz files, as the archive has them.")
+def simulate_night(
+    folder: Path,
+    ifus: str,
+    exposures: int,
+    seed: int,
+    night: str,
+    mode: str,
+    geometry: str,
+    compress: bool,
+) -> None:
+    """Simulate a MUSE night: raw frames, static calibrations, the truth."""
+    # Slow to load, and every other command starts without it.
+    from musebuild.simulation import SimulationOptions, simulate
 
-    name = "simulate"
-    doc_purpose = "simulate a MUSE night: raw frames, static calibrations, the truth"
-    doc_usage = "DIR"
-    doc_description = None
-    cmd_options = (
-        option("ifus", "1", "IFUs, such as 1 or 1,2 or 1-4", "LIST"),
-        option("exposures", 2, "dithered exposures of the field", "N"),
-        option("seed", 1, "same seed and options: same bytes", "N"),
-        option("night", "2017-06-15", "date on which the night begins", "DATE"),
-        option("mode", "WFM-NOAO-N", "WFM-NOAO-N or WFM-AO-N", "MODE"),
-        option("geometry", "compact", "compact (one IFU shows whole stars) or real", "KIND"),
-        option("compress", False, "Rice-compressed .fits.fz files, as the archive has them"),
+    began = time.monotonic()
+    folder = folder.expanduser()
+    report = simulate(
+        SimulationOptions(
+            folder=folder,
+            ifus=parse_ifus(ifus),
+            exposures=exposures,
+            seed=seed,
+            night=night,
+            mode=mode,
+            geometry=geometry,
+            compress=compress,
+            progress=progress,
+        )
     )
-
-    def run(self, params: Any, args: list[str]) -> int:
-        """Simulate into a folder."""
-        # Slow to load, and every other command starts without it.
-        from musebuild.simulation import SimulationOptions, simulate
-
-        if len(args) != 1:
-            raise UsageError("musebuild simulate wants a folder", remedy="musebuild simulate DIR")
-        began = time.monotonic()
-        folder = Path(args[0]).expanduser()
-        report = simulate(
-            SimulationOptions(
-                folder=folder,
-                ifus=parse_ifus(params["ifus"]),
-                exposures=params["exposures"],
-                seed=params["seed"],
-                night=params["night"],
-                mode=params["mode"],
-                geometry=params["geometry"],
-                compress=params["compress"],
-                progress=progress,
-            )
-        )
-        size = sum(path.stat().st_size for path in report.raw) / 1e6
-        sys.stdout.write(
-            f"{count(len(report.raw), 'raw frame')} ({size:.0f} MB) in {folder / 'raw'}, "
-            f"{count(len(report.calib), 'static calibration')} in {folder / 'calib'},\n"
-            f"the truth in {report.truth}; {span(time.monotonic() - began)}\n"
-        )
-        return 0
+    size = sum(path.stat().st_size for path in report.raw) / 1e6
+    sys.stdout.write(
+        f"{count(len(report.raw), 'raw frame')} ({size:.0f} MB) in {folder / 'raw'}, "
+        f"{count(len(report.calib), 'static calibration')} in {folder / 'calib'},\n"
+        f"the truth in {report.truth}; {span(time.monotonic() - began)}\n"
+    )

@@ -3,52 +3,37 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-from musebuild.cli.base import ProjectCommand
-from musebuild.cli.options import format_option, one_of
+import click
+
+from musebuild.cli.command import Command
+from musebuild.cli.opening import on_project
+from musebuild.cli.options import TEXT_OR_JSON, format_option, names, workers_option
 from musebuild.engine.machine import machine_of
 from musebuild.engine.overview import Overview, with_overview
+from musebuild.engine.project import Project
 from musebuild.report.listing import overview_lines
 from musebuild.report.status import status_json, status_text
 
-FORMATS = ("text", "json")
 
+@click.command(cls=Command, example="musebuild status -n 8 FIELD", takes="names")
+@names()
+@workers_option
+@format_option("For people, or JSON with the state of each invocation.", TEXT_OR_JSON)
+@on_project
+def status(project: Project, names: tuple[str, ...], num_process: int, form: str) -> None:
+    """Counts of states, and the price of what is pending.
 
-class StatusCommand(ProjectCommand):
-    """Where the project stands."""
+    Time, memory and disk are estimated from earlier runs and the size of the inputs, for so many
+    recipes side by side as -n says. It hashes nothing.
+    """
+    workers = num_process or machine_of(project).cores
 
-    name = "status"
-    doc_purpose = "counts of states, and the price of what is pending"
-    doc_usage = "[TASK|GROUP|PATTERN ...]"
-    doc_description = None
-    cmd_options = (
-        {
-            "name": "num_process",
-            "short": "n",
-            "long": "process",
-            "type": int,
-            "default": 0,
-            "help": "recipes side by side for the estimate (default: as many as cores)",
-        },
-        format_option("text, or JSON with the state of each invocation", choices=FORMATS),
-    )
+    def told(found: Overview) -> str:
+        price = found.price(workers)
+        if form == "json":
+            return status_json(found.all_states(), found.left_out, price)
+        store = project.settings.cache[0]
+        return status_text(overview_lines(found), found.left_out, price, store)
 
-    def run(self, params: Any, args: list[str]) -> int:
-        """Print it; hashes nothing."""
-        form = one_of(params["format"], FORMATS, "--format")
-        project = self.project(params)
-        try:
-            workers = params["num_process"] or machine_of(project).cores
-
-            def told(found: Overview) -> str:
-                price = found.price(workers)
-                if form == "json":
-                    return status_json(found.all_states(), found.left_out, price)
-                store = project.settings.cache[0]
-                return status_text(overview_lines(found), found.left_out, price, store)
-
-            sys.stdout.write(with_overview(project, args, told, needed=True, named=form == "json"))
-        finally:
-            project.close()
-        return 0
+    sys.stdout.write(with_overview(project, list(names), told, needed=True, named=form == "json"))

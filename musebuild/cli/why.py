@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
-from musebuild.cli.base import ProjectCommand
+import click
+
+from musebuild.cli.command import Command
+from musebuild.cli.opening import on_project
+from musebuild.cli.options import names
 from musebuild.engine.probe import ProjectWorld
+from musebuild.engine.project import Project
 from musebuild.errors import UsageError
 from musebuild.explain.why import Explainer
 from musebuild.plan.names import closure, select
 from musebuild.report.why import why_text
 
 
-class WhyCommand(ProjectCommand):
-    """Explain tasks."""
+@click.command(cls=Command, example="musebuild why muse_scipost", takes="names")
+@names("TASK|GROUP|PATTERN...")
+@on_project
+def why(project: Project, names: tuple[str, ...]) -> None:
+    """Why a task ran, will run, or will not.
 
-    name = "why"
-    doc_purpose = "why a task ran, will run, or will not"
-    doc_usage = "TASK|GROUP|PATTERN ..."
-    doc_description = None
-    cmd_options = ()
-
-    def run(self, params: Any, args: list[str]) -> int:
-        """Compare how tasks would be made now with how they were last made; hashes nothing."""
-        if not args:
-            raise UsageError(
-                "musebuild why wants the name of a task",
-                remedy="`doit list` shows the names; `doit list --status --why` explains all",
-            )
-        project = self.project(params)
-        try:
-            names = select(project.plan, args)
-            world = ProjectWorld(project)
-            resolutions = world.resolve(closure(project.plan, names))
-            explainer = Explainer(project, world, resolutions)
-            sys.stdout.write(why_text([explainer.explain(name) for name in names]))
-        finally:
-            project.close()
-        return 0
+    How it would be made now is compared with how it was last made here, down to the root cause
+    where that lies upstream. It hashes nothing.
+    """
+    if not names:
+        raise UsageError(
+            "musebuild why wants the name of a task",
+            remedy="`doit list` shows the names; `doit list --status --why` explains all",
+        )
+    chosen = select(project.plan, names)
+    world = ProjectWorld(project)
+    resolutions = world.resolve(closure(project.plan, chosen))
+    explainer = Explainer(project, world, resolutions)
+    sys.stdout.write(why_text([explainer.explain(name) for name in chosen]))

@@ -181,7 +181,7 @@ def test_a_database_of_another_tool_is_left_alone(project: MockProject) -> None:
 
 
 def test_a_number_that_is_none(project: MockProject) -> None:
-    check(project.run("run", "-n", "many"), "-n wants a number")
+    check(project.run("run", "-n", "many"), "-n wants a whole number of at least 0, not many")
 
 
 def test_set_without_a_value(project: MockProject) -> None:

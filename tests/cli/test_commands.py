@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from musebuild.cli.init import CONFIG
+from musebuild.cli.doit_config import CONFIG
 from musebuild.cli.takeover import hint
 from tests.support.projects import ALL, MockProject
 from tests.support.waiting import PATIENCE

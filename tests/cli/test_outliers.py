@@ -1,4 +1,4 @@
-"""`musebuild qc --outliers`: values far from those of the other products."""
+"""`musebuild qc outliers`: values far from those of the other products."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject:
 
 
 def found(project: MockProject, *arguments: str) -> list[dict[str, Any]]:
-    ran = project.ask("qc", "--outliers", "--format", "json", *arguments)
+    ran = project.ask("qc", "outliers", "--format", "json", *arguments)
     assert ran.status == 0, ran.err
     rows: list[dict[str, Any]] = json.loads(ran.out)
     return rows
@@ -95,7 +95,7 @@ def test_exposures_with_outliers_are_flagged_on_request(tmp_path: Path, night: P
     assert "1 exposure flagged" in project.ask("qc", "--outliers", "--flag", "BAD_SLICE").out
     (flag,) = json.loads(project.ask("flag", "find", "BAD_SLICE", "--format", "json").out)
     assert flag["exposure"] == EXPOSURE
-    assert flag["reason"] == "qc --outliers: QC_RON of IFU 2 is 9, not 2.52"
+    assert flag["reason"] == "qc outliers: QC_RON of IFU 2 is 9, not 2.52"
     again = project.ask("qc", "--outliers", "--flag", "BAD_SLICE", "--format", "json")
     assert "0 exposures flagged (1 had it already)" in again.err
     assert json.loads(again.out)
@@ -106,15 +106,15 @@ def test_exposures_with_outliers_are_flagged_on_request(tmp_path: Path, night: P
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--outliers", "--sigma", "x"), "--sigma x is no number above 0"),
-        (("--outliers", "--sigma", "-1"), "no number above 0"),
-        (("--outliers", "--sigma", "nan"), "no number above 0"),
-        (("--outliers", "--maxiters", "1.5"), "no whole number above 0"),
-        (("--outliers", "--flag", "BAD_SLIC"), "did you mean BAD_SLICE"),
+        (("outliers", "--sigma", "x"), "--sigma wants a number above 0, not x"),
+        (("outliers", "--sigma", "-1"), "wants a number above 0, not -1"),
+        (("outliers", "--sigma", "nan"), "wants a number above 0, not nan"),
+        (("outliers", "--maxiters", "1.5"), "wants a whole number above 0, not 1.5"),
+        (("outliers", "--flag", "BAD_SLIC"), "did you mean BAD_SLICE"),
         (("--outliers", "--plot", "PIXTABLE_OBJECT"), "not both"),
-        (("--outliers", "PIXTABLE_OBJEC"), "did you mean PIXTABLE_OBJECT"),
-        (("--outliers", "--param", "RONN"), "no quality parameter RONN"),
-        (("--sigma", "3"), "--sigma belongs to --outliers"),
+        (("outliers", "PIXTABLE_OBJEC"), "did you mean PIXTABLE_OBJECT"),
+        (("outliers", "--param", "RONN"), "no quality parameter RONN"),
+        (("--sigma", "3"), "no option --sigma\n  why: it belongs to musebuild qc outliers"),
     ],
 )
 def test_bad_input_is_answered(asked: MockProject, arguments: tuple[str, ...], told: str) -> None:

@@ -107,7 +107,7 @@ def test_dates_and_parameters_choose(asked: MockProject) -> None:
 
 @pytest.mark.parametrize("by", ["ifu", "night"])
 def test_a_plot(asked: MockProject, by: str) -> None:
-    ran = asked.ask("qc", "MASTER_BIAS", "--plot", "--by", by, "-o", "bias.png")
+    ran = asked.ask("qc", "plot", "MASTER_BIAS", "--by", by, "-o", "bias.png")
     assert ran.status == 0, ran.err
     assert (asked.folder / "bias.png").read_bytes().startswith(b"\x89PNG")
 
@@ -120,7 +120,7 @@ def test_a_plot(asked: MockProject, by: str) -> None:
         (("MASTER_BIAS", "--param", "RONN"), "QC_BIAS_RON"),
         (("MASTER_BIAS", "--format", "jason"), "did you mean json"),
         (("MASTER_BIAS", "--plot", "--by", "nights"), "did you mean night"),
-        (("MASTER_BIAS", "--plot", "-o", "no/such/folder.png"), "cannot be written"),
+        (("plot", "MASTER_BIAS", "-o", "no/such/folder.png"), "cannot be written"),
         (("MASTER_BIAS", "--plot", "-o", "bias.xyz"), "cannot be written"),
         (("--plot",), "wants a category"),
         (("A", "B"), "takes one category"),
@@ -169,7 +169,7 @@ def test_the_sky_of_each_exposure_is_in_qa_reduced(project: MockProject) -> None
     overview = [line.split() for line in project.ask("qc").out.splitlines()]
     assert ["qa_reduced", "2", "2", "17"] in overview
     assert ["qa_raw", "3", "3", "24"] in overview
-    seeing = project.ask("qc", "--outliers", "qa_raw").out
+    seeing = project.ask("qc", "outliers", "qa_raw").out
     assert "fewer than 5 values" in seeing or "no number" in seeing
     for again in (("run", "muse_scipost"), ("cache", "rebuild")):
         for path in project.folder.glob("musebuild.db*"):

@@ -9,12 +9,13 @@ from musebuild.plan.blocks import (
     BlockError,
     PlannedBlock,
     made_by,
+    path_makers,
     plan_blocks,
     providers,
     result_names,
     source_of,
+    top_folder,
 )
-from musebuild.plan.places import path_makers, top_folder
 from musebuild.recipes.catalogue import recipe_name
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
+import posixpath
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +16,6 @@ from musebuild.cache.keys import canonical, plain
 from musebuild.errors import PlanError
 from musebuild.fits.classify import RAW_CATEGORIES
 from musebuild.plan.model import ADDED, LeftOut
-from musebuild.plan.places import path_makers
 from musebuild.recipes.catalogue import recipe_name
 from musebuild.recipes.model import ProductRule, Recipe
 from musebuild.recipes.parameters import as_taken, for_pipeline
@@ -19,7 +23,9 @@ from musebuild.settings.model import Block, Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.numbers import text_of
 from musebuild.settings.resolved import Keys
-from musebuild.settings.sources import is_path
+from musebuild.settings.sources import ENDINGS, is_path
+
+_STEM = re.compile(r"(?P<category>.+?)(?:_(?P<number>\d{4}))?(?:-(?P<ifu>\d\d))?")
 
 
 class BlockError(PlanError):
@@ -185,6 +191,74 @@ def _followed(
     return {name: given[name] for name in recipe.follows if name in given}
 
 
+def _recipe_of(name: str, block: Block, settings: Settings, catalogue: Mapping[str, Recipe]) -> str:
+    """Name of the recipe of a block of the settings."""
+    found = recipe_name(block, catalogue)
+    if not found:
+        key = ("recipes", name, "recipe") if block.recipe else ("recipes", name)
+        wanted = block.recipe or name
+        raise BlockError(
+            f"recipes.{name}: there is no recipe {wanted}",
+            settings,
+            *key,
+            near=nearest(wanted, catalogue),
+            remedy="name the block as its recipe (muse_scipost, muse_scipost_rec), "
+            f"or say which with `recipe:`; recipes are {', '.join(catalogue)}",
+        )
+    return found
+
+
+def _enabled(
+    settings: Settings, catalogue: Mapping[str, Recipe], without: Collection[str]
+) -> tuple[dict[str, Block], list[LeftOut]]:
+    """Blocks that can and shall run, those of the catalogue first; and the others."""
+    blocks = {
+        name: Block(name)
+        for name, recipe in catalogue.items()
+        if name not in settings.blocks and _needed_by_default(settings, recipe)
+    }
+    left_out: list[LeftOut] = []
+    for name, block in settings.blocks.items():
+        if name in without:
+            left_out.append(LeftOut(name, "it has a mistake"))
+            continue
+        recipe = catalogue[_recipe_of(name, block, settings, catalogue)]
+        if not block.enabled:
+            left_out.append(LeftOut(name, "switched off (enabled: false)"))
+        elif recipe.unavailable:
+            left_out.append(LeftOut(name, recipe.unavailable))
+        else:
+            blocks[name] = block
+    return blocks, left_out + _without_source(blocks, catalogue, left_out)
+
+
+def _planned(
+    block: Block,
+    blocks: Mapping[str, Block],
+    settings: Settings,
+    catalogue: Mapping[str, Recipe],
+) -> PlannedBlock:
+    """A block with its recipe and its parameters."""
+    recipe = _of_type(block, catalogue[recipe_name(block, catalogue)], settings)
+    source = source_of(block, recipe)
+    if source and source not in blocks:
+        raise BlockError(
+            f"recipes.{block.name}.from_recipe: there is no block {source}",
+            settings,
+            "recipes",
+            block.name,
+            "from_recipe",
+            near=nearest(source, blocks),
+            remedy=f"name one of {', '.join(blocks)}",
+        )
+    followed = _followed(recipe, blocks.get(source), catalogue)
+    params = {
+        name: as_taken(name, value, recipe)
+        for name, value in {**recipe.params, **followed, **block.params}.items()
+    }
+    return PlannedBlock(block, recipe, params, source, block.name in settings.blocks)
+
+
 def plan_blocks(
     settings: Settings,
     catalogue: Mapping[str, Recipe],
@@ -216,55 +290,8 @@ def plan_blocks(
     BlockError
         A block names no recipe or no source that there is, or blocks make a circle.
     """
-    blocks: dict[str, Block] = {}
-    left_out: list[LeftOut] = []
-    for name, recipe in catalogue.items():
-        if name not in settings.blocks and _needed_by_default(settings, recipe):
-            blocks[name] = Block(name)
-    for name, block in settings.blocks.items():
-        if name in without:
-            left_out.append(LeftOut(name, "it has a mistake"))
-            continue
-        found = recipe_name(block, catalogue)
-        if not found:
-            key = ("recipes", name, "recipe") if block.recipe else ("recipes", name)
-            wanted = block.recipe or name
-            near = nearest(wanted, catalogue)
-            raise BlockError(
-                f"recipes.{name}: there is no recipe {wanted}",
-                settings,
-                *key,
-                near=near,
-                remedy="name the block as its recipe (muse_scipost, muse_scipost_rec), "
-                f"or say which with `recipe:`; recipes are {', '.join(catalogue)}",
-            )
-        if not block.enabled:
-            left_out.append(LeftOut(name, "switched off (enabled: false)"))
-        elif catalogue[found].unavailable:
-            left_out.append(LeftOut(name, catalogue[found].unavailable))
-        else:
-            blocks[name] = block
-    left_out += _without_source(blocks, catalogue, left_out)
-    planned = []
-    for name, block in blocks.items():
-        recipe = _of_type(block, catalogue[recipe_name(block, catalogue)], settings)
-        source = source_of(block, recipe)
-        if source and source not in blocks:
-            raise BlockError(
-                f"recipes.{name}.from_recipe: there is no block {source}",
-                settings,
-                "recipes",
-                name,
-                "from_recipe",
-                near=nearest(source, blocks),
-                remedy=f"name one of {', '.join(blocks)}",
-            )
-        followed = _followed(recipe, blocks.get(source), catalogue)
-        params = {
-            key: as_taken(key, value, recipe)
-            for key, value in {**recipe.params, **followed, **block.params}.items()
-        }
-        planned.append(PlannedBlock(block, recipe, params, source, name in settings.blocks))
+    blocks, left_out = _enabled(settings, catalogue, without)
+    planned = [_planned(block, blocks, settings, catalogue) for block in blocks.values()]
     return _ordered(planned, settings, measured), left_out
 
 
@@ -320,6 +347,84 @@ def serving(category: str) -> str:
 def named_results(text: str, category: str) -> str:
     """Name of the result that a text of `frames:` means: `drs` of `OFFSET_LIST_drs`."""
     return text.removeprefix(f"{category}_").removeprefix(f"{serving(category)}_")
+
+
+def top_folder(planned: PlannedBlock) -> str:
+    """The folder below `reduced_path` that holds a block's products."""
+    recipe = planned.recipe
+    default = recipe.folder if recipe.group_by == "sequence" else recipe.output_dir
+    own = planned.name if planned.name != recipe.name else default
+    return (planned.block.output_dir or own).strip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPath:
+    """A path below `reduced_path`, which may be that of a product."""
+
+    folder: str
+    """Of the product, below `reduced_path`; may be a pattern."""
+    stem: str
+    """Name of the file without its ending; may be a pattern."""
+
+    @property
+    def number(self) -> int:
+        """Number in the name (`IMAGE_FOV_0001`); 0: none."""
+        found = _STEM.fullmatch(self.stem)
+        return int(found["number"] or 0) if found else 0
+
+    def means(self, folder: str) -> bool:
+        """Whether an invocation's folder is meant."""
+        return fnmatch.fnmatchcase(folder, self.folder)
+
+    def category(self, categories: Iterable[str]) -> str:
+        """Which of the categories the name means; empty: none."""
+        found = _STEM.fullmatch(self.stem)
+        for category in categories:
+            if found and found["category"] == category:
+                return category
+            names = (category, f"{category}_0001", f"{category}-01", f"{category}_0001-01")
+            if any(fnmatch.fnmatchcase(name, self.stem) for name in names):
+                return category
+        return ""
+
+
+def planned_path(text: str, category: str, settings: Settings) -> PlannedPath | None:
+    """What a path of the settings means, if it lies below `reduced_path`; reads nothing.
+
+    Parameters
+    ----------
+    text : str
+        A file, folder or glob.
+    category : str
+        Category that is wanted: of a folder its files `CATEGORY*`.
+    settings : Settings
+        Where paths start from.
+    """
+    place = posixpath.normpath(settings.folder / Path(text).expanduser())
+    below = posixpath.normpath(settings.reduced_path) + "/"
+    if not place.startswith(below):
+        return None
+    rest = place.removeprefix(below)
+    ending = next((e for e in sorted(ENDINGS, key=len)[::-1] if rest.lower().endswith(e)), "")
+    if not ending:
+        return PlannedPath(rest, f"{category}*")
+    folder, _, name = rest.rpartition("/")
+    return PlannedPath(folder, name[: -len(ending)])
+
+
+def path_makers(
+    text: str, category: str, settings: Settings, blocks: Mapping[str, PlannedBlock]
+) -> set[str]:
+    """Blocks that may make what a path means."""
+    path = planned_path(text, category, settings)
+    if path is None:
+        return set()
+    return {
+        name
+        for name, planned in blocks.items()
+        if fnmatch.fnmatchcase(path.folder.rpartition("/")[0], top_folder(planned))
+        and path.category(rule.category for rule in planned.recipe.products)
+    }
 
 
 def providers(
@@ -380,6 +485,7 @@ def _ordered(
     settings: Settings,
     measured: Mapping[str, Collection[str]],
 ) -> list[PlannedBlock]:
+    """Blocks in the order given, but that each follows those whose products it takes."""
     blocks = {item.name: item for item in planned}
     needs = {
         name: providers(item, blocks, settings) & blocks.keys() for name, item in blocks.items()
@@ -390,29 +496,27 @@ def _ordered(
             made = {rule.category for rule in item.recipe.products}
             if name in needs and made & set(categories) and name not in _above(other, needs):
                 needs[name].add(other)
-    done: list[PlannedBlock] = []
-    state: dict[str, bool] = {}
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if state.get(name):
-            return
-        if name in path:
-            circle = " → ".join([*path[path.index(name) :], name])
-            raise BlockError(
-                "Blocks take each other's products in a circle",
-                settings,
-                "recipes",
-                name,
-                why=circle,
-                remedy="change from_recipe or frames of one of them; a file of an earlier "
-                "reduction that a path below reduced_path means: copy it to a folder elsewhere, "
-                "and name the copy",
-            )
-        for other in sorted(needs[name], key=list(blocks).index):
-            visit(other, (*path, name))
-        state[name] = True
-        done.append(blocks[name])
-
-    for name in blocks:
-        visit(name, ())
-    return done
+    order = {name: number for number, name in enumerate(blocks)}
+    sorter = TopologicalSorter(needs)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        circle = error.args[1][::-1]
+        raise BlockError(
+            "Blocks take each other's products in a circle",
+            settings,
+            "recipes",
+            circle[0],
+            why=" → ".join(circle),
+            remedy="change from_recipe or frames of one of them; a file of an earlier "
+            "reduction that a path below reduced_path means: copy it to a folder elsewhere, "
+            "and name the copy",
+        ) from None
+    ready: list[str] = []
+    ordered = []
+    while sorter.is_active():
+        ready = sorted([*ready, *sorter.get_ready()], key=order.__getitem__)
+        name = ready.pop(0)
+        ordered.append(blocks[name])
+        sorter.done(name)
+    return ordered

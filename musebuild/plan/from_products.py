@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from musebuild.plan.blocks import PlannedBlock, scale_block
+from musebuild.plan.blocks import PlannedBlock, scale_block, top_folder
 from musebuild.plan.draft import Draft, plain_mode, products_of, told_of
 from musebuild.plan.fields import scattered
 from musebuild.plan.made import Made
 from musebuild.plan.model import LeftOut, Missing
 from musebuild.plan.needs import Subject
 from musebuild.plan.offsets import ByHand, Given
-from musebuild.plan.places import top_folder
 from musebuild.plan.scales import scales_of
 from musebuild.plan.selecting import Choice, choices, too_few
 

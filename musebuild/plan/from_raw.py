@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from musebuild.plan.blocks import PlannedBlock
+from musebuild.plan.blocks import PlannedBlock, top_folder
 from musebuild.plan.draft import Draft, ifu_list, plain_mode, told_of
 from musebuild.plan.made import Made
 from musebuild.plan.model import Input, Missing, Wanted
 from musebuild.plan.needs import Subject
-from musebuild.plan.places import top_folder
 from musebuild.plan.sequences import Group, exposures, sequences, too_small
 
 

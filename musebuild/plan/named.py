@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from musebuild.index.model import FileFrame
 from musebuild.plan.associate import WORDS, choose_made
-from musebuild.plan.blocks import named_results, serving
+from musebuild.plan.blocks import PlannedPath, named_results, planned_path, serving
 from musebuild.plan.made import Candidates, Made, Setup
 from musebuild.plan.model import Input, Missing, Quality
 from musebuild.plan.offsets import OFFSET_LIST, lacking, lacking_file
-from musebuild.plan.places import PlannedPath, planned_path
 from musebuild.recipes.model import Need
 from musebuild.settings.nearest import nearest
 from musebuild.settings.sources import is_path

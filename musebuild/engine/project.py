@@ -227,12 +227,14 @@ class Project:
     @cached_property
     def plan(self) -> Plan:
         """Every invocation that the settings need."""
+        from musebuild.engine.probe import without_collector
         from musebuild.index.selection import select_exposures
         from musebuild.plan.build import make_plan
 
         raw = self.raw
         selections = select_exposures(self.connection, self.settings)
-        return make_plan(self.settings, raw, self.files, self.catalogue, selections)
+        with without_collector():
+            return make_plan(self.settings, raw, self.files, self.catalogue, selections)
 
     @cached_property
     def digests(self) -> DigestMemory:

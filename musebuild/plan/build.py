@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from musebuild.errors import PlanError
 from musebuild.index.model import FileIndex, RawFrame, Selected
-from musebuild.plan.checks import check_datasets, check_source
+from musebuild.plan.blocks import PlannedBlock, made_by
 from musebuild.plan.draft import Draft
 from musebuild.plan.from_products import add_datasets, add_exposures, add_runs
 from musebuild.plan.from_raw import add_raw_exposures, add_sequences
-from musebuild.plan.model import Invocation, Plan
+from musebuild.plan.model import Invocation, LeftOut, Plan
 from musebuild.plan.names import closure, select
 from musebuild.plan.scales import refused_scales
 from musebuild.plan.selecting import refused_keys
@@ -24,9 +23,9 @@ from musebuild.settings.model import Settings
 def _plan(draft: Draft) -> Plan:
     """All blocks in order."""
     counts = Counter(frame.dataset for frame in draft.raw["OBJECT"])
-    draft.left_out += check_datasets(draft.settings, draft.datasets, counts)
+    draft.left_out += _check_datasets(draft.settings, draft.datasets, counts)
     for planned in draft.blocks.values():
-        check_source(planned, draft.blocks, draft.settings)
+        _check_source(planned, draft.blocks, draft.settings)
         refused = refused_keys(planned) or refused_scales(planned, draft.blocks, draft.left_out)
         if refused is not None:
             draft.left_out.append(refused)
@@ -43,6 +42,86 @@ def _plan(draft: Draft) -> Plan:
             add_datasets(draft, planned)
     _check_places(draft)
     return _finish(draft)
+
+
+def _check_datasets(
+    settings: Settings, datasets: Collection[str], counts: Mapping[str, int]
+) -> list[LeftOut]:
+    """Datasets without exposures, and exposures of no dataset.
+
+    Parameters
+    ----------
+    settings : Settings
+        The declared datasets.
+    datasets : collection of str
+        Those that are reduced.
+    counts : mapping
+        Dataset or OBJECT → number of its exposures.
+    """
+    left_out = []
+    for dataset in settings.datasets.values():
+        if not counts.get(dataset.name):
+            seen = sorted(counts)
+            left_out.append(
+                LeftOut(
+                    dataset.name,
+                    f"no exposure has OBJECT {' or '.join(dataset.objects)}"
+                    + (f"; there is {', '.join(seen[:5])}" if seen else ""),
+                    f"add its raw frames to {settings.raw_path}, "
+                    f"or correct datasets.{dataset.name}.OBJECT",
+                    error=True,
+                )
+            )
+    left_out += [
+        LeftOut(
+            name,
+            f"{counts[name]} exposure{'s' * (counts[name] != 1)} of this OBJECT "
+            "belong to no dataset",
+            f"to reduce them: datasets: {{{name}: {{}}}}",
+        )
+        for name in sorted(set(counts) - set(datasets))
+    ]
+    return left_out
+
+
+def _check_source(
+    planned: PlannedBlock, blocks: Mapping[str, PlannedBlock], settings: Settings
+) -> None:
+    """Check that the block that products come from makes them with its parameters.
+
+    Raises
+    ------
+    PlanError
+        It does not.
+    """
+    if not planned.source:
+        return
+    source = blocks[planned.source]
+    raws = source.recipe.raw or ("",)
+    makes = {rule.category for raw in raws for rule in made_by(source.recipe, source.shaping, raw)}
+    for category in planned.recipe.takes.values():
+        if category in makes:
+            continue
+        rule = next((r for r in source.recipe.products if r.category == category), None)
+        remedy = f"name another block with recipes.{planned.name}.from_recipe"
+        if rule is not None:
+            wanted = ", ".join(f"{k}: {' or '.join(v)}" for k, v in rule.when.items())
+            remedy = f"{category} is made with {wanted}: set recipes.{source.name}.params so"
+        raise PlanError(
+            f"{planned.name} takes {category} from {source.name}, which makes none "
+            "with its parameters",
+            where=str(settings.where("recipes", source.name, "params")),
+            why=", ".join(f"{k}: {v}" for k, v in source.params.items()),
+            remedy=remedy,
+        )
+    filters = str(source.shaping.get("filter", "")).split(",")
+    if "IMAGE_FOV" in planned.recipe.takes.values() and planned.block.filt not in filters:
+        raise PlanError(
+            f"{planned.name} takes images in the filter {planned.block.filt}, "
+            f"and {source.name} makes them in {', '.join(filters)}",
+            where=str(settings.where("recipes", planned.name, "filt")),
+            remedy=f"add it to recipes.{source.name}.params.filter, or choose another `filt`",
+        )
 
 
 def _check_places(draft: Draft) -> None:
@@ -113,12 +192,4 @@ def make_plan(
     PlanError
         Blocks contradict each other.
     """
-    # Millions of small records are made, none of which refers back to another: the collector of
-    # circles would walk them all again and again, for a third of the time.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        return _plan(Draft(settings, raw, files, catalogue, selections))
-    finally:
-        if collecting:
-            gc.enable()
+    return _plan(Draft(settings, raw, files, catalogue, selections))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from musebuild.index.model import FileIndex, RawFrame, Selected
-from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks
-from musebuild.plan.made import Made, Setup
-from musebuild.plan.measured import Measured, measured_by
-from musebuild.plan.model import Input, Invocation, LeftOut, Missing, Wanted
-from musebuild.plan.needs import Finder, Known
+from musebuild.plan.association import Finder
+from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks, top_folder
+from musebuild.plan.model import Choosing, Input, Invocation, LeftOut, Missing
+from musebuild.plan.planned_task import PlannedTask, Setup
+from musebuild.plan.products import Found, Known
+from musebuild.plan.selecting import Measured, measured_by
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
 
@@ -45,16 +48,17 @@ class Draft:
                     self.flags[frame.name] = frame.flags
                 (self.raw if frame.is_raw else delivered)[frame.category].append(frame)
         self.invocations: dict[str, Invocation] = {}
-        self.made: dict[str, list[Made]] = defaultdict(list)
+        self.tasks: dict[str, list[PlannedTask]] = defaultdict(list)
         self.why: dict[str, LeftOut] = {}
         self._made_of: dict[tuple[str, str], tuple[str, ...]] = {}
         self._params: dict[tuple[str, int | None], Mapping[str, Any]] = {}
-        self.left_datasets: dict[str, str] = {}
         self.lost: dict[str, list[tuple[Setup, LeftOut]]] = defaultdict(list)
         self.finder = Finder(
-            Known(settings, self.blocks, self.raw, excluded, delivered, files, self.made, self.lost)
+            Known(
+                settings, self.blocks, self.raw, excluded, delivered, files, self.tasks, self.lost
+            )
         )
-        self.measured = Measured(self.invocations, self.made)
+        self.measured = Measured(self.invocations, self.tasks)
         self.exposures = [*self.raw["OBJECT"], *excluded["OBJECT"]]
         self.datasets = set(settings.datasets) or {f.dataset for f in self.raw["OBJECT"]}
 
@@ -71,9 +75,9 @@ class Draft:
             self._made_of[key] = tuple(rule.category for rule in rules)
         return self._made_of[key]
 
-    def made_from(self, planned: PlannedBlock, source: Made, label: str) -> Made:
+    def task_from(self, planned: PlannedBlock, source: PlannedTask, label: str) -> PlannedTask:
         """The record of a task that takes the products of another."""
-        return Made(
+        return PlannedTask(
             planned.name,
             label,
             source.setup,
@@ -84,114 +88,85 @@ class Draft:
             exposure=source.exposure,
             date=source.date,
             tpl_start=source.tpl_start,
+            folder=f"{top_folder(planned)}/{label}",
         )
 
-    def leave(
-        self,
-        task: str,
-        reason: str,
-        remedy: str,
-        dataset: str,
-        *,
-        error: bool = True,
-        missing: Sequence[Missing] = (),
-        wanted: Iterable[Wanted] = (),
-        because: str = "",
-        setup: Setup | None = None,
-        run: str = "",
-    ) -> None:
+    def leave(self, left: LeftOut, dataset: str, setup: Setup | None = None, run: str = "") -> None:
         """Leave a task, or a part of it, out.
 
         Parameters
         ----------
-        task : str
-            Its name.
-        reason, remedy : str
-            For people.
+        left : LeftOut
+            The task, and why.
         dataset : str
             Whose exposures need it; empty for a calibration.
-        error : bool
-            False: people want it so.
-        missing : sequence of Missing
-            What it needs and does not find.
-        wanted : iterable of Wanted
-            Raw frames that would help, besides those of `missing`.
-        because : str
-            The task for whose sake it is left out.
         setup : Setup, optional
             Of its frames: what needs its products is told of it.
         run : str
             Observing run.
         """
-        # A calibration that nobody can use is no error: what needs it says so.
-        left = LeftOut(
-            task,
-            reason,
-            remedy,
-            error=error and bool(dataset),
-            wanted=tuple(dict.fromkeys([*wanted, *_wanted(missing)])),
-            missing=tuple(missing),
-            because=because,
+        lacking = [item.wanted for item in left.missing if item.wanted is not None]
+        left = replace(
+            left,
+            # A calibration that nobody can use is no error: what needs it says so.
+            error=left.error and bool(dataset),
+            wanted=tuple(dict.fromkeys([*left.wanted, *lacking])),
             dataset=dataset,
             night=setup.night if setup is not None else "",
             run=run,
         )
         if setup is not None:
-            self.lost[task.partition(":")[0]].append((setup, left))
-        self.why.setdefault(task, left)
-        self.left_datasets.setdefault(task, dataset)
+            self.lost[left.name.partition(":")[0]].append((setup, left))
+        self.why.setdefault(left.name, left)
         self.left_out.append(left)
 
     def add(
         self,
-        planned: PlannedBlock,
-        made: Made,
-        folder: str,
-        inputs: Sequence[Input],
-        notes: Sequence[str],
-        ifu: int | None,
-        offsets: Sequence[Mapping[str, Any]] = (),
+        task: PlannedTask,
+        found: Found,
+        ifu: int | None = None,
+        *,
+        params: Mapping[str, Any] = MappingProxyType({}),
+        choosing: Choosing | None = None,
     ) -> None:
-        """Add an invocation.
+        """Add an invocation, and its task with the first.
 
         Parameters
         ----------
-        planned : PlannedBlock
-            Its block.
-        made : Made
+        task : PlannedTask
             The record of its task, which learns its name.
-        folder : str
-            Below the reduced tree.
-        inputs : sequence of Input
-            All that it takes.
-        notes : sequence of str
-            On how inputs were chosen.
+        found : Found
+            All that it takes, and how that was chosen.
         ifu : int or None
             None where it is not split.
-        offsets : sequence of mapping
-            Rows of a list of offsets that the settings give.
+        params : mapping
+            Parameters besides those of its block.
+        choosing : Choosing, optional
+            How it chooses among its inputs.
         """
-        name = made.task if ifu is None else f"{made.task}.ifu{ifu:02d}"
-        params = self._params_of(planned, ifu)
-        if offsets:
-            params = {**params, "offsets": [dict(row) for row in offsets]}
+        planned = self.blocks[task.block]
+        if not task.by_ifu:
+            self.tasks[task.block].append(task)
+        name = task.task if ifu is None else f"{task.task}.ifu{ifu:02d}"
+        own = self._params_of(planned, ifu)
         self.invocations[name] = Invocation(
             name=name,
             block=planned.name,
             recipe=planned.recipe.name,
-            label=made.label,
-            inputs=tuple(inputs),
-            params=params,
-            products=made.categories,
-            folder=folder,
+            label=task.label,
+            inputs=tuple(found.inputs),
+            params={**own, **params} if params else own,
+            products=task.categories,
+            folder=task.folder,
             ifu=ifu,
-            night="" if planned.recipe.group_by in ("dataset", "run") else made.setup.night,
-            run=made.run,
-            dataset=made.dataset,
-            ins_mode=made.setup.ins_mode,
-            notes=tuple(dict.fromkeys(notes)),
+            night="" if planned.recipe.group_by in ("dataset", "run") else task.setup.night,
+            run=task.run,
+            dataset=task.dataset,
+            ins_mode=task.setup.ins_mode,
+            notes=tuple(dict.fromkeys(found.notes)),
+            choosing=choosing,
         )
-        made.by_ifu[ifu] = name
+        task.by_ifu[ifu] = name
 
     def _params_of(self, planned: PlannedBlock, ifu: int | None) -> Mapping[str, Any]:
         """Parameters of a block's invocations of an IFU: the same ones for all of them."""
@@ -207,7 +182,7 @@ def plain_mode(setup: Setup) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in setup.ins_mode)
 
 
-def products_of(sources: Sequence[Made], planned: PlannedBlock) -> list[Input]:
+def products_of(sources: Sequence[PlannedTask], planned: PlannedBlock) -> list[Input]:
     """Inputs of a block that takes the products of some tasks."""
     return [
         Input(
@@ -224,17 +199,13 @@ def products_of(sources: Sequence[Made], planned: PlannedBlock) -> list[Input]:
     ]
 
 
-def told_of(missing: Sequence[Missing]) -> tuple[str, str]:
-    """Reason and remedy, for people, where frames are missing."""
-    reasons = "; ".join(item.reason for item in missing)
+def lacking(task: str, missing: Sequence[Missing]) -> LeftOut:
+    """A task whose frames are missing."""
     remedies = dict.fromkeys(item.remedy for item in missing if item.remedy)
     if any(item.wanted is not None for item in missing):
         remedies["`musebuild retrieve --missing` looks for raw frames in the archive"] = None
-    return reasons, "; ".join(remedies)
-
-
-def _wanted(missing: Iterable[Missing]) -> list[Wanted]:
-    return [item.wanted for item in missing if item.wanted is not None]
+    reasons = "; ".join(item.reason for item in missing)
+    return LeftOut(task, reasons, "; ".join(remedies), error=True, missing=tuple(missing))
 
 
 def ifu_list(ifus: Iterable[int]) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from musebuild.plan.blocks import PlannedBlock, scale_block, top_folder
-from musebuild.plan.draft import Draft, plain_mode, products_of, told_of
+from musebuild.plan.blocks import PlannedBlock, scale_block
+from musebuild.plan.draft import Draft, lacking, plain_mode, products_of
 from musebuild.plan.fields import scattered
-from musebuild.plan.made import Made
 from musebuild.plan.model import LeftOut, Missing
-from musebuild.plan.needs import Subject
 from musebuild.plan.offsets import ByHand, Given
+from musebuild.plan.planned_task import PlannedTask
+from musebuild.plan.products import Found, Subject
 from musebuild.plan.scales import scales_of
 from musebuild.plan.selecting import Choice, choices, too_few
 
@@ -27,74 +27,53 @@ def add_exposures(draft: Draft, planned: PlannedBlock) -> None:
     planned : PlannedBlock
         The block.
     """
-    for source in draft.made[planned.source]:
-        if not set(planned.recipe.takes.values()) <= set(source.categories):
-            continue
-        task = f"{planned.name}:{source.label}"
-        if _source_left_out(draft, task, source):
-            continue
-        ifus = tuple(ifu for ifu in source.by_ifu if ifu is not None)
-        subject = Subject(
-            planned, task, source.setup, None, ifus, source.dataset, run=source.run,
-            dates=(source.date,),
-        )  # fmt: skip
-        found = draft.finder.find(subject)
-        if found.missing:
-            draft.leave(
-                task,
-                *told_of(found.missing),
-                source.dataset,
-                # What an alignment leaves out was left out on purpose.
-                error=not (found.unaligned and len(found.missing) == 1),
-                missing=found.missing,
-                setup=source.setup,
-                run=source.run,
-            )
-            continue
-        made = draft.made_from(planned, source, source.label)
-        inputs = products_of([source], planned)
-        made.folder = folder = f"{top_folder(planned)}/{source.label}"
-        draft.add(planned, made, folder, [*inputs, *found.inputs], found.notes, None)
-        draft.made[planned.name].append(made)
-    held = {made.label for made in draft.made[planned.source]}
+    for source in draft.tasks[planned.source]:
+        if set(planned.recipe.takes.values()) <= set(source.categories):
+            left = _exposure(draft, planned, source)
+            if left is not None:
+                draft.leave(left, source.dataset, source.setup, source.run)
+    held = {task.label for task in draft.tasks[planned.source]}
     for task, left in list(draft.why.items()):
         # What was left out altogether has no record, and still must be told of below.
         block, _, label = task.partition(":")
-        if block == planned.source and label not in held:
-            dataset = draft.left_datasets.get(task, "")
-            if not dataset:
-                continue
-            draft.leave(
+        if block == planned.source and label not in held and left.dataset:
+            below = LeftOut(
                 f"{planned.name}:{label}",
                 f"{left.name} is left out",
                 left.remedy,
-                dataset,
                 error=left.error,
                 because=left.name,
             )
+            draft.leave(below, left.dataset)
 
 
-def _source_left_out(draft: Draft, task: str, source: Made) -> bool:
-    left = draft.why.get(source.task)
-    if left is None:
-        return False
-    draft.leave(
-        task,
-        f"a part of {left.name} is left out",
-        left.remedy,
-        source.dataset,
-        because=left.name,
-        setup=source.setup,
-        run=source.run,
-    )
-    return True
+def _exposure(draft: Draft, planned: PlannedBlock, source: PlannedTask) -> LeftOut | None:
+    """Add what a block makes of the products of one exposure; else why that cannot be."""
+    task = f"{planned.name}:{source.label}"
+    part = draft.why.get(source.task)
+    if part is not None:
+        reason = f"a part of {part.name} is left out"
+        return LeftOut(task, reason, part.remedy, error=True, because=part.name)
+    ifus = tuple(ifu for ifu in source.by_ifu if ifu is not None)
+    subject = Subject(
+        planned, task, source.setup, None, ifus, source.dataset, run=source.run,
+        dates=(source.date,),
+    )  # fmt: skip
+    found = draft.finder.find(subject)
+    if found.missing:
+        # What an alignment leaves out was left out on purpose.
+        on_purpose = found.unaligned and len(found.missing) == 1
+        return replace(lacking(task, found.missing), error=not on_purpose)
+    inputs = [*products_of([source], planned), *found.inputs]
+    draft.add(draft.task_from(planned, source, source.label), Found(inputs, found.notes))
+    return None
 
 
 def add_datasets(draft: Draft, planned: PlannedBlock) -> None:
     """Add what a block makes of the exposures of each dataset, as for `add_exposures`."""
     categories = set(planned.recipe.takes.values())
-    by_dataset: dict[str, list[Made]] = defaultdict(list)
-    for source in draft.made[planned.source]:
+    by_dataset: dict[str, list[PlannedTask]] = defaultdict(list)
+    for source in draft.tasks[planned.source]:
         if source.dataset and categories <= set(source.categories):
             by_dataset[source.dataset].append(source)
     by_hand = None
@@ -107,121 +86,142 @@ def add_datasets(draft: Draft, planned: PlannedBlock) -> None:
     for choice in choices(planned, draft.selections.get(planned.name, {})):
         for dataset in sorted(draft.datasets):
             sources = by_dataset.get(dataset, [])
-            _dataset(draft, planned, choice, dataset, sources, by_hand)
+            chosen, notes = choice.choose(sources, draft.flags)
+            wanted = _Combination(planned, choice, dataset, sources, chosen, notes)
+            _dataset(draft, wanted, by_hand)
 
 
-def _dataset(
-    draft: Draft,
-    planned: PlannedBlock,
-    choice: Choice,
-    dataset: str,
-    sources: Sequence[Made],
-    by_hand: ByHand | None,
-) -> None:
-    """What a block makes of the chosen exposures of one dataset."""
-    label = f"{dataset}_{choice.result}" if choice.result else dataset
-    task = f"{planned.name}:{label}"
-    setup = sources[-1].setup if sources else None
-    if choice.problem:
-        draft.leave(task, choice.problem, choice.remedy, dataset, setup=setup)
+@dataclass(frozen=True, slots=True)
+class _Combination:
+    """What a block shall make of the exposures of one dataset."""
+
+    planned: PlannedBlock
+    choice: Choice
+    dataset: str
+    sources: Sequence[PlannedTask]
+    """Its exposures."""
+    chosen: Sequence[PlannedTask]
+    """Those that it takes."""
+    notes: Sequence[str]
+    """Why it does not take the others."""
+
+    @property
+    def label(self) -> str:
+        result = self.choice.result
+        return f"{self.dataset}_{result}" if result else self.dataset
+
+    @property
+    def task(self) -> str:
+        return f"{self.planned.name}:{self.label}"
+
+    def left(self, reason: str, remedy: str, *, error: bool = True) -> LeftOut:
+        """It cannot be made."""
+        return LeftOut(self.task, reason, remedy, error=error)
+
+
+def _dataset(draft: Draft, wanted: _Combination, by_hand: ByHand | None) -> None:
+    left = _refused(draft, wanted)
+    if left is None and not wanted.sources:
         return
+    left = left or _too_few(wanted) or _scattered(draft, wanted)
+    left = left or _combine(draft, wanted, by_hand)
+    if left is not None:
+        setup = wanted.sources[-1].setup if wanted.sources else None
+        draft.leave(left, wanted.dataset, setup)
+
+
+def _refused(draft: Draft, wanted: _Combination) -> LeftOut | None:
+    """Why exposures cannot be chosen, or those that are wanted cannot be reduced."""
+    choice = wanted.choice
+    if choice.problem:
+        return wanted.left(choice.problem, choice.remedy)
     lost = [
         name
-        for name in draft.why
-        if name.partition(":")[0] == planned.source
-        and draft.left_datasets.get(name) == dataset
+        for name, left in draft.why.items()
+        if name.partition(":")[0] == wanted.planned.source
+        and left.dataset == wanted.dataset
         and not choice.against(name.partition(":")[2], draft.flags)
     ]
-    chosen, notes = choice.choose(sources, draft.flags)
-    if lost:
-        draft.leave(
-            task,
-            f"{len(lost)} of its {len(lost) + len(chosen)} exposures cannot be reduced: "
-            f"{', '.join(lost[:3])}{' …' if len(lost) > 3 else ''}",
-            "mend those first, or exclude the exposures with frames.exclude.OBJECT",
-            dataset,
-            setup=setup,
+    if not lost:
+        return None
+    return wanted.left(
+        f"{len(lost)} of its {len(lost) + len(wanted.chosen)} exposures cannot be reduced: "
+        f"{', '.join(lost[:3])}{' …' if len(lost) > 3 else ''}",
+        "mend those first, or exclude the exposures with frames.exclude.OBJECT",
+    )
+
+
+def _too_few(wanted: _Combination) -> LeftOut | None:
+    choice, taken = wanted.choice, len(wanted.chosen)
+    if taken >= choice.least:
+        return None
+    name = wanted.planned.name
+    if choice.told:
+        return wanted.left(
+            too_few(choice.told, taken, len(wanted.sources), choice.least, wanted.notes),
+            f"change what recipes.{name} selects, or the flags of the exposures (`musebuild flag`)",
         )
-        return
-    if len(chosen) < choice.least:
-        if choice.told and sources:
-            draft.leave(
-                task,
-                too_few(choice.told, len(chosen), len(sources), choice.least, notes),
-                f"change what recipes.{planned.name} selects, or the flags of the "
-                "exposures (`musebuild flag`)",
-                dataset,
-                setup=setup,
-            )
-        elif sources:
-            draft.leave(
-                task,
-                f"{len(chosen)} exposure, and {planned.recipe.name} needs at least {choice.least}",
-                f"take the block {planned.name} out, or add exposures",
-                dataset,
-                error=False,
-                setup=setup,
-            )
-        return
-    latest = max(chosen, key=lambda made: (made.setup.mjd, made.label))
-    ifus = tuple(sorted({i for made in chosen for i in made.by_ifu if i is not None}))
-    scattered = "" if choice.waits else _why_scattered(draft, planned, chosen)
-    if scattered:
-        remedy = "exclude them with frames.exclude.OBJECT, or give them a dataset of their own"
-        draft.leave(task, scattered, remedy, dataset, setup=setup)
-        return
+    return wanted.left(
+        f"{taken} exposure, and {wanted.planned.recipe.name} needs at least {choice.least}",
+        f"take the block {name} out, or add exposures",
+        error=False,
+    )
+
+
+def _scattered(draft: Draft, wanted: _Combination) -> LeftOut | None:
+    """Why exposures cannot be aligned or combined: they show other parts of the sky."""
+    if wanted.choice.waits:
+        return None
+    names = [task.exposure for task in wanted.chosen]
+    held = [draft.by_name[name] for name in names if name in draft.by_name]
+    reason = scattered(wanted.planned.recipe.name, held)
+    remedy = "exclude them with frames.exclude.OBJECT, or give them a dataset of their own"
+    return wanted.left(reason, remedy) if reason else None
+
+
+def _combine(draft: Draft, wanted: _Combination, by_hand: ByHand | None) -> LeftOut | None:
+    """Add what is made of the chosen exposures; else why that cannot be."""
+    planned, chosen, dataset = wanted.planned, wanted.chosen, wanted.dataset
     given = by_hand.of(dataset, chosen) if by_hand else Given()
     if given.problem:
-        error = given.error
-        draft.leave(task, given.problem, given.remedy, dataset, error=error, setup=setup)
-        return
-    dates = tuple(made.date for made in chosen)
-    subject = Subject(planned, task, latest.setup, None, ifus, dataset, dates=dates)
-    found = draft.finder.find(subject)
+        return wanted.left(given.problem, given.remedy, error=given.error)
+    latest = max(chosen, key=lambda task: (task.setup.mjd, task.label))
+    ifus = tuple(sorted({ifu for task in chosen for ifu in task.by_ifu if ifu is not None}))
+    dates = tuple(task.date for task in chosen)
+    found = draft.finder.find(
+        Subject(planned, wanted.task, latest.setup, None, ifus, dataset, dates=dates)
+    )
     if found.missing:
-        missing = found.missing
-        draft.leave(task, *told_of(missing), dataset, missing=missing, setup=setup)
-        return
-    waits = choice.waits and not by_hand
-    choosing = draft.measured.choosing(choice, chosen, dataset) if waits else None
+        return lacking(wanted.task, found.missing)
+    waits = wanted.choice.waits and not by_hand
+    choosing = draft.measured.choosing(wanted.choice, chosen, dataset) if waits else None
     if isinstance(choosing, Missing):
-        draft.leave(task, choosing.reason, choosing.remedy, dataset)
-        return
-    scales = scales_of(planned, chosen, draft.made.get(scale_block(planned.block), []), dataset)
+        return wanted.left(choosing.reason, choosing.remedy)
+    scales = scales_of(planned, chosen, draft.tasks.get(scale_block(planned.block), []), dataset)
     if isinstance(scales, Missing):
-        draft.leave(task, scales.reason, scales.remedy, dataset)
-        return
-    made = draft.made_from(planned, latest, label)
-    made.exposure, made.result = "", choice.result
+        return wanted.left(scales.reason, scales.remedy)
+    task = draft.task_from(planned, latest, wanted.label)
+    task.exposure, task.result = "", wanted.choice.result
     # The pipeline's alignment makes a row for each exposure, or fails.
     whole = planned.recipe.name == "muse_exp_align" and choosing is None
-    made.aligned = dates if by_hand or whole else None
+    task.aligned = dates if by_hand or whole else None
     inputs = [*products_of(chosen, planned), *found.inputs, *scales.inputs]
-    made.folder = folder = f"{top_folder(planned)}/{label}"
-    notes = [*found.notes, *notes]
-    draft.add(planned, made, folder, inputs, notes, None, given.rows)
-    if choosing is not None or scales.inputs:
-        one = draft.invocations[task]
-        draft.invocations[task] = replace(
-            one,
-            choosing=choosing and scales.chosen(choosing),
-            params={**one.params, **scales.params()},
-        )
-    draft.made[planned.name].append(made)
-
-
-def _why_scattered(draft: Draft, planned: PlannedBlock, chosen: Sequence[Made]) -> str:
-    """Why exposures cannot be aligned or combined: they show other parts of the sky."""
-    held = [draft.by_name[made.exposure] for made in chosen if made.exposure in draft.by_name]
-    return scattered(planned.recipe.name, held)
+    offsets = {"offsets": [dict(row) for row in given.rows]} if given.rows else {}
+    draft.add(
+        task,
+        Found(inputs, [*found.notes, *wanted.notes]),
+        params={**offsets, **scales.params()},
+        choosing=choosing and scales.chosen(choosing),
+    )
+    return None
 
 
 def add_runs(draft: Draft, planned: PlannedBlock) -> None:
     """One task for each run and instrument mode."""
     categories = set(planned.recipe.takes.values())
-    by_run: dict[tuple[str, str], list[Made]] = defaultdict(list)
+    by_run: dict[tuple[str, str], list[PlannedTask]] = defaultdict(list)
     outside = 0
-    for source in draft.made[planned.source]:
+    for source in draft.tasks[planned.source]:
         if not categories <= set(source.categories) or source.task in draft.why:
             continue
         if source.run:
@@ -243,17 +243,14 @@ def add_runs(draft: Draft, planned: PlannedBlock) -> None:
         modes[run].add(mode)
     for (run, _), sources in sorted(by_run.items()):
         label = run if len(modes[run]) == 1 else f"{run}.{plain_mode(sources[0].setup)}"
-        task = f"{planned.name}:{label}"
+        name = f"{planned.name}:{label}"
         if len(sources) < planned.recipe.least:
             continue
-        first = min(sources, key=lambda made: (made.setup.mjd, made.label))
-        found = draft.finder.find(Subject(planned, task, first.setup, None, (), run=run))
+        first = min(sources, key=lambda task: (task.setup.mjd, task.label))
+        found = draft.finder.find(Subject(planned, name, first.setup, None, (), run=run))
         if found.missing:
-            draft.leave(task, *told_of(found.missing), "", missing=found.missing, run=run)
+            draft.leave(lacking(name, found.missing), "", run=run)
             continue
-        made = draft.made_from(planned, first, label)
-        made.exposure = ""
-        made.folder = folder = f"{top_folder(planned)}/{label}"
-        inputs = [*products_of(sources, planned), *found.inputs]
-        draft.add(planned, made, folder, inputs, found.notes, None)
-        draft.made[planned.name].append(made)
+        task = draft.task_from(planned, first, label)
+        task.exposure = ""
+        draft.add(task, Found([*products_of(sources, planned), *found.inputs], found.notes))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from dataclasses import replace
 
 from musebuild.plan.blocks import PlannedBlock, top_folder
-from musebuild.plan.draft import Draft, ifu_list, plain_mode, told_of
-from musebuild.plan.made import Made
-from musebuild.plan.model import Input, Missing, Wanted
-from musebuild.plan.needs import Subject
+from musebuild.plan.draft import Draft, ifu_list, lacking, plain_mode
+from musebuild.plan.model import Input, LeftOut, Wanted
+from musebuild.plan.planned_task import PlannedTask
+from musebuild.plan.products import Found, Subject
 from musebuild.plan.sequences import Group, exposures, sequences, too_small
 
 
@@ -40,95 +39,91 @@ def add_raw_exposures(draft: Draft, planned: PlannedBlock) -> None:
 
 
 def _from_raw(draft: Draft, planned: PlannedBlock, group: Group, folder: str) -> None:
-    recipe = planned.recipe
-    first = group.first
-    task = f"{planned.name}:{group.label}"
-    held = group.channels
-    wanted = draft.settings.ifus
-    ifus = held if wanted is None else tuple(ifu for ifu in held if ifu in wanted)
-    dataset = first.dataset if first.category == "OBJECT" else ""
-    if not ifus:
-        have = f"it holds IFU {ifu_list(held)}" if held else "it holds no IFU at all"
-        asked = "" if wanted is None else f", and the settings want IFU {ifu_list(wanted)}"
-        draft.leave(
-            task,
-            f"{first.filename}: {have}{asked}",
-            "correct `ifus` in the settings, or take the frame out of raw_path",
-            dataset,
-            setup=group.setup,
-            run=first.run,
-        )
-        return
-    if recipe.needs_ifu is not None and recipe.needs_ifu not in ifus:
-        draft.leave(
-            task,
-            f"{recipe.name} needs IFU {recipe.needs_ifu} among its inputs, "
-            f"and there is {ifu_list(ifus)}",
-            f"add IFU {recipe.needs_ifu} to `ifus`, or go without: exclude what it makes "
-            "from the frames of the blocks that take it",
-            dataset,
-            setup=group.setup,
-            run=first.run,
-        )
-        return
-    made = Made(
+    first, recipe = group.first, planned.recipe
+    task = PlannedTask(
         planned.name,
         group.label,
         group.setup,
         draft.categories(planned, first.category),
         raw=first.category,
-        dataset=dataset,
+        dataset=first.dataset if first.category == "OBJECT" else "",
         run=first.run,
         exposure=first.name if recipe.group_by == "exposure" else "",
         date=first.date_obs,
+        tpl_start=first.tpl_start,
+        folder=folder,
     )
-    made.tpl_start, made.folder = first.tpl_start, folder
-    failures: dict[str, list[int]] = defaultdict(list)
-    remedies: dict[str, str] = {}
-    absent: dict[str, Sequence[Missing]] = {}
-    lacking: dict[str, list[Wanted]] = defaultdict(list)
+    wanted = draft.settings.ifus
+    ifus = tuple(ifu for ifu in group.channels if wanted is None or ifu in wanted)
+    failures: dict[str, tuple[LeftOut, list[int]]] = {}
+    refused = _without_ifus(draft, planned, group, ifus)
     for ifu in ifus if recipe.split_by_ifu else (None,):
-        frames = group.frames if ifu is None else group.with_channel(ifu)
-        small = too_small(group, frames, recipe, ifu)
-        if small:
-            failures[small].append(ifu or 0)
-            remedies[small] = (
-                "add the missing raw frames to raw_path; "
-                "`musebuild retrieve --missing` looks for them in the archive"
-            )
-            if ifu is None or len(frames) == len(group.frames):
-                mode = group.setup.ins_mode
-                lacking[small].append(Wanted((first.category,), group.setup.night, 0, mode))
-            continue
-        subject = Subject(planned, task, group.setup, ifu, ifus, dataset, first, run=first.run)
-        found = draft.finder.find(subject)
-        if found.missing:
-            reason, remedy = told_of(found.missing)
-            failures[reason].append(ifu or 0)
-            remedies[reason] = remedy
-            absent[reason] = found.missing
-            continue
-        if ifu is None:
-            split = [Input(f.category, "raw", path=f.path, order=f.date_obs) for f in frames]
-        else:
-            split = [
-                Input(f.category, "raw", path=f.path, ifu=ifu, order=f.date_obs) for f in frames
-            ]
-        draft.add(planned, made, folder, [*split, *found.inputs], found.notes, ifu)
-    for reason, bad in failures.items():
+        left = refused or _add(draft, task, group, ifus, ifu)
+        if left is not None:
+            failures.setdefault(left.reason, (left, []))[1].append(ifu or 0)
+    for left, bad in failures.values():
         part = f"IFU {ifu_list(bad)}: " if any(bad) and len(bad) < len(ifus) else ""
         draft.leave(
-            task,
-            part + reason,
-            remedies[reason],
-            dataset,
-            missing=absent.get(reason, ()),
-            wanted=lacking[reason],
-            setup=group.setup,
-            run=first.run,
+            replace(left, name=task.task, reason=part + left.reason),
+            task.dataset,
+            group.setup,
+            first.run,
         )
-    if made.by_ifu:
-        draft.made[planned.name].append(made)
+
+
+def _without_ifus(
+    draft: Draft, planned: PlannedBlock, group: Group, ifus: tuple[int, ...]
+) -> LeftOut | None:
+    """Why nothing can be made of the IFUs that frames hold and settings want."""
+    recipe, held, wanted = planned.recipe, group.channels, draft.settings.ifus
+    if not ifus:
+        have = f"it holds IFU {ifu_list(held)}" if held else "it holds no IFU at all"
+        asked = "" if wanted is None else f", and the settings want IFU {ifu_list(wanted)}"
+        return LeftOut(
+            planned.name,
+            f"{group.first.filename}: {have}{asked}",
+            "correct `ifus` in the settings, or take the frame out of raw_path",
+            error=True,
+        )
+    if recipe.needs_ifu is not None and recipe.needs_ifu not in ifus:
+        return LeftOut(
+            planned.name,
+            f"{recipe.name} needs IFU {recipe.needs_ifu} among its inputs, "
+            f"and there is {ifu_list(ifus)}",
+            f"add IFU {recipe.needs_ifu} to `ifus`, or go without: exclude what it makes "
+            "from the frames of the blocks that take it",
+            error=True,
+        )
+    return None
+
+
+def _add(
+    draft: Draft, task: PlannedTask, group: Group, ifus: tuple[int, ...], ifu: int | None
+) -> LeftOut | None:
+    """Add the invocation of an IFU (None: of all together); else why that cannot be."""
+    planned, first = draft.blocks[task.block], group.first
+    frames = group.frames if ifu is None else group.with_channel(ifu)
+    small = too_small(group, frames, planned.recipe, ifu)
+    if small:
+        whole = ifu is None or len(frames) == len(group.frames)
+        lacks = Wanted((first.category,), group.setup.night, 0, group.setup.ins_mode)
+        return LeftOut(
+            task.task,
+            small,
+            "add the missing raw frames to raw_path; "
+            "`musebuild retrieve --missing` looks for them in the archive",
+            error=True,
+            wanted=(lacks,) if whole else (),
+        )
+    subject = Subject(
+        planned, task.task, group.setup, ifu, ifus, task.dataset, first, run=first.run
+    )
+    found = draft.finder.find(subject)
+    if found.missing:
+        return lacking(task.task, found.missing)
+    raw = [Input(f.category, "raw", path=f.path, ifu=ifu, order=f.date_obs) for f in frames]
+    draft.add(task, Found([*raw, *found.inputs], found.notes), ifu)
+    return None
 
 
 def _sequence_folder(planned: PlannedBlock, group: Group) -> str:

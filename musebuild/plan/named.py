@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from musebuild.index.model import FileFrame
-from musebuild.plan.associate import WORDS, choose_made
 from musebuild.plan.blocks import PlannedPath, named_results, planned_path, serving
-from musebuild.plan.made import Candidates, Made, Setup
+from musebuild.plan.calibrations import WORDS, choose_made
 from musebuild.plan.model import Input, Missing, Quality
 from musebuild.plan.offsets import OFFSET_LIST, lacking, lacking_file
+from musebuild.plan.planned_task import Candidates, PlannedTask, Setup
+from musebuild.plan.products import Found, Products, Subject
 from musebuild.recipes.model import Need
 from musebuild.settings.nearest import nearest
 from musebuild.settings.sources import is_path
-
-if TYPE_CHECKING:
-    from musebuild.plan.needs import Finder, Found, Subject
 
 EVER = 10**6
 """Nights: what the settings name is taken whatever its distance."""
@@ -29,16 +25,14 @@ class Named:
 
     Parameters
     ----------
-    finder : Finder
+    products : Products
         Which knows what is planned.
     """
 
-    def __init__(self, finder: Finder) -> None:
-        # A circle would keep all raw frames, which fill the memory, until the collector of circles
-        # comes, and a build holds it off.
-        self.finder: Finder = weakref.proxy(finder)
-        self.known = finder.known
-        self._paths: dict[tuple[str, str], list[tuple[Made, PlannedPath]]] = {}
+    def __init__(self, products: Products) -> None:
+        self.products = products
+        self.known = products.known
+        self._paths: dict[tuple[str, str], list[tuple[PlannedTask, PlannedPath]]] = {}
 
     def explicit(self, need: Need, subject: Subject, found: Found) -> None:
         """Find the frame that the settings name for a category and a night."""
@@ -71,7 +65,7 @@ class Named:
             elif recipe.group_by == "dataset":
                 self._result(need, text, "", subject, found)
             else:
-                self.finder.product(need, text, subject, found)
+                self.products.nearest(need, text, subject, found)
         else:
             self._result(need, "", named_results(text, category), subject, found)
         if category == OFFSET_LIST and subject.dates:
@@ -95,17 +89,17 @@ class Named:
             if said is not None:
                 found.missing.append(said)
 
-    def _maker(self, invocation: str) -> Made | None:
-        tasks = self.known.made.get(invocation.partition(":")[0], ())
+    def _maker(self, invocation: str) -> PlannedTask | None:
+        tasks = self.known.tasks.get(invocation.partition(":")[0], ())
         return next((made for made in tasks if invocation in made.by_ifu.values()), None)
 
     def _of_run(self, need: Need, block: str, subject: Subject, found: Found) -> None:
         """What a block made of the run of an exposure, in its instrument mode."""
         category, mode = need.category, subject.setup.ins_mode
-        of_run = [made for made in self.known.made.get(block, ()) if made.run == subject.run]
+        of_run = [made for made in self.known.tasks.get(block, ()) if made.run == subject.run]
         fitting = [made for made in of_run if made.setup.ins_mode == mode]
         if fitting:
-            self.finder.take(category, fitting[0], category, Quality("as set"), subject, found)
+            self.products.take(category, fitting[0], category, Quality("as set"), subject, found)
             return
         run = f"the run {subject.run}" if subject.run else "a night that belongs to no run"
         self._unnamed(
@@ -122,7 +116,7 @@ class Named:
         made_category = serving(category)
         makers = [
             made
-            for tasks in self.known.made.values()
+            for tasks in self.known.tasks.values()
             if tasks and (not block or tasks[0].block == block)
             for made in tasks
             if made.result or block
@@ -136,7 +130,9 @@ class Named:
         name = subject.planned.name
         wanted = block or f"{category}_{result}"
         if len(fitting) == 1:
-            self.finder.take(category, fitting[0], made_category, Quality("as set"), subject, found)
+            self.products.take(
+                category, fitting[0], made_category, Quality("as set"), subject, found
+            )
             return
         if fitting:
             tasks = " and ".join(made.task for made in fitting)
@@ -170,14 +166,14 @@ class Named:
 
     # paths
 
-    def _planned(self, text: str, category: str) -> list[tuple[Made, PlannedPath]]:
+    def _planned(self, text: str, category: str) -> list[tuple[PlannedTask, PlannedPath]]:
         """Tasks whose products a path means."""
         key = text, category
         if key not in self._paths:
             path = planned_path(text, category, self.known.settings)
             self._paths[key] = [
                 (made, path)
-                for tasks in self.known.made.values()
+                for tasks in self.known.tasks.values()
                 for made in tasks
                 if path is not None and path.means(made.folder) and path.category(made.categories)
             ]
@@ -197,7 +193,7 @@ class Named:
         hours = round((best.setup.mjd - subject.setup.mjd) * 24, 3)
         quality = _as_set(best.setup.agrees(subject.setup, need.match), note, hours)
         before = len(found.inputs)
-        self.finder.take(need.category, best, category, quality, subject, found, filt)
+        self.products.take(need.category, best, category, quality, subject, found, filt)
         if len(found.inputs) == before:
             self._unnamed(
                 need,
@@ -207,7 +203,9 @@ class Named:
             )
 
     @staticmethod
-    def _best_of(need: Need, tasks: Sequence[Made], subject: Subject) -> tuple[Made, str]:
+    def _best_of(
+        need: Need, tasks: Sequence[PlannedTask], subject: Subject
+    ) -> tuple[PlannedTask, str]:
         """Of several tasks that a glob means the nearest that agrees, else the nearest."""
         if len(tasks) == 1:
             return tasks[0], ""
@@ -257,7 +255,7 @@ class Named:
         similar = serving(category)
         return [
             f"{made.folder}/{similar}.fits"
-            for tasks in self.known.made.values()
+            for tasks in self.known.tasks.values()
             for made in tasks
             if similar in made.categories
         ]

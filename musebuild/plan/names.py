@@ -135,12 +135,3 @@ def closure(plan: Plan, names: Iterable[str]) -> tuple[str, ...]:
         found.add(name)
         waiting.extend(other for other in plan.invocations[name].needs if other not in found)
     return tuple(name for name in plan.invocations if name in found)
-
-
-def dependents(plan: Plan, names: Iterable[str]) -> tuple[str, ...]:
-    """Invocations and everything that needs them, in the order of the plan."""
-    found = set(names)
-    for name, invocation in plan.invocations.items():
-        if not found.isdisjoint(invocation.needs):
-            found.add(name)
-    return tuple(name for name in plan.invocations if name in found)

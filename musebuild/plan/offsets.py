@@ -9,8 +9,8 @@ from typing import Any
 
 from musebuild.index.model import FileFrame, RawFrame
 from musebuild.plan.blocks import PlannedBlock
-from musebuild.plan.made import Made
 from musebuild.plan.model import Missing
+from musebuild.plan.planned_task import PlannedTask
 from musebuild.settings.nearest import nearest
 
 OFFSET_LIST = "OFFSET_LIST"
@@ -77,14 +77,14 @@ class ByHand:
             found.append((name, f"{meant}`musebuild info --exposures` lists them"))
         return found
 
-    def of(self, dataset: str, chosen: Sequence[Made]) -> Given:
+    def of(self, dataset: str, chosen: Sequence[PlannedTask]) -> Given:
         """The list of one dataset.
 
         Parameters
         ----------
         dataset : str
             For messages.
-        chosen : sequence of Made
+        chosen : sequence of PlannedTask
             Its exposures.
         """
         block = f"recipes.{self.planned.name}.offsets"

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from musebuild.plan.blocks import PlannedBlock, scale_block
-from musebuild.plan.made import Made
 from musebuild.plan.model import Choosing, Input, LeftOut, Missing
+from musebuild.plan.planned_task import PlannedTask
 from musebuild.settings.nearest import nearest
 
 CATEGORY = "IMPHOT"
@@ -81,7 +81,7 @@ def refused_scales(
 
 
 def scales_of(
-    planned: PlannedBlock, chosen: Sequence[Made], made: Sequence[Made], dataset: str
+    planned: PlannedBlock, chosen: Sequence[PlannedTask], made: Sequence[PlannedTask], dataset: str
 ) -> Scales | Missing:
     """Tables of image photometry of the exposures that are combined.
 
@@ -89,9 +89,9 @@ def scales_of(
     ----------
     planned : PlannedBlock
         The block that combines.
-    chosen : sequence of Made
+    chosen : sequence of PlannedTask
         The exposures.
-    made : sequence of Made
+    made : sequence of PlannedTask
         Tasks of the block that makes the tables.
     dataset : str
         Of the combination.

@@ -8,11 +8,16 @@ from typing import Any
 
 from musebuild.index.model import Selected
 from musebuild.plan.blocks import PlannedBlock, result_name
-from musebuild.plan.made import Made
-from musebuild.plan.model import Candidate, Choosing, Clause, LeftOut
+from musebuild.plan.model import Candidate, Choosing, Clause, Invocation, LeftOut, Missing
+from musebuild.plan.planned_task import PlannedTask
 
 SELECTING = ("select", "names_with_selection", "exclude_flags", "max_exps", "min_exps")
 """Keys of blocks that choose exposures of a combination."""
+_MEASURED = {
+    "SKY_SPECTRUM": "let muse_scipost make it: save: 'cube,skymodel,individual' and a skymethod "
+    "that fits the sky",
+}
+"""Category → how it comes to be made."""
 SHOWN = 3
 """Reasons that are listed in one message."""
 
@@ -69,11 +74,11 @@ class Choice:
         return f"not selected by {' and '.join(outside)}" if outside else ""
 
     def choose(
-        self, sources: Sequence[Made], flags: Mapping[str, tuple[str, ...]]
-    ) -> tuple[list[Made], list[str]]:
+        self, sources: Sequence[PlannedTask], flags: Mapping[str, tuple[str, ...]]
+    ) -> tuple[list[PlannedTask], list[str]]:
         """The exposures that are taken, in the order given, and why each other one is not."""
         notes = []
-        taken: list[Made] = []
+        taken: list[PlannedTask] = []
         for source in sources:
             why = self.against(source.exposure, flags)
             if why:
@@ -90,7 +95,7 @@ class Choice:
         return [made for made in taken if made.label in kept], notes
 
 
-def by_date(sources: Iterable[Made]) -> list[Made]:
+def by_date(sources: Iterable[PlannedTask]) -> list[PlannedTask]:
     """Exposures by date, then name."""
     return sorted(sources, key=lambda made: (made.setup.mjd, made.label))
 
@@ -109,6 +114,116 @@ def choosing_of(choice: Choice, candidates: Iterable[Candidate]) -> Choosing:
         Clause(told, selected.exposures, selected.later) for told, selected in choice.selected
     )
     return Choosing(tuple(candidates), tuple(clauses), choice.told, choice.least, choice.most)
+
+
+def measured_by(
+    selections: Mapping[str, Mapping[str, Selected]],
+) -> dict[str, frozenset[str]]:
+    """Block → categories of the products on which is measured what it selects by."""
+    found: dict[str, frozenset[str]] = {}
+    for block, named in selections.items():
+        later = [selected.later for selected in named.values() if selected.later is not None]
+        if later:
+            found[block] = frozenset(c for condition in later for c in condition.categories)
+    return found
+
+
+class Measured:
+    """Finds the products on which exposures are measured.
+
+    Parameters
+    ----------
+    invocations : mapping
+        Of the plan, as far as it is made.
+    made : mapping
+        Block → its tasks, as far as they are made.
+    """
+
+    def __init__(
+        self, invocations: Mapping[str, Invocation], made: Mapping[str, Sequence[PlannedTask]]
+    ) -> None:
+        self._invocations = invocations
+        self._tasks = made
+
+    def choosing(
+        self, choice: Choice, sources: Iterable[PlannedTask], dataset: str
+    ) -> Choosing | Missing:
+        """How a combination chooses among exposures when all are made.
+
+        Parameters
+        ----------
+        choice : Choice
+            With a selection that waits.
+        sources : iterable of PlannedTask
+            The candidates.
+        dataset : str
+            Theirs.
+
+        Returns
+        -------
+        Choosing or Missing
+            The latter where nothing makes the products to be measured.
+        """
+        candidates = []
+        for source in by_date(sources):
+            measured: list[tuple[str, str]] = []
+            for category in choice.categories:
+                found = self._above(source, category) or self._beside(source, category, dataset)
+                if isinstance(found, Missing):
+                    return found
+                measured += [(name, category) for name in found]
+            candidates.append(
+                Candidate(
+                    source.exposure, source.label, tuple(source.by_ifu.values()), tuple(measured)
+                )
+            )
+        return choosing_of(choice, candidates)
+
+    def _above(self, source: PlannedTask, category: str) -> list[str]:
+        """What makes a category among the candidate and what it is made from: the nearest."""
+        level = list(source.by_ifu.values())
+        seen: set[str] = set()
+        while level:
+            found = [name for name in level if category in self._invocations[name].products]
+            if found:
+                return found
+            seen.update(level)
+            level = list(
+                dict.fromkeys(
+                    other
+                    for name in level
+                    for other in self._invocations[name].needs
+                    if other not in seen and self._invocations[other].label == source.label
+                )
+            )
+        return []
+
+    def _beside(self, source: PlannedTask, category: str, dataset: str) -> list[str] | Missing:
+        """What else makes a category of the exposure, or for each of its dataset."""
+        makers = [
+            made
+            for tasks in self._tasks.values()
+            for made in tasks
+            if category in made.categories
+            and (
+                made.exposure == source.exposure or (not made.exposure and made.dataset == dataset)
+            )
+        ]
+        blocks = list(dict.fromkeys(made.block for made in makers))
+        if len(blocks) == 1:
+            return [name for made in makers for name in made.by_ifu.values()]
+        if blocks:
+            return Missing(
+                category,
+                f"what it selects by is measured on {category}, which {' and '.join(blocks)} "
+                f"make of {source.label}",
+                "select by what is measured on one, or take products of one of them: from_recipe",
+            )
+        return Missing(
+            category,
+            f"what it selects by is measured on {category}, which nothing makes of {source.label}",
+            _MEASURED.get(category, f"declare a block that makes {category} of each exposure"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from musebuild.index.model import RawFrame
-from musebuild.plan.made import Setup, binning_of, setup_of
+from musebuild.plan.planned_task import Setup, binning_of, setup_of
 from musebuild.recipes.model import Recipe
 
 

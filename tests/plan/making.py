@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +128,12 @@ def reasons(made: Plan) -> str:
 def source_of(made: Plan, name: str, tag: str) -> list[str]:
     """Where the inputs of a tag come from."""
     return [w.invocation or w.path for w in made.invocations[name].inputs if w.tag == tag]
+
+
+def dependents(plan: Plan, names: Iterable[str]) -> tuple[str, ...]:
+    """Invocations and everything that needs them, in the order of the plan."""
+    found = set(names)
+    for name, invocation in plan.invocations.items():
+        if not found.isdisjoint(invocation.needs):
+            found.add(name)
+    return tuple(name for name in plan.invocations if name in found)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from musebuild.errors import PlanError, UsageError
 from musebuild.index.model import FileFrame
-from musebuild.plan.names import closure, concerned, dependents, select
-from tests.plan.making import TWO_PASSES, files, frame, night, plan, reasons, source_of
+from musebuild.plan.names import closure, concerned, select
+from tests.plan.making import TWO_PASSES, dependents, files, frame, night, plan, reasons, source_of
 
 SCIPOST = "muse_scipost:2017-06-16T01:30:00"
 

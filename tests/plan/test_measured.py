@@ -5,10 +5,10 @@ from __future__ import annotations
 from musebuild.index.model import Condition, Selected
 from musebuild.plan.build import make_plan
 from musebuild.plan.model import Plan
-from musebuild.plan.names import closure, dependents
+from musebuild.plan.names import closure
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.declare import complete
-from tests.plan.making import TWO_PASSES, files, night, reasons, settings, source_of
+from tests.plan.making import TWO_PASSES, dependents, files, night, reasons, settings, source_of
 
 NAMES = [f"2017-06-16T01:3{n}:00" for n in range(3)]
 COMBINED = "muse_exp_combine:FIELD_drs"

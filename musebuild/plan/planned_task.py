@@ -37,7 +37,7 @@ class Setup:
 
 
 @dataclass(slots=True)
-class Made:
+class PlannedTask:
     """A task of the plan: the invocations of one block for one sequence, exposure or dataset."""
 
     block: str
@@ -88,20 +88,20 @@ class Candidates:
     """Tasks that make one category, by night, so that the nearest need not be looked for."""
 
     def __init__(self) -> None:
-        self._by_day: dict[int, list[Made]] = {}
+        self._by_day: dict[int, list[PlannedTask]] = {}
 
-    def add(self, made: Made) -> None:
+    def add(self, made: PlannedTask) -> None:
         """Take a task in."""
         self._by_day.setdefault(day_of(made.setup.night), []).append(made)
 
-    def nights(self, day: int, offset: int) -> Iterator[tuple[int, list[Made]]]:
+    def nights(self, day: int, offset: int) -> Iterator[tuple[int, list[PlannedTask]]]:
         """Nights within an offset that have some, the nearest first, of two as near the later.
 
         Yields
         ------
         nights : int
             From the given one; positive: later.
-        made : list of Made
+        made : list of PlannedTask
         """
         by_day = self._by_day
         if 2 * offset < len(by_day):
@@ -114,7 +114,7 @@ class Candidates:
         for nights in sorted(near, key=lambda n: (abs(n), n < 0)):
             yield nights, by_day[day + nights]
 
-    def all_nights(self, day: int) -> Iterator[tuple[int, list[Made]]]:
+    def all_nights(self, day: int) -> Iterator[tuple[int, list[PlannedTask]]]:
         """All nights, the nearest first; for reports."""
         furthest = max((abs(other - day) for other in self._by_day), default=0)
         return self.nights(day, furthest)

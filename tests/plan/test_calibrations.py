@@ -8,22 +8,28 @@ from collections.abc import Sequence
 import pytest
 
 from musebuild.index.model import FileFrame, RawFrame
-from musebuild.plan.associate import Choice, choose_illum, choose_made, refused_for
-from musebuild.plan.made import Candidates, Made, Setup
-from musebuild.plan.statics import Static, choose_static
+from musebuild.plan.calibrations import (
+    Nearest,
+    Static,
+    choose_illum,
+    choose_made,
+    choose_static,
+    refused_for,
+)
+from musebuild.plan.planned_task import Candidates, PlannedTask, Setup
 from musebuild.settings.model import DateRange
 from tests.plan.making import frame
 
 HERE = Setup("2017-06-15", 57920.0, "WFM-NOAO-N", "SCI1.0", "1x1")
 
 
-def made(night: str, mjd: float = 57920.4, label: str = "", **more: str) -> Made:
+def made(night: str, mjd: float = 57920.4, label: str = "", **more: str) -> PlannedTask:
     setup = Setup(night, mjd, **{"ins_mode": "WFM-NOAO-N", "read_mode": "SCI1.0",
                                  "binning": "1x1", **more})  # fmt: skip
-    return Made("muse_x", label or night, setup, ("X",), {1: "one", 2: "two"})
+    return PlannedTask("muse_x", label or night, setup, ("X",), {1: "one", 2: "two"})
 
 
-def shelf(*tasks: Made) -> Candidates:
+def shelf(*tasks: PlannedTask) -> Candidates:
     candidates = Candidates()
     for task in tasks:
         candidates.add(task)
@@ -31,13 +37,13 @@ def shelf(*tasks: Made) -> Candidates:
 
 
 def choose(
-    *tasks: Made, offset: int = 3, match: tuple[str, ...] = (), ifus: tuple[int, ...] = (1,)
-) -> Choice:
+    *tasks: PlannedTask, offset: int = 3, match: tuple[str, ...] = (), ifus: tuple[int, ...] = (1,)
+) -> Nearest:
     return choose_made(shelf(*tasks), HERE, match=match, offset=offset, ifus=ifus)
 
 
 def refused(
-    *tasks: Made, offset: int = 3, match: tuple[str, ...] = (), ifus: tuple[int, ...] = (1,)
+    *tasks: PlannedTask, offset: int = 3, match: tuple[str, ...] = (), ifus: tuple[int, ...] = (1,)
 ) -> list[tuple[str, str]]:
     found = refused_for(
         shelf(*tasks), HERE, match=match, offset=offset, ifus=ifus, block="muse_b", category="X"

@@ -1,4 +1,4 @@
-"""The frames that an invocation needs besides what it is grouped by."""
+"""Which product of which planned task: what is planned so far, and what of it is nearest. Pure."""
 
 from __future__ import annotations
 
@@ -6,19 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from musebuild.index.frames import matches
-from musebuild.index.model import FileFrame, FileIndex, RawFrame
-from musebuild.plan.associate import (
-    REFUSED_SHOWN,
-    choose_illum,
-    fitting,
-    nearest_in_time,
-    refused_for,
-)
-from musebuild.plan.blocks import PlannedBlock, holds
-from musebuild.plan.made import Candidates, Made, Setup, day_of, setup_of
+from musebuild.index.model import FileIndex, RawFrame
+from musebuild.plan.blocks import PlannedBlock
+from musebuild.plan.calibrations import REFUSED_SHOWN, fitting, nearest_in_time, refused_for
 from musebuild.plan.model import Input, LeftOut, Missing, Quality, Refused, Wanted
-from musebuild.plan.named import Named
-from musebuild.plan.statics import Static, choose_static
+from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of, setup_of
 from musebuild.recipes.model import Need
 from musebuild.settings.model import Settings
 
@@ -74,7 +66,7 @@ class Known:
     delivered : mapping
         Category → calibrations delivered among the raw frames.
     files : FileIndex
-    made : mapping
+    tasks : mapping
         Block → tasks planned so far; grows.
     lost : mapping
         Block → set-up of each task that is left out, and why; grows.
@@ -86,60 +78,15 @@ class Known:
     excluded: Mapping[str, Sequence[RawFrame]]
     delivered: Mapping[str, Sequence[RawFrame]]
     files: FileIndex
-    made: Mapping[str, Sequence[Made]]
+    tasks: Mapping[str, Sequence[PlannedTask]]
     lost: Mapping[str, Sequence[tuple[Setup, LeftOut]]]
 
 
-class Shelf:
-    """Tasks by the category that they make, less those that the settings exclude.
+class Products:
+    """Finds products among the tasks that are planned already, less those that are excluded.
 
     A block is complete before the first that takes its products is planned, so that what is
     found of it once holds.
-    """
-
-    def __init__(self, known: Known) -> None:
-        self.known = known
-        self._candidates: dict[tuple[str, str], Candidates] = {}
-        self._excluded: dict[tuple[str, str], list[Made]] = {}
-
-    def candidates(self, block: str, category: str) -> Candidates:
-        """Tasks of a block that make a category."""
-        key = block, category
-        if key not in self._candidates:
-            rules = self.known.settings.frames_exclude.get(category, ())
-            found = self._candidates[key] = Candidates()
-            self._excluded[key] = []
-            for made in self.known.made.get(block, ()):
-                if category not in made.categories:
-                    continue
-                if rules and _excluded(made, rules):
-                    self._excluded[key].append(made)
-                else:
-                    found.add(made)
-        return self._candidates[key]
-
-    def excluded(self, block: str, category: str) -> list[Made]:
-        """Tasks that the settings exclude by `frames.exclude`."""
-        self.candidates(block, category)
-        return self._excluded[block, category]
-
-
-def _excluded(made: Made, rules: Sequence[object]) -> bool:
-    row = {**made.row, "filename": made.label}
-    return any(matches(row, rule) for rule in rules)
-
-
-def _unnamed(need: Need, subject: Subject) -> Missing:
-    planned = subject.planned
-    return Missing(
-        need.category,
-        f"{planned.recipe.name} needs a {need.category}, and the settings name none",
-        f"name one with recipes.{planned.name}.frames.{need.category}",
-    )
-
-
-class Finder:
-    """Finds frames for needs among what is planned already.
 
     Parameters
     ----------
@@ -149,75 +96,33 @@ class Finder:
 
     def __init__(self, known: Known) -> None:
         self.known = known
-        self.shelf = Shelf(known)
-        self.named = Named(self)
-        rules = known.settings.frames_exclude
-        self._static: dict[str, list[FileFrame]] = {}
-        for file in known.files.static:
-            name = file.path.rpartition("/")[2]
-            if name not in map(str, rules.get(file.category, ())):
-                self._static.setdefault(file.category, []).append(file)
-        self._illums: dict[str, dict[str, list[RawFrame]]] = {}
-        self._needs: dict[str, list[tuple[Need, bool]]] = {}
-        self._fitting: dict[tuple[object, ...], tuple[int, tuple[Made, ...]]] = {}
+        self._candidates: dict[tuple[str, str], Candidates] = {}
+        self._excluded: dict[tuple[str, str], list[PlannedTask]] = {}
+        self._fitting: dict[tuple[object, ...], tuple[int, tuple[PlannedTask, ...]]] = {}
         self._missing: dict[tuple[object, ...], Missing] = {}
-        self._statics: dict[tuple[object, ...], tuple[Static, Input | None]] = {}
-        self._places: dict[tuple[str, int | None], Input] = {}
 
-    def needs_of(self, planned: PlannedBlock) -> list[tuple[Need, bool]]:
-        """Needs that a block has with its settings, and whether the settings name the frame."""
-        known = self._needs.get(planned.name)
-        if known is not None:
-            return known
-        frames, recipe = planned.block.frames, planned.recipe
-        listed = {need.category for need in recipe.needs} | set(recipe.takes)
-        needs = list(recipe.needs)
-        needs += [Need(category, "named") for category in frames.sources if category not in listed]
-        found = []
-        for need in needs:
-            if need.category in frames.exclude:
-                continue
-            if need.category in frames.sources:
-                found.append((need, True))
-            elif (need.default or need.category in frames.include) and holds(
-                planned.shaping, need.when
-            ):
-                found.append((need, False))
-        self._needs[planned.name] = found
-        return found
+    def candidates(self, block: str, category: str) -> Candidates:
+        """Tasks of a block that make a category."""
+        key = block, category
+        if key not in self._candidates:
+            rules = self.known.settings.frames_exclude.get(category, ())
+            found = self._candidates[key] = Candidates()
+            self._excluded[key] = []
+            for made in self.known.tasks.get(block, ()):
+                if category not in made.categories:
+                    continue
+                if rules and _excluded(made, rules):
+                    self._excluded[key].append(made)
+                else:
+                    found.add(made)
+        return self._candidates[key]
 
-    def find(self, subject: Subject) -> Found:
-        """Frames for all needs of an invocation."""
-        found = Found()
-        mode = subject.setup.ins_mode
-        taken: set[str] = set()
-        for need, explicit in self.needs_of(subject.planned):
-            category = need.category
-            if explicit:
-                if category not in taken:
-                    self.named.explicit(need, subject, found)
-            elif need.source == "named":
-                if need.required:
-                    found.missing.append(_unnamed(need, subject))
-            elif (
-                category in taken
-                or (need.beside and need.beside not in taken)
-                or (need.modes and not any(part in mode for part in need.modes))
-            ):
-                continue
-            elif need.source == "product" and category not in self.known.settings.static_calib:
-                self.product(need, need.recipe, subject, found)
-            elif need.source in ("product", "static"):
-                self._static_file(need, subject, found)
-            elif need.source == "raw":
-                self._illum(need, subject, found)
-            if found.inputs and found.inputs[-1].tag == category:
-                taken.add(category)
-        return found
+    def excluded(self, block: str, category: str) -> list[PlannedTask]:
+        """Tasks that the settings exclude by `frames.exclude`."""
+        self.candidates(block, category)
+        return self._excluded[block, category]
 
-    # calibrations that other blocks make
-
-    def product(self, need: Need, block: str, subject: Subject, found: Found) -> None:
+    def nearest(self, need: Need, block: str, subject: Subject, found: Found) -> None:
         """Find the product of a block that fits best."""
         category, setup = need.category, subject.setup
         offset = int(subject.planned.block.frames.offsets.get(category, need.offset))
@@ -226,7 +131,7 @@ class Finder:
                setup.ins_mode, setup.read_mode, setup.binning)  # fmt: skip
         fits = self._fitting.get(key)
         if fits is None:
-            candidates = self.shelf.candidates(block, category)
+            candidates = self.candidates(block, category)
             fits = self._fitting[key] = fitting(
                 candidates, setup, match=need.match, offset=offset, ifus=wanted
             )
@@ -247,7 +152,7 @@ class Finder:
     @staticmethod
     def take(
         tag: str,
-        made: Made,
+        made: PlannedTask,
         category: str,
         quality: Quality | None,
         subject: Subject,
@@ -317,7 +222,7 @@ class Finder:
         category, setup = need.category, subject.setup
         frames = f"recipes.{subject.planned.name}.frames"
         told = refused_for(
-            self.shelf.candidates(block, category),
+            self.candidates(block, category),
             setup,
             match=need.match,
             offset=offset,
@@ -330,7 +235,7 @@ class Finder:
             away = abs(day_of(other.night) - day_of(setup.night))
             told.append((away, abs(other.mjd - setup.mjd), refused))
 
-        for made in self.shelf.excluded(block, category):
+        for made in self.excluded(block, category):
             reason = f"is excluded by frames.exclude.{category} in the settings"
             tell(
                 made.setup, Refused(made.task, reason, f"take it out of frames.exclude.{category}")
@@ -368,82 +273,7 @@ class Finder:
                 found.setdefault(label, frame)
         return found
 
-    # static calibrations
 
-    def _static_file(self, need: Need, subject: Subject, found: Found) -> None:
-        category, setup = need.category, subject.setup
-        key = (category, setup.night, setup.ins_mode, subject.ifu)
-        kept = self._statics.get(key)
-        if kept is None:
-            static = choose_static(
-                category,
-                setup,
-                ranges=self.known.settings.static_calib.get(category, ()),
-                folder=self._static.get(category, ()),
-                delivered=self.known.delivered.get(category, ()),
-                exact="ins_mode" in need.match,
-            )
-            wanted = None
-            if static.path:
-                wanted = Input(
-                    category, "file", path=static.path, ifu=subject.ifu, quality=static.quality
-                )
-            kept = static, wanted
-            if not static.dated:
-                self._statics[key] = kept
-        static, wanted = kept
-        if wanted is not None:
-            found.inputs.append(wanted)
-            if static.note:
-                found.notes.append(static.note)
-            return
-        folder = self.known.files.folder
-        note = static.note
-        if not note:
-            note = f"no {category}"
-            if not folder:
-                note += ": the settings give no muse_calib_path"
-            elif not self.known.files.folder_exists:
-                note += f": muse_calib_path {folder} does not exist"
-            else:
-                note += f" in {folder}"
-            others = [file.path for file in self._static.get(category, ())]
-            if others:
-                name = others[0].rpartition("/")[2]
-                note += f" for {setup.ins_mode or 'frames without INS MODE'} ({name} is not)"
-        if not (need.required or need.expected):
-            found.notes.append(f"{note}: reduced without it")
-            return
-        place = folder or "the folder that muse_calib_path names"
-        found.missing.append(
-            Missing(
-                category,
-                note,
-                f"put a file with ESO PRO CATG = {category} into {place}, "
-                f"or name one with recipes.{subject.planned.name}.frames: {{{category}: FILE}}",
-            )
-        )
-
-    # illumination flats
-
-    def _illum(self, need: Need, subject: Subject, found: Found) -> None:
-        if subject.frame is None:
-            return
-        category = need.category
-        nights = self._illums.get(category)
-        if nights is None:
-            nights = self._illums[category] = {}
-            for frame in self.known.raw.get(category, ()):
-                nights.setdefault(frame.night, []).append(frame)
-        held = [
-            frame
-            for frame in nights.get(subject.frame.night, ())
-            if subject.ifu is None or subject.ifu in frame.channels
-        ]
-        best, quality, note = choose_illum(held, subject.frame)
-        if best is None:
-            found.notes.append(f"{note}: reduced without it")
-            return
-        found.inputs.append(
-            Input(category, "raw", best.path, ifu=subject.ifu, order=best.date_obs, quality=quality)
-        )
+def _excluded(made: PlannedTask, rules: Sequence[object]) -> bool:
+    row = {**made.row, "filename": made.label}
+    return any(matches(row, rule) for rule in rules)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from musebuild.index.model import RawFrame
-from musebuild.plan.made import Candidates, Made, Setup, day_of
+from musebuild.index.model import FileFrame, RawFrame
 from musebuild.plan.model import Quality, Refused
+from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of
+from musebuild.settings.model import DateRange
 
 ILLUM_HOURS = 2.0
 """Illumination flats within this time are chosen by temperature, others by time."""
@@ -21,15 +24,22 @@ REFUSED_SHOWN = 3
 WORDS = {"ins_mode": "INS MODE", "read_mode": "read-out mode", "binning": "binning"}
 
 
+FIELD_MODES = ("WFM", "NFM")
+"""Wide and narrow field, which never mix."""
+_IN_NAME = re.compile(r"(?:^|[_\-.])(wfm|nfm)(?:[_\-.]|$)", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Nearest:
     """A chosen candidate; None: there is none."""
 
-    made: Made | None = None
+    made: PlannedTask | None = None
     quality: Quality | None = None
 
 
-def _fits(made: Made, setup: Setup, match: tuple[str, ...], ifus: Sequence[int | None]) -> bool:
+def _fits(
+    made: PlannedTask, setup: Setup, match: tuple[str, ...], ifus: Sequence[int | None]
+) -> bool:
     if made.setup.agrees(setup, match):
         return False
     held = made.by_ifu
@@ -43,7 +53,7 @@ def fitting(
     match: tuple[str, ...],
     offset: int,
     ifus: Sequence[int | None] = (None,),
-) -> tuple[int, tuple[Made, ...]]:
+) -> tuple[int, tuple[PlannedTask, ...]]:
     """Candidates among which only time decides: of the nearest night that has some.
 
     Of those the ones of the same INS MODE, where there are any.
@@ -65,7 +75,7 @@ def fitting(
     -------
     nights : int
         From the frame's night; positive: later.
-    made : tuple of Made
+    made : tuple of PlannedTask
         Empty where there is none.
     """
     for nights, tasks in candidates.nights(day_of(setup.night), offset):
@@ -76,14 +86,14 @@ def fitting(
     return 0, ()
 
 
-def nearest_in_time(nights: int, found: Sequence[Made], setup: Setup) -> Choice:
+def nearest_in_time(nights: int, found: Sequence[PlannedTask], setup: Setup) -> Nearest:
     """Of the candidates of one night the nearest in time; ties go by name.
 
     Parameters
     ----------
     nights : int
         From the frame's night to theirs; positive: later.
-    found : sequence of Made
+    found : sequence of PlannedTask
         At least one.
     setup : Setup
         Of the frame that needs it.
@@ -101,7 +111,7 @@ def nearest_in_time(nights: int, found: Sequence[Made], setup: Setup) -> Choice:
     kelvin = None
     if there.temp is not None and setup.temp is not None:
         kelvin = round(there.temp - setup.temp, 3)
-    return Choice(
+    return Nearest(
         best,
         Quality(
             "other night" if nights else "same night",
@@ -120,7 +130,7 @@ def choose_made(
     match: tuple[str, ...],
     offset: int,
     ifus: Sequence[int | None] = (None,),
-) -> Choice:
+) -> Nearest:
     """The product of the same night, else of the nearest within `offset` nights.
 
     At equal distance a later night goes before an earlier one; in one night the same INS MODE
@@ -129,11 +139,11 @@ def choose_made(
 
     Returns
     -------
-    Choice
+    Nearest
         Without a candidate where there is none: `refused_for` says why.
     """
     nights, found = fitting(candidates, setup, match=match, offset=offset, ifus=ifus)
-    return nearest_in_time(nights, found, setup) if found else Choice()
+    return nearest_in_time(nights, found, setup) if found else Nearest()
 
 
 def refused_for(
@@ -251,3 +261,126 @@ def choose_illum(
         notes.append("temperatures unknown")
     kept = None if difference is None else round(difference, 3)
     return best, Quality("same night", 0, round(hours(best), 3), kept, ", ".join(notes)), ""
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """The static calibration of a category for a frame."""
+
+    path: str = ""
+    """Empty: there is none."""
+    quality: Quality | None = None
+    note: str = ""
+    """Why there is none, or what a person should know of the choice."""
+    dated: bool = False
+    """Whether the choice depends on the time of the frame, not on its night and mode alone."""
+
+
+def field_mode(ins_mode: str, filename: str = "") -> str:
+    """`WFM` or `NFM`; empty where neither INS MODE nor the name of the file tells."""
+    if ins_mode[:3] in FIELD_MODES:
+        return ins_mode[:3]
+    found = _IN_NAME.search(filename)
+    return found[1].upper() if found and not ins_mode else ""
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _usable(path: str, ins_mode: str, setup: Setup, *, exact: bool) -> bool:
+    """Whether a file's mode goes with the frame's; a file that tells no mode goes with any."""
+    if exact and ins_mode:
+        return ins_mode == setup.ins_mode
+    ours = field_mode(setup.ins_mode)
+    return not ours or field_mode(ins_mode, _name(path)) in ("", ours)
+
+
+def choose_static(
+    category: str,
+    setup: Setup,
+    *,
+    ranges: Sequence[tuple[str, DateRange]],
+    folder: Sequence[FileFrame],
+    delivered: Sequence[RawFrame],
+    exact: bool = False,
+) -> Static:
+    """The static calibration of a category for a night.
+
+    The first file of `static_calib` whose nights hold the frame's; else of the files in
+    `muse_calib_path`; else of those that the archive delivers among the raw frames, each valid
+    from its MJD-OBS until the next of its category and mode. Wide and narrow field never mix.
+
+    Parameters
+    ----------
+    category : str
+        For messages.
+    setup : Setup
+        Of the frame that needs it.
+    ranges : sequence
+        File names with their nights, from `static_calib`; the first that fits wins.
+    folder : sequence of FileFrame
+        Files of the category in `muse_calib_path`.
+    delivered : sequence of RawFrame
+        Those that the archive delivers among the raw frames.
+    exact : bool
+        Whether INS MODE must be the same, not the field alone (LSF_PROFILE).
+    """
+    night = dt.date.fromisoformat(setup.night) if setup.night else dt.date.min
+    for name, span in ranges:
+        if night not in span:
+            continue
+        file = next((file for file in folder if _name(file.path) == name), None)
+        if file is None:
+            return Static(note=f"static_calib names {name} for {category}, which is not there")
+        if _usable(file.path, file.ins_mode, setup, exact=exact):
+            return Static(file.path, Quality("as set"))
+    listed = {name for name, _ in ranges}
+    found = [
+        (file.mjd_obs, file.path)
+        for file in folder
+        if _name(file.path) not in listed and _usable(file.path, file.ins_mode, setup, exact=exact)
+    ]
+    others = [
+        (frame.mjd_obs or None, frame.path)
+        for frame in delivered
+        if _usable(frame.path, frame.ins_mode, setup, exact=exact)
+    ]
+    if found:
+        return _valid(category, setup, found, "in the folder", len(others))
+    if others:
+        return _valid(category, setup, others, "that the archive delivered", 0)
+    return Static()
+
+
+def _valid(
+    category: str,
+    setup: Setup,
+    files: Sequence[tuple[float | None, str]],
+    where: str,
+    others: int,
+) -> Static:
+    """The newest file that is not younger than the frame.
+
+    Without one the first by name without a date; else the oldest, which is other than asked.
+    """
+    ordered = sorted(files, key=lambda file: file[1])
+    started = [file for file in ordered if file[0] is not None and file[0] <= setup.mjd]
+    undated = [file for file in ordered if file[0] is None]
+    younger = ""
+    if started:
+        path = max(started, key=lambda file: file[0] or 0.0)[1]
+    elif undated:
+        path = undated[0][1]
+    else:
+        path = min(ordered, key=lambda file: file[0] or 0.0)[1]
+        younger = "younger than the frame"
+    notes = [younger] if younger else []
+    if len(files) > 1:
+        notes.append(f"chosen of {len(files)} {where}")
+    if others:
+        delivered = "one" if others == 1 else f"{others}"
+        notes.append(f"the archive delivered {delivered}, too")
+    note = f"{category}: {_name(path)}, {', '.join(notes)}" if notes else ""
+    grade = Quality("other than asked" if younger else "static", note=", ".join(notes))
+    return Static(path, grade, note, any(file[0] is not None for file in files))

@@ -1,0 +1,175 @@
+"""The frames that an invocation needs besides what it is grouped by. Pure."""
+
+from __future__ import annotations
+
+from musebuild.index.model import FileFrame, RawFrame
+from musebuild.plan.blocks import PlannedBlock, holds
+from musebuild.plan.calibrations import Static, choose_illum, choose_static
+from musebuild.plan.model import Input, Missing
+from musebuild.plan.named import Named
+from musebuild.plan.products import Found, Known, Products, Subject
+from musebuild.recipes.model import Need
+
+
+def _unnamed(need: Need, subject: Subject) -> Missing:
+    planned = subject.planned
+    return Missing(
+        need.category,
+        f"{planned.recipe.name} needs a {need.category}, and the settings name none",
+        f"name one with recipes.{planned.name}.frames.{need.category}",
+    )
+
+
+class Finder:
+    """Finds frames for needs among what is planned already.
+
+    Parameters
+    ----------
+    known : Known
+        What is planned, and what there is to choose from.
+    """
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+        self.products = Products(known)
+        self.named = Named(self.products)
+        rules = known.settings.frames_exclude
+        self._static: dict[str, list[FileFrame]] = {}
+        for file in known.files.static:
+            name = file.path.rpartition("/")[2]
+            if name not in map(str, rules.get(file.category, ())):
+                self._static.setdefault(file.category, []).append(file)
+        self._illums: dict[str, dict[str, list[RawFrame]]] = {}
+        self._needs: dict[str, list[tuple[Need, bool]]] = {}
+        self._statics: dict[tuple[object, ...], tuple[Static, Input | None]] = {}
+
+    def needs_of(self, planned: PlannedBlock) -> list[tuple[Need, bool]]:
+        """Needs that a block has with its settings, and whether the settings name the frame."""
+        known = self._needs.get(planned.name)
+        if known is not None:
+            return known
+        frames, recipe = planned.block.frames, planned.recipe
+        listed = {need.category for need in recipe.needs} | set(recipe.takes)
+        needs = list(recipe.needs)
+        needs += [Need(category, "named") for category in frames.sources if category not in listed]
+        found = []
+        for need in needs:
+            if need.category in frames.exclude:
+                continue
+            if need.category in frames.sources:
+                found.append((need, True))
+            elif (need.default or need.category in frames.include) and holds(
+                planned.shaping, need.when
+            ):
+                found.append((need, False))
+        self._needs[planned.name] = found
+        return found
+
+    def find(self, subject: Subject) -> Found:
+        """Frames for all needs of an invocation."""
+        found = Found()
+        mode = subject.setup.ins_mode
+        taken: set[str] = set()
+        for need, explicit in self.needs_of(subject.planned):
+            category = need.category
+            if explicit:
+                if category not in taken:
+                    self.named.explicit(need, subject, found)
+            elif need.source == "named":
+                if need.required:
+                    found.missing.append(_unnamed(need, subject))
+            elif (
+                category in taken
+                or (need.beside and need.beside not in taken)
+                or (need.modes and not any(part in mode for part in need.modes))
+            ):
+                continue
+            elif need.source == "product" and category not in self.known.settings.static_calib:
+                self.products.nearest(need, need.recipe, subject, found)
+            elif need.source in ("product", "static"):
+                self._static_file(need, subject, found)
+            elif need.source == "raw":
+                self._illum(need, subject, found)
+            if found.inputs and found.inputs[-1].tag == category:
+                taken.add(category)
+        return found
+
+    # static calibrations
+
+    def _static_file(self, need: Need, subject: Subject, found: Found) -> None:
+        category, setup = need.category, subject.setup
+        key = (category, setup.night, setup.ins_mode, subject.ifu)
+        kept = self._statics.get(key)
+        if kept is None:
+            static = choose_static(
+                category,
+                setup,
+                ranges=self.known.settings.static_calib.get(category, ()),
+                folder=self._static.get(category, ()),
+                delivered=self.known.delivered.get(category, ()),
+                exact="ins_mode" in need.match,
+            )
+            wanted = None
+            if static.path:
+                wanted = Input(
+                    category, "file", path=static.path, ifu=subject.ifu, quality=static.quality
+                )
+            kept = static, wanted
+            if not static.dated:
+                self._statics[key] = kept
+        static, wanted = kept
+        if wanted is not None:
+            found.inputs.append(wanted)
+            if static.note:
+                found.notes.append(static.note)
+            return
+        folder = self.known.files.folder
+        note = static.note
+        if not note:
+            note = f"no {category}"
+            if not folder:
+                note += ": the settings give no muse_calib_path"
+            elif not self.known.files.folder_exists:
+                note += f": muse_calib_path {folder} does not exist"
+            else:
+                note += f" in {folder}"
+            others = [file.path for file in self._static.get(category, ())]
+            if others:
+                name = others[0].rpartition("/")[2]
+                note += f" for {setup.ins_mode or 'frames without INS MODE'} ({name} is not)"
+        if not (need.required or need.expected):
+            found.notes.append(f"{note}: reduced without it")
+            return
+        place = folder or "the folder that muse_calib_path names"
+        found.missing.append(
+            Missing(
+                category,
+                note,
+                f"put a file with ESO PRO CATG = {category} into {place}, "
+                f"or name one with recipes.{subject.planned.name}.frames: {{{category}: FILE}}",
+            )
+        )
+
+    # illumination flats
+
+    def _illum(self, need: Need, subject: Subject, found: Found) -> None:
+        if subject.frame is None:
+            return
+        category = need.category
+        nights = self._illums.get(category)
+        if nights is None:
+            nights = self._illums[category] = {}
+            for frame in self.known.raw.get(category, ()):
+                nights.setdefault(frame.night, []).append(frame)
+        held = [
+            frame
+            for frame in nights.get(subject.frame.night, ())
+            if subject.ifu is None or subject.ifu in frame.channels
+        ]
+        best, quality, note = choose_illum(held, subject.frame)
+        if best is None:
+            found.notes.append(f"{note}: reduced without it")
+            return
+        found.inputs.append(
+            Input(category, "raw", best.path, ifu=subject.ifu, order=best.date_obs, quality=quality)
+        )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sqlite_utils import Database
-
+from musebuild.index.database import Connection
+from musebuild.index.questions import ask
 
 ENDINGS = (".fits", ".fits.fz", ".fits.gz", ".fits.z", ".nl.txt")
 """Ways in which a frame of the archive, or its night log, may lie here."""
@@ -30,14 +28,14 @@ def file_id(filename: str) -> str:
     return ""
 
 
-def present(folder: Path, db: Database) -> dict[str, str]:
+def present(folder: Path, connection: Connection) -> dict[str, str]:
     """Frames that are here, under whatever compression or file name.
 
     Parameters
     ----------
     folder : Path
         Folder of raw frames; searched with all that is below it.
-    db : Database
+    connection : Connection
         After a scan: files that were renamed are known by ARCFILE in their header.
 
     Returns
@@ -54,7 +52,7 @@ def present(folder: Path, db: Database) -> dict[str, str]:
         if len(Path(top).parts) - len(folder.parts) > 20:
             folders.clear()
     prefix = f"{folder}/"
-    for path, arcfile in db.execute("SELECT path, ARCFILE FROM raw WHERE ARCFILE IS NOT NULL"):
-        if path.startswith(prefix) and (known := file_id(str(arcfile))):
+    for path, arcfile in ask(connection, (), ("path", "ARCFILE")):
+        if arcfile and path.startswith(prefix) and (known := file_id(str(arcfile))):
             found.setdefault(known, path)
     return found

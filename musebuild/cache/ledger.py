@@ -20,8 +20,11 @@ from blake3 import blake3
 from musebuild.cache.model import ChosenInput, Manifest, Product, Record, UsedInput
 from musebuild.cache.store import Store
 from musebuild.errors import StoreError
+from musebuild.index.database import Connection
 
 NOT_RUN = "not run"
+PRODUCT = "product"
+"""Kind of an input that an invocation made: its source is no path."""
 SETTLED = 20
 """Builds with nothing to do that are remembered."""
 RECORDS = 8
@@ -78,11 +81,11 @@ class Ledger:
 
     Parameters
     ----------
-    connection : sqlite3.Connection
+    connection : Connection
         Opened with `CACHE_MIGRATIONS`. Only the driver of a build writes it.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._joined = False
 
@@ -101,7 +104,7 @@ class Ledger:
             ) from error
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Iterator[Connection]:
         """Commit at the end, all or nothing."""
         if self._joined:
             yield self.connection
@@ -134,7 +137,7 @@ class Ledger:
             self._record(connection, manifest)
             connection.execute("DELETE FROM forgotten WHERE key = ?", [manifest.key])
 
-    def _record(self, connection: sqlite3.Connection, manifest: Manifest) -> None:
+    def _record(self, connection: Connection, manifest: Manifest) -> None:
         connection.execute(
             "INSERT OR REPLACE INTO manifests VALUES (?,?,?,?,?,?,?,?,?,?)",
             [
@@ -191,7 +194,7 @@ class Ledger:
 
     def placed(self, paths: Iterable[str]) -> dict[str, Placed]:
         """What we know of files that we put into the reduced tree."""
-        return self._placed_where("path", paths)
+        return self._placed_where("path", map(self.connection.paths.stored, paths))
 
     def _placed_where(self, column: str, values: Iterable[str]) -> dict[str, Placed]:
         """Files of which a column has one of some values, in pieces that SQLite takes."""
@@ -200,22 +203,25 @@ class Ledger:
         for start in range(0, len(wanted), 500):
             some = wanted[start : start + 500]
             marks = ",".join("?" * len(some))
-            for row in self._rows(f"SELECT * FROM placed WHERE {column} IN ({marks})", some):
-                found[row[0]] = Placed(*row)
+            found |= self._placed(f"{column} IN ({marks})", some)
         return found
+
+    def _placed(self, condition: str, values: Sequence[str]) -> dict[str, Placed]:
+        """Path → file, of those for which a condition holds."""
+        absolute = self.connection.paths.absolute
+        rows = self._rows(f"SELECT * FROM placed WHERE {condition}", values)
+        return {path: Placed(path, *rest) for path, *rest in ((absolute(p), *r) for p, *r in rows)}
 
     def placed_by(self, task: str) -> list[Placed]:
         """Files that a task put into the reduced tree."""
-        rows = self._rows("SELECT * FROM placed WHERE task = ?", [task])
-        return [Placed(*row) for row in rows]
+        return list(self._placed("task = ?", [task]).values())
 
     def placed_below(self, root: str) -> dict[str, frozenset[str]]:
         """Task → objects of its files in the reduced tree `root`, notes left out."""
         found: dict[str, set[str]] = {}
-        # A range, not LIKE: names may hold what stands for any letter there.
+        condition, values = self.connection.paths.below(root)
         for task, name in self._rows(
-            "SELECT task, object FROM placed WHERE path > ? AND path < ? AND object <> ''",
-            [f"{root}/", f"{root}0"],
+            f"SELECT task, object FROM placed WHERE {condition} AND object <> ''", values
         ):
             found.setdefault(str(task), set()).add(str(name))
         return {task: frozenset(names) for task, names in found.items()}
@@ -228,7 +234,8 @@ class Ledger:
             "ON builds.id = events.build WHERE outcome IN ('ran', 'restored') ORDER BY events.id "
             "DESC"
         ):
-            found.setdefault(str(task), []).append((str(key), str(reduced)))
+            place = self.connection.paths.absolute(str(reduced))
+            found.setdefault(str(task), []).append((str(key), place))
         return found
 
     def products(self) -> dict[str, tuple[Product, ...]]:
@@ -245,7 +252,7 @@ class Ledger:
         """(task, key) → how it was made, as far as that is remembered."""
         with self._using():
             rows = self.connection.execute("SELECT task, key, date, call, inputs FROM records")
-            return {(row[0], row[1]): _record_from(*row) for row in rows if row[:2] in wanted}
+            return {(row[0], row[1]): self._record_from(*row) for row in rows if row[:2] in wanted}
 
     def placed_by_any(self, tasks: Collection[str]) -> dict[str, Placed]:
         """Files that some tasks put into the reduced tree."""
@@ -255,25 +262,27 @@ class Ledger:
         """Files that we put into some folders, and into folders below them."""
         found: dict[str, Placed] = {}
         for folder in folders:
-            # All paths that begin with `folder/`: "0" follows "/".
-            for row in self._rows(
-                "SELECT * FROM placed WHERE path > ? AND path < ?", [f"{folder}/", f"{folder}0"]
-            ):
-                found[row[0]] = Placed(*row)
+            found |= self._placed(*self.connection.paths.below(folder))
         return found
 
     def all_placed(self) -> dict[str, Placed]:
         """All files in the reduced trees of this project."""
-        return {row[0]: Placed(*row) for row in self._rows("SELECT * FROM placed")}
+        return self._placed("1", [])
 
     def set_placed(self, files: Iterable[Placed], gone: Iterable[str] = ()) -> None:
         """Remember files that were placed, and forget those that were taken away."""
+        stored = self.connection.paths.stored
         with self._writing() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO placed VALUES (?,?,?,?,?,?,?)",
-                [(f.path, f.task, f.object, f.device, f.inode, f.size, f.mtime_ns) for f in files],
+                [
+                    (stored(f.path), f.task, f.object, f.device, f.inode, f.size, f.mtime_ns)
+                    for f in files
+                ],
             )
-            connection.executemany("DELETE FROM placed WHERE path = ?", [(path,) for path in gone])
+            connection.executemany(
+                "DELETE FROM placed WHERE path = ?", [(stored(path),) for path in gone]
+            )
 
     # history
 
@@ -300,6 +309,7 @@ class Ledger:
             What the settings mean, as text; kept once for all builds that have the same.
         """
         used = blake3(document.encode()).hexdigest() if document else ""
+        settings, reduced = map(self.connection.paths.stored, (settings, reduced))
         with self._writing() as connection:
             if used:
                 connection.execute(
@@ -320,7 +330,11 @@ class Ledger:
             "ON settings_used.digest = builds.used WHERE builds.id IN "
             "(SELECT MAX(id) FROM builds GROUP BY version, reduced) ORDER BY builds.id"
         )
-        return [BuildNote(*map(str, row)) for row in rows]
+        absolute = self.connection.paths.absolute
+        return [
+            BuildNote(started, absolute(settings), version, absolute(reduced), document)
+            for started, settings, version, reduced, document in (map(str, row) for row in rows)
+        ]
 
     def end_build(self, build: int, status: str, *, up_to_date: int = 0) -> None:
         """Note how a build ended, and how many invocations it found in place."""
@@ -381,7 +395,7 @@ class Ledger:
             "SELECT task, key, date, call, inputs FROM records WHERE task = ? ORDER BY rowid DESC",
             [task],
         )
-        return [_record_from(*row) for row in rows]
+        return [self._record_from(*row) for row in rows]
 
     def associations(self, task: str) -> list[ChosenInput]:
         """The frames that were chosen for a task when it was last made, in its order."""
@@ -390,7 +404,21 @@ class Ledger:
             "FROM associations WHERE task = ? ORDER BY position",
             [task],
         )
-        return [ChosenInput(*row) for row in rows]
+        return [
+            ChosenInput(tag, kind, self._named(kind, source), *rest)
+            for tag, kind, source, *rest in rows
+        ]
+
+    def _record_from(self, task: str, key: str, date: str, call: str, inputs: str) -> Record:
+        used = tuple(
+            UsedInput(tag, digest, kind, self._named(kind, source), *rest)
+            for tag, digest, kind, source, *rest in json.loads(inputs)
+        )
+        return Record(task, key, date, json.loads(call), used)
+
+    def _named(self, kind: str, source: str) -> str:
+        """Where an input came from: a path, or the invocation that made it."""
+        return source if kind == PRODUCT else self.connection.paths.absolute(source)
 
     def keys_that_made(self, digest: str) -> frozenset[str]:
         """Keys whose products have a content digest."""
@@ -502,7 +530,11 @@ class Ledger:
         return rows
 
 
-def _remember(connection: sqlite3.Connection, record: Record, date: str) -> None:
+def _stored(connection: Connection, kind: str, source: str) -> str:
+    return source if kind == PRODUCT else connection.paths.stored(source)
+
+
+def _remember(connection: Connection, record: Record, date: str) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO records VALUES (?,?,?,?,?)",
         [
@@ -511,7 +543,17 @@ def _remember(connection: sqlite3.Connection, record: Record, date: str) -> None
             date,
             json.dumps(dict(record.call)),
             json.dumps(
-                [[u.tag, u.digest, u.kind, u.source, u.category, u.night] for u in record.inputs]
+                [
+                    [
+                        u.tag,
+                        u.digest,
+                        u.kind,
+                        _stored(connection, u.kind, u.source),
+                        u.category,
+                        u.night,
+                    ]
+                    for u in record.inputs
+                ]
             ),
         ],
     )
@@ -522,7 +564,7 @@ def _remember(connection: sqlite3.Connection, record: Record, date: str) -> None
     )
 
 
-def _choose(connection: sqlite3.Connection, record: Record) -> None:
+def _choose(connection: Connection, record: Record) -> None:
     """Put the associations of a task in place of those that it was made with before."""
     connection.execute("DELETE FROM associations WHERE task = ?", [record.task])
     connection.executemany(
@@ -534,7 +576,7 @@ def _choose(connection: sqlite3.Connection, record: Record) -> None:
                 record.key,
                 c.tag,
                 c.kind,
-                c.source,
+                _stored(connection, c.kind, c.source),
                 c.category,
                 c.grade,
                 c.nights,
@@ -545,8 +587,3 @@ def _choose(connection: sqlite3.Connection, record: Record) -> None:
             for number, c in enumerate(record.chosen)
         ],
     )
-
-
-def _record_from(task: str, key: str, date: str, call: str, inputs: str) -> Record:
-    used = tuple(UsedInput(*values) for values in json.loads(inputs))
-    return Record(task, key, date, json.loads(call), used)

@@ -37,11 +37,11 @@ def check_integrity(
     """
     project.ingest()
     every = raw_frames(project.connection, project.settings)
-    forget_missing(project.db, [frame.path for frame in every])
+    forget_missing(project.connection, [frame.path for frame in every])
     paths = [frame.path for frame in frames_of(project, dates, every)]
     if not report:
-        _verify(project, paths if force else pending(project.db, paths))
-    found = findings(project.db, paths)
+        _verify(project, paths if force else pending(project.connection, paths))
+    found = findings(project.connection, paths)
     project.close()
     if form != "text" or report:
         show(_table(found), form, "Nothing was verified yet: musebuild check-integrity")
@@ -56,7 +56,7 @@ def check_integrity(
 def _verify(project: Project, paths: Sequence[str]) -> None:
     bar = Bar("verifying check sums", least=2) if sys.stderr.isatty() else None
     try:
-        for _ in verify(project.db, paths, progress=bar):
+        for _ in verify(project.connection, paths, progress=bar):
             pass
     finally:
         if bar is not None:

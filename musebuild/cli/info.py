@@ -193,7 +193,7 @@ def _tell_rest(project: Project, frames: Sequence[RawFrame]) -> None:
     hidden = sum(1 for frame in frames if frame.excluded)
     if hidden:
         sys.stdout.write(f"{count(hidden, 'frame')} not used: --excluded\n")
-    for problem in problems(project.db):
+    for problem in problems(project.connection):
         sys.stdout.write(f"{problem}\n")
 
 
@@ -221,7 +221,7 @@ def _table(project: Project, name: str, frames: Sequence[RawFrame], dates: Seque
         ),
         "problems": lambda: Rows(
             ("path", "message", "remedy"),
-            tuple((p.path, p.message, p.remedy) for p in problems(project.db)),
+            tuple((p.path, p.message, p.remedy) for p in problems(project.connection)),
         ),
     }
     return made[name]()

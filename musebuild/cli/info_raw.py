@@ -42,7 +42,7 @@ def info_raw(
     (EXPTIME:>100), or either with ! before it for its opposite.
     """
     project.ingest()
-    known = columns(project.db)
+    known = columns(project.connection)
     questions = [parse_question(text, known) for text in conditions]
     # What is asked for is worth seeing.
     shown = list(dict.fromkeys([*SHOWN, *(question.column for question in questions)]))
@@ -50,7 +50,7 @@ def info_raw(
         shown = known
     elif asked:
         shown = [column_named(name.strip(), known) for name in filter(None, asked.split(","))]
-    rows = ask(project.db, questions, [*_WHEN, *shown])
+    rows = ask(project.connection, questions, [*_WHEN, *shown])
     chosen = choose(
         rows,
         dates,

@@ -33,7 +33,7 @@ def ingest(project: Project, force: bool) -> int:
     ):
         if number:
             sys.stdout.write(f"{count(number, what)} read\n")
-    found = problems(project.db)
+    found = problems(project.connection)
     if found:
         sys.stdout.write(f"{count(len(found), 'problem')}:\n")
     for problem in found:

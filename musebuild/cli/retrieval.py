@@ -189,7 +189,7 @@ class Retrieval:
 
     def _here(self) -> dict[str, str]:
         folder = self.settings.raw_path
-        return present(folder, self.project.db) if folder.is_dir() else {}
+        return present(folder, self.project.connection) if folder.is_dir() else {}
 
     def _compare(self, lock: Lock) -> None:
         """Hold what is here against a lock file.

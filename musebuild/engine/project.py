@@ -19,7 +19,7 @@ from musebuild.cache.reduced import ReducedTree
 from musebuild.cache.store import Store
 from musebuild.cache.trees import mark, own_tree
 from musebuild.errors import UsageError
-from musebuild.index.database import Connection, open_database, own_path
+from musebuild.index.database import Connection, open_database, own_path, settle_folder
 from musebuild.index.digests import DigestMemory
 from musebuild.index.flags import recover_flags
 from musebuild.index.migrations import INDEX_MIGRATIONS
@@ -153,6 +153,7 @@ class Project:
         make_folder(path.parent, "folder of the database")
         migrations = (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS, *ARCHIVE_MIGRATIONS)
         connection = open_database(path, migrations)
+        settle_folder(connection, path, self.settings_path.parent)
         recover_flags(connection)
         return connection
 

@@ -44,6 +44,7 @@ from musebuild.explain.sides import (
 )
 from musebuild.fits.digest import FrameDigest, digest_frame
 from musebuild.fits.volatile import DIGEST_VERSION
+from musebuild.index.questions import ask
 from musebuild.settings.load import load_settings
 from musebuild.settings.model import Block
 from musebuild.settings.resolved import Keys, Value
@@ -269,7 +270,7 @@ def place_of(path: str, project: Project) -> tuple[str, str]:
 
 def archive_names(project: Project) -> dict[str, str]:
     """Path of a raw frame → its DP.ID, from ARCFILE, else from the file's name."""
-    rows = project.db.execute("SELECT path, filename, ARCFILE FROM raw")
+    rows = ask(project.connection, (), ("path", "filename", "ARCFILE"))
     return {path: archive_name(filename, arcfile or "") for path, filename, arcfile in rows}
 
 

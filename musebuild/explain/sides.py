@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
 from musebuild.cache.ledger import BuildNote, Ledger
 from musebuild.cache.migrations import CACHE_MIGRATIONS
@@ -23,8 +21,9 @@ from musebuild.engine.records import record_now, record_stored
 from musebuild.engine.resolve import Resolution, State
 from musebuild.errors import MusebuildError, UsageError
 from musebuild.explain.compare import Side, SideTask
-from musebuild.index.database import Connection, is_ours, migrate
+from musebuild.index.database import Connection, is_ours, known_folder, migrate
 from musebuild.index.migrations import INDEX_MIGRATIONS
+from musebuild.index.paths import ProjectPaths
 from musebuild.plan.names import closure
 from musebuild.settings.nearest import did_you_mean
 from musebuild.settings.resolved import Keys
@@ -233,7 +232,7 @@ def _ordered(oldest_first: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (blocks[name.partition(":")[0]], name))
 
 
-def open_foreign(path: Path) -> Database:
+def open_foreign(path: Path) -> Connection:
     """Open the ledger of any project to read; that of an older musebuild as a copy in memory.
 
     Raises
@@ -264,7 +263,8 @@ def open_foreign(path: Path) -> Database:
             why=str(error),
             remedy="run `musebuild list` in its project, which mends or makes it anew",
         ) from error
-    return connection.db
+    connection.paths = ProjectPaths(known_folder(connection, path) or path.parent)
+    return connection
 
 
 def _read_only(path: Path) -> Connection:
@@ -287,9 +287,9 @@ def ledger_side(label: str, path: Path) -> Side:
     UsageError
         It cannot be read, or holds nothing.
     """
-    db = open_foreign(path)
+    connection = open_foreign(path)
     try:
-        return _of_ledger(label, path, db)
+        return _of_ledger(label, path, connection)
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(
             f"the ledger {path.name} is damaged",
@@ -299,8 +299,8 @@ def ledger_side(label: str, path: Path) -> Side:
         ) from error
 
 
-def _of_ledger(label: str, path: Path, db: Database) -> Side:
-    ledger = Ledger(db.conn)
+def _of_ledger(label: str, path: Path, connection: Connection) -> Side:
+    ledger = Ledger(connection)
     products = ledger.products()
     tasks = {}
     last_of = ledger.tasks()
@@ -329,7 +329,12 @@ def _of_ledger(label: str, path: Path, db: Database) -> Side:
     document = notes[-1].document if notes else ""
     settings = settings_from(document) if document else None
     return Side(
-        label, f"ledger {path}", tasks, settings, stores=stores_named(settings, folders), db=db
+        label,
+        f"ledger {path}",
+        tasks,
+        settings,
+        stores=stores_named(settings, folders),
+        db=connection.db,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musebuild.errors import UsageError
+from musebuild.index.meta import meta, set_meta
+from musebuild.index.paths import PATH_COLUMNS, ProjectPaths
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -20,6 +23,8 @@ APPLICATION_ID = 0x4D555342
 FOREIGN_NAME = "musered.db"
 """MuseRed's usual name, which it may still be going to make."""
 OWN_NAME = "musebuild.db"
+FOLDER = "folder"
+"""Name in the table `meta` of the folder that paths are relative to."""
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "9p"})
 
 
@@ -33,6 +38,9 @@ class Migration:
 
 class Connection(sqlite3.Connection):
     """A connection to the project's database: all that an empty build needs."""
+
+    paths: ProjectPaths
+    """Converts the paths in its tables."""
 
     @cached_property
     def db(self) -> Database:
@@ -126,6 +134,7 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=60, factory=Connection)
+        connection.paths = ProjectPaths(path.parent)
         _prepare(connection, path)
         migrate(connection, path, migrations)
     except (sqlite3.DatabaseError, OSError) as error:
@@ -137,6 +146,53 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Connection:
             "it is made anew from the raw frames and the store",
         ) from error
     return connection
+
+
+def known_folder(connection: sqlite3.Connection, file: Path) -> str:
+    """The folder that the paths of a database are relative to; empty where it does not know.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Opened with `INDEX_MIGRATIONS`.
+    file : Path
+        The database.
+    """
+    known = meta(connection, FOLDER)
+    return os.path.normpath(file.parent / known) if known else ""
+
+
+def settle_folder(connection: Connection, file: Path, folder: Path) -> None:
+    """Decide which folder the paths of a database are relative to, and rewrite those of before.
+
+    The database knows it, since settings files of several folders may share one. A database that
+    was moved or copied with its project finds itself in the new folder.
+
+    Parameters
+    ----------
+    connection : Connection
+        Opened with `INDEX_MIGRATIONS` and `CACHE_MIGRATIONS`.
+    file : Path
+        The database.
+    folder : Path
+        The project's.
+    """
+    known, wanted = known_folder(connection, file), os.path.normpath(folder)
+    if known and (known == wanted or os.path.isdir(known)):
+        connection.paths = ProjectPaths(known)
+        return
+    connection.paths = ProjectPaths(wanted)
+    home = os.path.normpath(file.parent)
+    # One that lies in the project moves with it.
+    inside = home == wanted or home.startswith(f"{wanted}/")
+    with transaction(connection):
+        for table, column in PATH_COLUMNS:
+            connection.execute(
+                f"UPDATE OR REPLACE {table} SET {column} = substr({column}, ?) "
+                f"WHERE {column} > ? AND {column} < ?",
+                [len(wanted) + 2, f"{wanted}/", f"{wanted}0"],
+            )
+        set_meta(connection, FOLDER, os.path.relpath(wanted, home) if inside else wanted)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

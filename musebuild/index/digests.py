@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 from musebuild.fits.digest import FrameDigest
-from musebuild.index.database import file_system, transaction
+from musebuild.index.database import Connection, file_system, transaction
 
 TICK_NS = 100_000_000
 """Local file systems stamp changes at least so finely."""
@@ -48,15 +47,15 @@ def tick_of(folder: str) -> int:
 
 
 class DigestMemory:
-    """Digests by path, valid while the file's identity stays.
+    """Digests of files by their identity, so that a file that is moved is known in its new place.
 
     Parameters
     ----------
-    connection : sqlite3.Connection
+    connection : Connection
         Opened with `INDEX_MIGRATIONS`; written by the calling thread only.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._ticks: dict[str, int] = {}
         self._pending: list[tuple[object, ...]] = []
@@ -73,27 +72,37 @@ class DigestMemory:
 
     def known_many(self, paths: Iterable[str]) -> dict[str, FrameDigest]:
         """Digests of those files that are unchanged since they were hashed."""
-        wanted = list(paths)
+        asked: dict[int, list[tuple[str, Identity]]] = {}
+        for path in paths:
+            try:
+                now = identity(os.stat(path))
+            except OSError:
+                continue
+            asked.setdefault(now[1], []).append((path, now))
         found: dict[str, FrameDigest] = {}
-        for start in range(0, len(wanted), 500):
-            some = wanted[start : start + 500]
+        inodes = list(asked)
+        for start in range(0, len(inodes), 500):
+            some = inodes[start : start + 500]
             marks = ",".join("?" * len(some))
-            for path, *rest in self._connection.execute(
-                f"SELECT * FROM digests WHERE path IN ({marks})", some
+            for *known, hashed_ns, text in self._connection.execute(
+                "SELECT device, inode, size, mtime_ns, ctime_ns, hashed_ns, digest "
+                f"FROM digests WHERE inode IN ({marks})",
+                some,
             ):
-                *known, hashed_ns, text = rest
-                try:
-                    now = identity(os.stat(path))
-                except OSError:
-                    continue
-                if now == tuple(known) and trustworthy(now, hashed_ns, self._tick(path)):
-                    found[path] = FrameDigest(**json.loads(text))
+                for path, now in asked[known[1]]:
+                    if now == tuple(known) and trustworthy(now, hashed_ns, self._tick(path)):
+                        found[path] = FrameDigest(**json.loads(text))
         return found
 
     def all_known(self) -> list[tuple[str, FrameDigest]]:
         """Path and digest of all files that were ever hashed, as they were then."""
-        rows = self._connection.execute("SELECT path, digest FROM digests ORDER BY path").fetchall()
-        return [(path, FrameDigest(**json.loads(text))) for path, text in rows]
+        # A raw frame may have been moved since: its table knows where it lies.
+        rows = self._connection.execute(
+            "SELECT COALESCE(raw.path, digests.path) AS place, digest FROM digests "
+            "LEFT JOIN raw USING (inode, size, mtime_ns, ctime_ns) ORDER BY place"
+        )
+        absolute = self._connection.paths.absolute
+        return [(absolute(path), FrameDigest(**json.loads(text))) for path, text in rows]
 
     def remember(
         self, path: Path, digest: FrameDigest, known: Identity, hashed_ns: int | None = None
@@ -114,7 +123,7 @@ class DigestMemory:
         # Kept until `commit`: an open transaction would keep other builds waiting.
         self._pending.append(
             (
-                str(path),
+                self._connection.paths.stored(str(path)),
                 *known,
                 time.time_ns() if hashed_ns is None else hashed_ns,
                 json.dumps(asdict(digest)),
@@ -125,6 +134,10 @@ class DigestMemory:
         """Make what was remembered last."""
         if self._pending:
             with transaction(self._connection) as connection:
+                # Of a file that was replaced nothing stays.
+                connection.executemany(
+                    "DELETE FROM digests WHERE path = ?", [row[:1] for row in self._pending]
+                )
                 connection.executemany(
                     "INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?,?,?,?)", self._pending
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from musebuild.index.columns import dataset_of, run_of
-from musebuild.index.database import columns_of
+from musebuild.index.database import Connection, columns_of
 from musebuild.index.flags import flags_by_exposure
 from musebuild.index.model import RawFrame
 from musebuild.settings.model import Settings
@@ -100,12 +99,12 @@ def _conditions(rules: Mapping[str, tuple[Any, ...]]) -> set[str]:
     }
 
 
-def raw_frames(connection: sqlite3.Connection, settings: Settings) -> list[RawFrame]:
+def raw_frames(connection: Connection, settings: Settings) -> list[RawFrame]:
     """All frames below `raw_path`, by date; the excluded ones are marked, not left out.
 
     Parameters
     ----------
-    connection : sqlite3.Connection
+    connection : Connection
         After a scan.
     settings : Settings
         Datasets, runs and exclusions.
@@ -125,6 +124,7 @@ def raw_frames(connection: sqlite3.Connection, settings: Settings) -> list[RawFr
     def one(text: Any) -> str:
         return known.setdefault(str(text), str(text)) if text else ""
 
+    absolute = connection.paths.absolute
     frames = []
     for row in connection.execute(f"SELECT {listed} FROM raw ORDER BY MJD_OBS, path"):
         excluded = exclusion(dict(zip(columns, row, strict=True)), rules) if rules else ""
@@ -135,7 +135,7 @@ def raw_frames(connection: sqlite3.Connection, settings: Settings) -> list[RawFr
             excluded = f"DPR TYPE {dpr_type or '(none)'} is not known"
         frames.append(
             RawFrame(
-                path=path,
+                path=absolute(path),
                 filename=filename,
                 name=name,
                 category=one(category),

@@ -8,13 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from musebuild.fits.checksum import Verdict, judge
-from musebuild.index.database import transaction
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
+from musebuild.index.database import Connection, transaction
 
 Identity = tuple[int, int, int, int]
 
@@ -40,27 +36,30 @@ def _identity(path: str) -> Identity | None:
     return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
 
 
-def findings(db: Database, paths: Sequence[str] | None = None) -> list[Finding]:
+def findings(connection: Connection, paths: Sequence[str] | None = None) -> list[Finding]:
     """What is remembered, by path; of some files, or of all."""
-    rows = db.conn.execute(
+    absolute = connection.paths.absolute
+    rows = connection.execute(
         "SELECT path, status, hdus, checked, COALESCE(message, ''), date FROM integrity "
         "ORDER BY path"
     )
     wanted = None if paths is None else set(paths)
-    return [Finding(*row) for row in rows if wanted is None or row[0] in wanted]
+    found = [Finding(absolute(path), *rest) for path, *rest in rows]
+    return [finding for finding in found if wanted is None or finding.path in wanted]
 
 
-def pending(db: Database, paths: Sequence[str]) -> list[str]:
+def pending(connection: Connection, paths: Sequence[str]) -> list[str]:
     """Files that were not verified yet, or changed since."""
+    absolute = connection.paths.absolute
     known = {
-        row[0]: row[1:]
-        for row in db.conn.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM integrity")
+        absolute(row[0]): row[1:]
+        for row in connection.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM integrity")
     }
     return [path for path in paths if known.get(path) != _identity(path)]
 
 
 def verify(
-    db: Database,
+    connection: Connection,
     paths: Sequence[str],
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -70,7 +69,7 @@ def verify(
 
     Parameters
     ----------
-    db : Database
+    connection : Connection
         Opened with `INDEX_MIGRATIONS`.
     paths : sequence of str
         The files.
@@ -99,7 +98,7 @@ def verify(
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
                     path, identity = running.pop(future)
-                    finding = _remember(db, path, identity, future.result())
+                    finding = _remember(connection, path, identity, future.result())
                     done += 1
                     if progress is not None:
                         progress(done, len(paths))
@@ -108,16 +107,18 @@ def verify(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _remember(db: Database, path: str, identity: Identity | None, verdict: Verdict) -> Finding:
+def _remember(
+    connection: Connection, path: str, identity: Identity | None, verdict: Verdict
+) -> Finding:
     date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     message = "; ".join(verdict.faults)
     if identity is not None:
         size, mtime_ns, inode, ctime_ns = identity
-        with transaction(db.conn) as connection:
+        with transaction(connection):
             connection.execute(
                 "INSERT OR REPLACE INTO integrity VALUES (?,?,?,?,?,?,?,?,?,?)",
                 [
-                    path,
+                    connection.paths.stored(path),
                     size,
                     mtime_ns,
                     inode,
@@ -132,12 +133,12 @@ def _remember(db: Database, path: str, identity: Identity | None, verdict: Verdi
     return Finding(path, verdict.status, verdict.hdus, verdict.checked, message, date)
 
 
-def forget_missing(db: Database, present: Sequence[str]) -> None:
+def forget_missing(connection: Connection, present: Sequence[str]) -> None:
     """Forget files that are no longer there."""
-    known = {row[0] for row in db.conn.execute("SELECT path FROM integrity")}
-    gone = known - set(present)
+    known = {row[0] for row in connection.execute("SELECT path FROM integrity")}
+    gone = known - set(map(connection.paths.stored, present))
     if gone:
-        with transaction(db.conn) as connection:
+        with transaction(connection):
             connection.executemany(
                 "DELETE FROM integrity WHERE path = ?", [(path,) for path in sorted(gone)]
             )

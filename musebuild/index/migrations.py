@@ -100,10 +100,35 @@ def _exposures(database: Database) -> None:
         database.execute(statement)
 
 
+def _digests(database: Database) -> None:
+    """Digests by what a file is, not by where it lay."""
+    database.rename_table("digests", "digests_by_path")
+    database.table("digests").create(
+        {
+            "path": str,
+            "device": int,
+            "inode": int,
+            "size": int,
+            "mtime_ns": int,
+            "ctime_ns": int,
+            "hashed_ns": int,
+            "digest": str,
+        },
+        pk=("inode", "device"),
+    )
+    # The database does it alone: the digests of a large archive would fill the memory.
+    database.execute(
+        "INSERT OR REPLACE INTO digests SELECT * FROM digests_by_path ORDER BY hashed_ns"
+    )
+    database.table("digests_by_path").drop()
+    database.table("digests").create_index(["path"], "digests_path")
+
+
 INDEX_MIGRATIONS = (
     Migration("index-1", _create),
     Migration("index-2", _people),
     Migration("index-3", _logs),
     Migration("index-4", _quality),
     Migration("index-5", _exposures),
+    Migration("index-digests", _digests),
 )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from musebuild.index.columns import exposure_name
-from musebuild.index.database import transaction
+from musebuild.index.database import Connection, transaction
 from musebuild.settings.model import Settings
 
 RANKS = {2: "A", 3: "B", 4: "C", 5: "D", 6: "X", 7: "a", 8: "b"}
@@ -30,12 +30,12 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def update_observing(connection: sqlite3.Connection, settings: Settings) -> int:
+def update_observing(connection: Connection, settings: Settings) -> int:
     """Bring the tables of ranks and comments up to date with the observers' databases.
 
     Parameters
     ----------
-    connection : sqlite3.Connection
+    connection : Connection
         Opened with `INDEX_MIGRATIONS`.
     settings : Settings
         `GTO_logs`.
@@ -45,7 +45,7 @@ def update_observing(connection: sqlite3.Connection, settings: Settings) -> int:
     int
         Databases that were read.
     """
-    found = {str(path): _identity(path) for path in log_paths(settings)}
+    found = {connection.paths.stored(str(path)): _identity(path) for path in log_paths(settings)}
     known = {
         row[0]: (row[1], row[2])
         for row in connection.execute("SELECT path, size, mtime_ns FROM observing_logs")
@@ -70,11 +70,13 @@ def update_observing(connection: sqlite3.Connection, settings: Settings) -> int:
     return len(fresh)
 
 
-def _copy(connection: sqlite3.Connection, path: str, problems: list[str]) -> None:
+def _copy(connection: Connection, path: str, problems: list[str]) -> None:
+    place = Path(connection.paths.absolute(path))
+
     def rows(columns: str, table: str) -> Sequence[tuple[object, ...]]:
         try:
             # Theirs is never written.
-            with sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True) as theirs:
+            with sqlite3.connect(f"{place.as_uri()}?mode=ro", uri=True) as theirs:
                 return theirs.execute(f"SELECT {columns} FROM {table}").fetchall()
         except sqlite3.Error as error:
             problems.append(f"{table}: {error}")

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from musebuild.errors import UsageError
 from musebuild.index.columns import column_of
-from musebuild.index.database import columns_of
+from musebuild.index.database import Connection, columns_of
 from musebuild.settings.nearest import did_you_mean
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 SHOWN = ("name", "category", "night", "OBJECT", "EXPTIME", "INS_MODE", "TPL_START")
 """Columns that are shown unless others are asked for."""
@@ -56,9 +53,9 @@ def _number(text: str) -> float | int | None:
     return None
 
 
-def columns(db: Database) -> list[str]:
+def columns(connection: Connection) -> list[str]:
     """Columns of the table of raw frames."""
-    return columns_of(db.conn, "raw")
+    return columns_of(connection, "raw")
 
 
 def column_named(text: str, known: Sequence[str]) -> str:
@@ -108,12 +105,24 @@ def parse_question(text: str, known: Sequence[str]) -> Question:
     return Question(column_named(key, known), match[1] or "=", match[2].strip())
 
 
-def ask(db: Database, questions: Sequence[Question], shown: Sequence[str]) -> list[tuple[Any, ...]]:
+def ask(
+    connection: Connection, questions: Sequence[Question], shown: Sequence[str]
+) -> list[tuple[Any, ...]]:
     """Values of columns, of the frames for which all conditions hold, by date."""
     parts = [question.sql() for question in questions]
     where = " AND ".join(part for part, _ in parts) or "1"
     listed = ", ".join(f'"{name}"' for name in shown)
-    return db.conn.execute(
+    rows = connection.execute(
         f"SELECT {listed} FROM raw WHERE {where} ORDER BY MJD_OBS, path",
         [value for _, value in parts],
     ).fetchall()
+    if "path" not in shown:
+        return rows
+    absolute = connection.paths.absolute
+    return [
+        tuple(
+            absolute(value) if name == "path" else value
+            for name, value in zip(shown, row, strict=True)
+        )
+        for row in rows
+    ]

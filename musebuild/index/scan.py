@@ -10,10 +10,10 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from musebuild.index.columns import COLUMNS, column_of, dataset_of, run_of
-from musebuild.index.database import columns_of, transaction
+from musebuild.index.database import Connection, columns_of, transaction
 from musebuild.index.meta import GROW, meta
 from musebuild.index.observing import update_observing
 from musebuild.index.qa import MEASURED_RAW, write_raw
@@ -21,9 +21,6 @@ from musebuild.index.readers import QA, BadFile, read_rows
 from musebuild.index.weather import ENDING, update_weather
 from musebuild.settings.model import Settings
 from musebuild.settings.sources import ENDINGS
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 
 @dataclass(slots=True)
@@ -87,7 +84,7 @@ def _computed(settings: Settings) -> str:
     )
 
 
-def _follow_settings(connection: sqlite3.Connection, settings: Settings) -> None:
+def _follow_settings(connection: Connection, settings: Settings) -> None:
     """Compute columns anew after the settings of datasets or runs changed."""
     wanted = _computed(settings)
     if meta(connection, "computed") == wanted:
@@ -105,7 +102,7 @@ def _follow_settings(connection: sqlite3.Connection, settings: Settings) -> None
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('computed', ?)", [wanted])
 
 
-def _columns(connection: sqlite3.Connection, settings: Settings) -> bool:
+def _columns(connection: Connection, settings: Settings) -> bool:
     """Add columns for additional keywords; whether frames must be read anew for them."""
     wanted = {column_of(keyword) for keyword in settings.additional_keywords} - set(COLUMNS)
     have = set(columns_of(connection, "raw"))
@@ -116,7 +113,7 @@ def _columns(connection: sqlite3.Connection, settings: Settings) -> bool:
     return bool(wanted - have)
 
 
-def _unmeasured(connection: sqlite3.Connection) -> set[str]:
+def _unmeasured(connection: Connection) -> set[str]:
     """Exposures that a musebuild without the table `qa_raw` has read."""
     if meta(connection, "qa_raw"):
         return set()
@@ -126,11 +123,11 @@ def _unmeasured(connection: sqlite3.Connection) -> set[str]:
         "AND path NOT IN (SELECT path FROM qa_raw)",
         MEASURED_RAW,
     ).fetchall()
-    return {path for (path,) in found}
+    return {connection.paths.absolute(path) for (path,) in found}
 
 
 def scan(
-    connection: sqlite3.Connection,
+    connection: Connection,
     settings: Settings,
     *,
     force: bool = False,
@@ -140,7 +137,7 @@ def scan(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
+    connection : Connection
         Opened with `INDEX_MIGRATIONS`.
     settings : Settings
         Where the frames lie.
@@ -158,12 +155,13 @@ def scan(
     _follow_settings(connection, settings)
     report = ScanReport()
     unmeasured = _unmeasured(connection)
+    absolute = connection.paths.absolute
     known = {
-        row[0]: row[1:]
+        absolute(row[0]): row[1:]
         for row in connection.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM raw")
     }
     bad = {
-        row[0]: row[1:]
+        absolute(row[0]): row[1:]
         for row in connection.execute("SELECT path, size, mtime_ns, message, remedy FROM bad_files")
     }
     found: dict[str, _Found] = {}
@@ -186,7 +184,7 @@ def scan(
             found[path] = item
     report.unchanged = unchanged
     report.vanished = len(gone & known.keys())
-    _write(connection, [], [], sorted(gone))
+    _write(connection, [], [], sorted(gone), [])
     columns = {"date_import": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}
     done = 0
     for some in read_rows(sorted(found), settings.additional_keywords):
@@ -231,20 +229,24 @@ def scan(
 
 
 def _write(
-    connection: sqlite3.Connection,
+    connection: Connection,
     rows: list[dict[str, Any]],
     broken: list[tuple[_Found, BadFile]],
     gone: list[str],
-    qa: list[dict[str, Any]] | None = None,
+    qa: list[dict[str, Any]],
 ) -> None:
     if not (rows or broken or gone):
         return
     with transaction(connection):
         connection.execute(GROW)
-        paths = [*gone, *(problem.path for _, problem in broken), *(row["path"] for row in rows)]
+        stored = connection.paths.stored
+        for row in (*rows, *qa):
+            row["path"] = stored(row["path"])
+        bad = [(stored(problem.path), item, problem) for item, problem in broken]
+        places = [*map(stored, gone), *(path for path, _, _ in bad), *(row["path"] for row in rows)]
         for table in ("raw", "bad_files", "qa_raw"):
             connection.executemany(
-                f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths]
+                f"DELETE FROM {table} WHERE path = ?", [(path,) for path in places]
             )
         if rows:
             names = ", ".join(f'"{name}"' for name in rows[0])
@@ -252,16 +254,17 @@ def _write(
             connection.executemany(
                 f"INSERT INTO raw ({names}) VALUES ({marks})", [tuple(row.values()) for row in rows]
             )
-        write_raw(connection, qa or ())
+        write_raw(connection, qa)
         connection.executemany(
             "INSERT INTO bad_files VALUES (?,?,?,?,?)",
-            [
-                (problem.path, *item[:2], problem.message, problem.remedy)
-                for item, problem in broken
-            ],
+            [(path, *item[:2], problem.message, problem.remedy) for path, item, problem in bad],
         )
 
 
-def problems(db: Database) -> list[BadFile]:
+def problems(connection: Connection) -> list[BadFile]:
     """All that is wrong with files that were looked at, frames or not, by path."""
-    return [BadFile(**row) for row in db.view("problems").rows_where(order_by="path")]
+    absolute = connection.paths.absolute
+    return [
+        BadFile(absolute(row["path"]), row["message"], row["remedy"])
+        for row in connection.db.view("problems").rows_where(order_by="path")
+    ]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from musebuild.index.columns import exposure_name, night_of
-from musebuild.index.database import transaction
+from musebuild.index.database import Connection, transaction
 
 ENDING = ".nl.txt"
 
@@ -110,12 +109,12 @@ def _fact(log: NightLog, line: str) -> None:
         log.obs_start = value
 
 
-def update_weather(connection: sqlite3.Connection, logs: Mapping[str, tuple[int, int]]) -> int:
+def update_weather(connection: Connection, logs: Mapping[str, tuple[int, int]]) -> int:
     """Bring the tables of weather up to date with the night logs.
 
     Parameters
     ----------
-    connection : sqlite3.Connection
+    connection : Connection
         Opened with `INDEX_MIGRATIONS`.
     logs : mapping
         Path → size and mtime [ns] of each night log that is there.
@@ -125,6 +124,8 @@ def update_weather(connection: sqlite3.Connection, logs: Mapping[str, tuple[int,
     int
         Logs that were read.
     """
+    absolute = connection.paths.absolute
+    logs = {connection.paths.stored(path): found for path, found in logs.items()}
     known = {
         row[0]: (row[1], row[2])
         for row in connection.execute("SELECT path, size, mtime_ns FROM weather_logs")
@@ -141,7 +142,7 @@ def update_weather(connection: sqlite3.Connection, logs: Mapping[str, tuple[int,
         for path in fresh:
             try:
                 # Comments are typed at the telescope, in whatever letters.
-                with open(path, encoding="utf-8", errors="replace") as file:
+                with open(absolute(path), encoding="utf-8", errors="replace") as file:
                     log = parse_log(file.read(), os.path.basename(path))
             except OSError as error:
                 log, problem = NightLog(), f"it cannot be read: {error.strerror}"

@@ -12,6 +12,7 @@ from typing import Any
 from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project, find_settings
 from musebuild.index.flags import all_flags
+from musebuild.index.questions import ask
 from musebuild.index.questions import columns as raw_columns
 from musebuild.report import overview, qc
 from musebuild.report.listing import WORDS
@@ -77,11 +78,8 @@ class ProjectTables:
         """
         with self._opened() as project:
             frames = {frame.path: frame for frame in project.raw}
-            names = raw_columns(project.db)
-            listed = ", ".join(f'"{name}"' for name in names)
-            rows = project.db.conn.execute(
-                f"SELECT {listed} FROM raw ORDER BY MJD_OBS, path"
-            ).fetchall()
+            names = raw_columns(project.connection)
+            rows = ask(project.connection, (), names)
         place = names.index("path")
         return astropy_table(
             Rows(

@@ -47,8 +47,9 @@ def test_graphs_hold_each_task_that_is_used(project: MockProject) -> None:
 
 def test_the_ledger_keeps_what_was_chosen_and_how_well_it_fits(built: MockProject) -> None:
     data = json.loads(built.ask("associations", "--format", "json", "--ifus").out)
+    # A path that lies in the project is kept as relative to it.
     planned = {
-        (task["task"], one["tag"], one["source"]): one["quality"]
+        (task["task"], one["tag"], one["source"].removeprefix(f"{built.folder}/")): one["quality"]
         for task in data["tasks"]
         for one in task["inputs"]
         if one["quality"] is not None

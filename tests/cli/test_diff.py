@@ -175,6 +175,8 @@ def test_a_ledger_of_an_older_musebuild_is_read_and_left_as_it_is(
             db.execute(f"ALTER TABLE builds DROP COLUMN {column}")
         db.execute("DROP TABLE settings_used")
         db.execute("DROP INDEX manifests_newest")
+        db.execute("UPDATE placed SET path = ? || path", [f"{both.folder}/"])
+        db.execute("DELETE FROM meta WHERE name = 'folder'")
         db.executemany("DELETE FROM migrations WHERE name = ?", [(m.name,) for m in LATER])
     db.close()
     before = path.read_bytes()

@@ -116,17 +116,17 @@ def test_a_damaged_frame_is_told_and_remembered(summed: MockProject) -> None:
 def test_what_was_verified_is_not_verified_again(summed: MockProject) -> None:
     own = Project(summed.folder / "settings.yml")
     paths = [frame.path for frame in own.raw]
-    stopped = verify(own.db, paths, threads=1)
+    stopped = verify(own.connection, paths, threads=1)
     seen = [next(stopped).path for _ in range(5)]
     stopped.close()
     # Stopped in the middle: what was done is done.
-    left = pending(own.db, paths)
+    left = pending(own.connection, paths)
     assert not set(left) & set(seen)
-    assert len(left) == len(paths) - len(findings(own.db))
-    assert len(list(verify(own.db, left))) == len(left)
-    assert pending(own.db, paths) == []
+    assert len(left) == len(paths) - len(findings(own.connection))
+    assert len(list(verify(own.connection, left))) == len(left)
+    assert pending(own.connection, paths) == []
     Path(paths[0]).write_bytes(Path(paths[0]).read_bytes())
-    assert pending(own.db, paths) == paths[:1]
+    assert pending(own.connection, paths) == paths[:1]
     own.close()
 
 

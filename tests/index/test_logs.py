@@ -69,7 +69,7 @@ def test_malformed_lines_are_survived_and_told(own: Project, line: str) -> None:
     text = REAL.read_text(encoding="utf-8").replace("23:16\t", f"{line}\n23:16\t", 1)
     (own.settings.raw_path / REAL.name).write_text(text, encoding="utf-8")
     assert rows(own, "SELECT COUNT(*) FROM weather_conditions") == [(11,)]
-    (problem,) = problems(own.db)
+    (problem,) = problems(own.connection)
     assert "1 lines of its table of weather cannot be understood" in problem.message
     # The weather stops no build.
     assert own.scan_report.problems == []
@@ -80,7 +80,7 @@ def test_any_bytes_are_survived(own: Project, data: bytes) -> None:
     (own.settings.raw_path / REAL.name).write_bytes(data)
     (own.settings.raw_path / "strange.NL.txt").write_bytes(data)
     assert rows(own, "SELECT COUNT(*) FROM weather_logs") == [(2,)]
-    assert "its night is unknown" in problems(own.db)[-1].message
+    assert "its night is unknown" in problems(own.connection)[-1].message
 
 
 def test_a_night_begins_after_noon() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -223,14 +223,12 @@ def _quality(
 
 def _parameters(side: Side, task: SideTask, product: Product) -> Parameters | None:
     """Quality parameters of a product, from the tables or from its header; None: unknown."""
-    columns = qc.columns(side.db, product.category) if side.db is not None else ()
-    if side.db is not None and columns:
-        rows = side.db.conn.execute(
-            f'SELECT * FROM "{qc.table_name(product.category)}" WHERE key = ? AND product = ?',
-            [task.key, product.name],
-        ).fetchall()
+    if side.db is not None:
+        # Empty, too, where the category has no table.
+        table = side.db.table(qc.table_name(product.category))
+        rows = list(table.rows_where("key = ? AND product = ?", [task.key, product.name]))
         if rows:
-            return _by_hdu(dict(zip(columns, values, strict=True)) for values in rows)
+            return _by_hdu(rows)
     path = side.path(product)
     if path is None:
         return None
@@ -240,7 +238,7 @@ def _parameters(side: Side, task: SideTask, product: Product) -> Parameters | No
         return None
 
 
-def _by_hdu(rows: Iterator[Mapping[str, Any]] | Sequence[Mapping[str, Any]]) -> Parameters:
+def _by_hdu(rows: Iterable[Mapping[str, Any]]) -> Parameters:
     return {
         (row["hdu"], row["extname"] or ""): {
             name: value for name, value in row.items() if name not in qc.FIXED and value is not None

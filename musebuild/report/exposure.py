@@ -116,20 +116,17 @@ def short_table(exposure: str, found: Sequence[Step]) -> Rows:
 def facts(db: Database, exposure: str) -> dict[str, Any]:
     """What the index knows of an exposure: header, flags, comments, weather."""
     listed = ", ".join(f'"{name}"' for name in HEADER)
-    row = db.conn.execute(
-        f"SELECT {listed} FROM raw WHERE name = ? AND is_raw = 1", [exposure]
-    ).fetchone()
-    header = dict(zip(HEADER, row, strict=True)) if row else {}
-    said = db.conn.execute(
-        "SELECT rank, comment, author, date FROM observing_log WHERE exposure = ? "
-        "ORDER BY date, rank",
-        [exposure],
-    ).fetchall()
-    weather = db.conn.execute(
-        "SELECT date, conditions, comment FROM weather_conditions "
-        "WHERE night = ? AND date <= ? ORDER BY date DESC LIMIT 1",
+    frames = db["raw"].rows_where("name = ? AND is_raw = 1", [exposure], select=listed)
+    header = next(frames, {})
+    weather = db["weather_conditions"].rows_where(
+        "night = ? AND date <= ?",
         [header.get("night"), exposure],
-    ).fetchone()
+        order_by="date DESC",
+        select="date, conditions, comment",
+    )
+    said = db["observing_log"].rows_where(
+        "exposure = ?", [exposure], order_by="date, rank", select="rank, comment, author, date"
+    )
     return {
         "exposure": exposure,
         "header": {name: value for name, value in header.items() if value is not None},
@@ -138,12 +135,8 @@ def facts(db: Database, exposure: str) -> dict[str, Any]:
             for f in all_flags(db)
             if f.exposure == exposure
         ],
-        "observers": [
-            dict(zip(("rank", "comment", "author", "date"), line, strict=True)) for line in said
-        ],
-        "weather": (
-            dict(zip(("date", "conditions", "comment"), weather, strict=True)) if weather else None
-        ),
+        "observers": list(said),
+        "weather": next(weather, None),
     }
 
 

@@ -108,10 +108,7 @@ def _exposures(db: Database, table: str, names: Sequence[str]) -> list[tuple[Any
 
 def told_categories(db: Database) -> list[str]:
     """Categories that have parameters, and tables of exposures that are not empty."""
-    filled = [
-        table for table in EXPOSURES if db.conn.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
-    ]
-    return [*qc.categories(db), *filled]
+    return [*qc.categories(db), *(table for table in EXPOSURES if db[table].count)]
 
 
 def parameters(

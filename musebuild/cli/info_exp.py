@@ -64,13 +64,13 @@ def info_exp(
     logs = {name: steps(plan, names, resolutions) for name, names in tasks.items()}
     if form == "text":
         texts = [
-            short_text(name, told) if short else log_text(facts(project.db, name), told)
+            short_text(name, told) if short else log_text(facts(project.connection, name), told)
             for name, told in logs.items()
         ]
         sys.stdout.write("\n".join(texts))
     elif form == "json" and not short:
         full = [
-            facts(project.db, name) | {"tasks": [asdict(step) for step in told]}
+            facts(project.connection, name) | {"tasks": [asdict(step) for step in told]}
             for name, told in logs.items()
         ]
         sys.stdout.write(json.dumps(full, indent=1) + "\n")

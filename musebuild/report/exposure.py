@@ -15,7 +15,7 @@ from musebuild.report.spans import span
 from musebuild.report.tables import Rows, cell, text_of
 
 if TYPE_CHECKING:
-    from sqlite_utils import Database
+    from musebuild.index.database import Connection
 
 HEADER = {
     "OBJECT_ORIG": "target",
@@ -113,11 +113,14 @@ def short_table(exposure: str, found: Sequence[Step]) -> Rows:
     )
 
 
-def facts(db: Database, exposure: str) -> dict[str, Any]:
+def facts(connection: Connection, exposure: str) -> dict[str, Any]:
     """What the index knows of an exposure: header, flags, comments, weather."""
+    db = connection.db
     listed = ", ".join(f'"{name}"' for name in HEADER)
     frames = db["raw"].rows_where("name = ? AND is_raw = 1", [exposure], select=listed)
     header = next(frames, {})
+    if header:
+        header["path"] = connection.paths.absolute(header["path"])
     weather = db["weather_conditions"].rows_where(
         "night = ? AND date <= ?",
         [header.get("night"), exposure],

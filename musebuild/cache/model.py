@@ -47,6 +47,28 @@ class Manifest:
     host: str = ""
     version: int = MANIFEST_VERSION
 
+    @property
+    def recipe(self) -> str:
+        """The CPL plugin or the Python function that ran."""
+        return str(self.preimage.get("recipe", ""))
+
+    @property
+    def drs(self) -> str:
+        """Version of the DRS; empty for Python recipes."""
+        return str(self.preimage.get("version", ""))
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Parameters that it was given."""
+        given: Mapping[str, Any] = self.preimage.get("params", {})
+        return given
+
+    @property
+    def packages(self) -> Mapping[str, str]:
+        """Versions of the Python packages that computed."""
+        versions: Mapping[str, str] = self.preimage.get("packages", {})
+        return versions
+
 
 @dataclass(frozen=True, slots=True)
 class UsedInput:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from blake3 import blake3
 
@@ -14,23 +12,6 @@ from musebuild.cache.model import Manifest, Product, Record
 from musebuild.engine.project import Project
 from musebuild.errors import UsageError
 from musebuild.fits.hashing import hash_file
-
-
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """A recipe that ran."""
-
-    key: str
-    task: str
-    recipe: str
-    version: str
-    """Of the DRS."""
-    packages: Mapping[str, str]
-    params: Mapping[str, Any]
-    environment: Mapping[str, str]
-    made: str
-    seconds: float
-    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +24,8 @@ class TracedFrame:
     kind: str
     """`product`, `raw`, `file`; `unknown` where neither ledger nor store tells any more."""
     path: str = ""
-    activity: Activity | None = None
-    """Of a product: what made it."""
+    made: Manifest | None = None
+    """Of a product: how it was made."""
     inputs: tuple[tuple[str, TracedFrame], ...] = field(default=())
     """(tag, frame)."""
 
@@ -53,8 +34,8 @@ class TracedFrame:
         """Names it among all: a file by its path (its IFUs are one frame), others by content."""
         if self.kind in ("raw", "file"):
             return f"{self.kind}-{blake3(self.path.encode('utf-8', 'surrogateescape')).hexdigest()}"
-        made = f"-{self.activity.key[:16]}" if self.activity else ""
-        return f"{self.kind}-{self.digest}{made}"
+        key = f"-{self.made.key[:16]}" if self.made else ""
+        return f"{self.kind}-{self.digest}{key}"
 
 
 def history_of(frame: TracedFrame) -> list[TracedFrame]:
@@ -117,11 +98,10 @@ class Historian:
         at = (manifest.key, product.name)
         if at in self._frames:
             return self._frames[at]
-        preimage = manifest.preimage
         record = self._record(manifest)
         used = record.inputs if record is not None else ()
         inputs = []
-        for number, (tag, digest) in enumerate(preimage["inputs"]):
+        for number, (tag, digest) in enumerate(manifest.preimage["inputs"]):
             source = used[number] if number < len(used) else None
             name = source.source if source is not None else ""
             kind = source.kind if source is not None else ""
@@ -132,18 +112,7 @@ class Historian:
             product.digest,
             "product",
             str(self.project.store.path(product.object)),
-            Activity(
-                key=manifest.key,
-                task=manifest.task,
-                recipe=str(preimage.get("recipe", "")),
-                version=str(preimage.get("version", "")),
-                packages=preimage.get("packages", {}),
-                params=preimage.get("params", {}),
-                environment=preimage.get("environment", {}),
-                made=manifest.made,
-                seconds=manifest.seconds,
-                host=manifest.host,
-            ),
+            manifest,
             tuple(inputs),
         )
         self._frames[at] = frame

@@ -339,6 +339,11 @@ def _of_type(block: Block, recipe: Recipe, settings: Settings) -> Recipe:
     return replace(recipe, takes=dict.fromkeys(recipe.takes, wanted[0]))
 
 
+def makes(recipe: Recipe, category: str) -> bool:
+    """Whether a recipe can make a category."""
+    return any(rule.category == category for rule in recipe.products)
+
+
 def serving(category: str) -> str:
     """Category of the product that serves as another: any combined cube has an OUTPUT_WCS."""
     return {"OUTPUT_WCS": "DATACUBE_FINAL"}.get(category, category)
@@ -447,8 +452,7 @@ def providers(
                 found |= {
                     other.name
                     for other in blocks.values()
-                    if name in result_names(other)
-                    and any(rule.category == serving(category) for rule in other.recipe.products)
+                    if name in result_names(other) and makes(other.recipe, serving(category))
                 }
     return found - {planned.name}
 

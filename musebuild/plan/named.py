@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from musebuild.index.model import FileFrame
-from musebuild.plan.blocks import PlannedPath, named_results, planned_path, serving
+from musebuild.plan.blocks import PlannedPath, makes, named_results, planned_path, serving
 from musebuild.plan.calibrations import WORDS, choose_made
 from musebuild.plan.model import Input, Missing, Quality
 from musebuild.plan.offsets import OFFSET_LIST, lacking, lacking_file
@@ -52,14 +52,10 @@ class Named:
             self._path(need, text, subject, found)
         elif text in self.known.blocks:
             recipe = self.known.blocks[text].recipe
-            if serving(category) not in {rule.category for rule in recipe.products}:
-                found.missing.append(
-                    Missing(
-                        category,
-                        f"the block {text} makes no {category}",
-                        f"name another under recipes.{name}.frames.{category}",
-                    )
-                )
+            if not makes(recipe, serving(category)):
+                reason = f"the block {text} makes no {category}"
+                remedy = f"name another under recipes.{name}.frames.{category}"
+                self._unnamed(need, found, reason, remedy)
             elif recipe.group_by == "run":
                 self._of_run(need, text, subject, found)
             elif recipe.group_by == "dataset":
@@ -115,54 +111,49 @@ class Named:
         category = need.category
         made_category = serving(category)
         makers = [
-            made
+            task
             for tasks in self.known.tasks.values()
-            if tasks and (not block or tasks[0].block == block)
-            for made in tasks
-            if made.result or block
-            if made_category in made.categories
+            for task in tasks
+            if made_category in task.categories
+            and (task.block == block if block else bool(task.result))
         ]
         fitting = [
-            made
-            for made in makers
-            if made.dataset == subject.dataset and (block or made.result == result)
+            task
+            for task in makers
+            if task.dataset == subject.dataset and (block or task.result == result)
         ]
-        name = subject.planned.name
-        wanted = block or f"{category}_{result}"
         if len(fitting) == 1:
-            self.products.take(
-                category, fitting[0], made_category, Quality("as set"), subject, found
-            )
+            quality = Quality("as set")
+            self.products.take(category, fitting[0], made_category, quality, subject, found)
             return
+        wanted = block or f"{category}_{result}"
         if fitting:
-            tasks = " and ".join(made.task for made in fitting)
-            found.missing.append(
-                Missing(
-                    category,
-                    f"{wanted} means several results: {tasks}",
-                    "give each block a `name:` of its own",
-                )
-            )
+            reason = f"{wanted} means several results: {' and '.join(t.task for t in fitting)}"
+            self._unnamed(need, found, reason, "give each block a `name:` of its own")
             return
-        there = sorted({f"{category}_{made.result}" for made in makers if made.result})
+        detail = self._why_none(category, subject.dataset, makers)
+        self._unnamed(
+            need,
+            found,
+            f"there is no {wanted} for the dataset {subject.dataset} ({detail})",
+            f"correct recipes.{subject.planned.name}.frames.{category}, or declare a block that "
+            "makes it",
+        )
+
+    def _why_none(self, category: str, dataset: str, makers: Sequence[PlannedTask]) -> str:
+        """Why a dataset has no result of a category: what is left out, else what there is."""
         reasons = [
             f"{left.name} is left out: {left.reason}"
             for maker, lost in self.known.lost.items()
             if maker in self.known.blocks
-            and any(r.category == made_category for r in self.known.blocks[maker].recipe.products)
+            and makes(self.known.blocks[maker].recipe, serving(category))
             for _, left in lost
-            if f"{left.name}_".startswith(f"{maker}:{subject.dataset}_")
+            if f"{left.name}_".startswith(f"{maker}:{dataset}_")
         ]
-        detail = "; ".join(reasons) or (
-            f"there is {', '.join(there)}" if there else f"no block makes an {category}"
-        )
-        found.missing.append(
-            Missing(
-                category,
-                f"there is no {wanted} for the dataset {subject.dataset} ({detail})",
-                f"correct recipes.{name}.frames.{category}, or declare a block that makes it",
-            )
-        )
+        there = sorted({f"{category}_{task.result}" for task in makers if task.result})
+        if reasons or there:
+            return "; ".join(reasons) or f"there is {', '.join(there)}"
+        return f"no block makes an {category}"
 
     # paths
 

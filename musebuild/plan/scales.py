@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from musebuild.plan.blocks import PlannedBlock, scale_block
+from musebuild.plan.blocks import PlannedBlock, makes, scale_block
 from musebuild.plan.model import Choosing, Input, LeftOut, Missing
 from musebuild.plan.planned_task import PlannedTask
 from musebuild.settings.nearest import nearest
@@ -75,7 +75,7 @@ def refused_scales(
         near = nearest(name, blocks)
         meant = f"; did you mean {' or '.join(near)}?" if near else ""
         return refused(f"there is no block {name}{meant}", f"correct use_scale.from, {other}")
-    if not any(rule.category == CATEGORY for rule in blocks[name].recipe.products):
+    if not makes(blocks[name].recipe, CATEGORY):
         return refused(f"{name} makes no {CATEGORY}", f"correct use_scale.from, {other}")
     return None
 

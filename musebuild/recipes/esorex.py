@@ -16,7 +16,7 @@ from musebuild.fits.headers import read_headers
 from musebuild.recipes.crash import backtrace, memory_images
 from musebuild.recipes.logs import MOST_ERRORS, MOST_WARNINGS, messages, read_log
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
-from musebuild.recipes.safe_path import safe_name
+from musebuild.recipes.safe_path import moved, safe_name
 from musebuild.settings.numbers import text_of
 
 INNERMOST = 6
@@ -59,13 +59,7 @@ class EsorexRunner:
 
     def _run(self, call: RecipeCall, base: Path) -> RecipeOutcome:
         old = call.folder.parent
-        inputs = tuple(
-            (
-                tag,
-                str(base / Path(path).relative_to(old) if Path(path).is_relative_to(old) else path),
-            )
-            for tag, path in call.inputs
-        )
+        inputs = tuple((tag, str(moved(Path(path), old, base))) for tag, path in call.inputs)
         sof = base / "frames.sof"
         sof.write_text(set_of_frames(inputs), encoding="utf-8")
         output = base / call.folder.name

@@ -10,18 +10,19 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from musebuild import __version__
-from musebuild.explain.provenance import Activity, TracedFrame, history_of
+from musebuild.cache.model import Manifest
+from musebuild.explain.provenance import TracedFrame, history_of
 from musebuild.report.spans import span
 
 NAMESPACE = "urn:musebuild:"
 
 
-def _made(activity: Activity) -> str:
-    parameters = ", ".join(f"{name}={value}" for name, value in activity.params.items())
-    version = f" (DRS {activity.version})" if activity.version else ""
-    packages = ", ".join(f"{name} {v}" for name, v in activity.packages.items())
-    text = f"{activity.recipe}{version}" + (f" with {packages}" if packages else "")
-    when = f"{activity.made[:19].replace('T', ' ')}, in {span(activity.seconds)}"
+def _made(manifest: Manifest) -> str:
+    parameters = ", ".join(f"{name}={value}" for name, value in manifest.params.items())
+    version = f" (DRS {manifest.drs})" if manifest.drs else ""
+    packages = ", ".join(f"{name} {v}" for name, v in manifest.packages.items())
+    text = f"{manifest.recipe}{version}" + (f" with {packages}" if packages else "")
+    when = f"{manifest.made[:19].replace('T', ' ')}, in {span(manifest.seconds)}"
     return f"{text}, {when}" + (f": {parameters}" if parameters else "")
 
 
@@ -31,19 +32,19 @@ def provenance_text(frame: TracedFrame) -> str:
     shown: set[str] = set()
 
     def show(tag: str, current: TracedFrame, first: str, rest: str) -> None:
-        activity = current.activity
+        manifest = current.made
         label = f"{tag}: {current.name}" if tag else current.name
-        if activity is None:
+        if manifest is None:
             note = {"raw": "", "file": "  (file)", "unknown": "  (not known any more)"}
             lines.append(f"{first}{label}{note.get(current.kind, '')}")
             return
-        lines.append(f"{first}{label}  <- {activity.task}")
-        if activity.key in shown:
+        lines.append(f"{first}{label}  <- {manifest.task}")
+        if manifest.key in shown:
             if current.inputs:
                 lines.append(f"{rest}   (see above)")
             return
-        shown.add(activity.key)
-        lines.append(f"{rest}   {_made(activity)}")
+        shown.add(manifest.key)
+        lines.append(f"{rest}   {_made(manifest)}")
         for number, (name, other) in enumerate(current.inputs, 1):
             last = number == len(current.inputs)
             show(name, other, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
@@ -53,9 +54,9 @@ def provenance_text(frame: TracedFrame) -> str:
     return "\n".join(lines) + f"\n{raw} raw frames in all\n"
 
 
-def _moments(activity: Activity) -> tuple[dt.datetime, dt.datetime]:
-    end = dt.datetime.fromisoformat(activity.made)
-    return end - dt.timedelta(seconds=activity.seconds), end
+def _moments(manifest: Manifest) -> tuple[dt.datetime, dt.datetime]:
+    end = dt.datetime.fromisoformat(manifest.made)
+    return end - dt.timedelta(seconds=manifest.seconds), end
 
 
 def prov_document(frame: TracedFrame) -> ProvDocument:
@@ -76,19 +77,19 @@ def prov_document(frame: TracedFrame) -> ProvDocument:
                 "mb:kind": current.kind,
             },
         )
-        activity = current.activity
-        if activity is None:
+        manifest = current.made
+        if manifest is None:
             continue
-        name = f"mb:run-{activity.key}"
-        if activity.key not in done:
-            done.add(activity.key)
-            start, end = _moments(activity)
+        name = f"mb:run-{manifest.key}"
+        if manifest.key not in done:
+            done.add(manifest.key)
+            start, end = _moments(manifest)
             attributes = {
-                "prov:label": activity.task,
-                "mb:recipe": activity.recipe,
-                "mb:drs": activity.version,
-                **{f"mb:param-{name}": str(value) for name, value in activity.params.items()},
-                **{f"mb:package-{name}": value for name, value in activity.packages.items()},
+                "prov:label": manifest.task,
+                "mb:recipe": manifest.recipe,
+                "mb:drs": manifest.drs,
+                **{f"mb:param-{name}": str(value) for name, value in manifest.params.items()},
+                **{f"mb:package-{name}": value for name, value in manifest.packages.items()},
             }
             document.activity(name, start, end, attributes)
             document.wasAssociatedWith(name, agent)
@@ -137,12 +138,12 @@ def write_crate(frame: TracedFrame, path: Path, folder: Path) -> None:
     tools: dict[str, ContextEntity] = {}
     results: dict[str, list[TracedFrame]] = {}
     for current in history_of(frame):
-        if current.activity is not None:
-            results.setdefault(current.activity.key, []).append(current)
-    for key, made in results.items():
-        activity = made[0].activity
-        assert activity is not None, "only what a recipe made is grouped"
-        tool = f"#{activity.recipe}-{activity.version}"
+        if current.made is not None:
+            results.setdefault(current.made.key, []).append(current)
+    for key, frames in results.items():
+        manifest = frames[0].made
+        assert manifest is not None, "only what a recipe made is grouped"
+        tool = f"#{manifest.recipe}-{manifest.drs}"
         if tool not in tools:
             tools[tool] = crate.add(
                 ContextEntity(
@@ -150,22 +151,22 @@ def write_crate(frame: TracedFrame, path: Path, folder: Path) -> None:
                     tool,
                     {
                         "@type": "SoftwareApplication",
-                        "name": activity.recipe,
-                        "softwareVersion": activity.version or str(dict(activity.packages)),
+                        "name": manifest.recipe,
+                        "softwareVersion": manifest.drs or str(dict(manifest.packages)),
                     },
                 )
             )
-        start, end = _moments(activity)
+        start, end = _moments(manifest)
         crate.add_action(
             instrument=tools[tool],
             identifier=f"#run-{key}",
-            object=[entities[_entity(other)] for _, other in made[0].inputs],
-            result=[entities[_entity(other)] for other in made],
+            object=[entities[_entity(other)] for _, other in frames[0].inputs],
+            result=[entities[_entity(other)] for other in frames],
             properties={
-                "name": activity.task,
+                "name": manifest.task,
                 "startTime": start.isoformat(),
                 "endTime": end.isoformat(),
-                "description": _made(activity),
+                "description": _made(manifest),
             },
         )
     if folder.suffix == ".zip":

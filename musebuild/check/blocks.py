@@ -20,8 +20,8 @@ from musebuild.recipes.catalogue import recipe_name
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
+from musebuild.settings.path_names import is_path
 from musebuild.settings.problems import Problem, problem_at
-from musebuild.settings.sources import is_path
 
 
 def check_blocks(

@@ -11,8 +11,8 @@ from musebuild.index.database import own_path
 from musebuild.index.files import named_paths
 from musebuild.settings.model import DateRange, Settings
 from musebuild.settings.nearest import nearest
+from musebuild.settings.path_names import is_path
 from musebuild.settings.problems import Problem, problem_at
-from musebuild.settings.sources import is_path
 
 Keys = tuple[str | int, ...]
 

@@ -10,7 +10,7 @@ from musebuild.fits.headers import read_headers
 from musebuild.fits.offsets import OFFSET_LIST, listed_exposures
 from musebuild.index.model import FileFrame, FileIndex
 from musebuild.settings.model import Settings
-from musebuild.settings.sources import ENDINGS, is_path
+from musebuild.settings.path_names import ENDINGS, is_path
 
 
 def read_file(path: Path, category: str = "") -> FileFrame:

@@ -20,7 +20,7 @@ from musebuild.index.qa import MEASURED_RAW, write_raw
 from musebuild.index.readers import QA, BadFile, read_rows
 from musebuild.index.weather import ENDING, update_weather
 from musebuild.settings.model import Settings
-from musebuild.settings.sources import ENDINGS
+from musebuild.settings.path_names import ENDINGS
 
 
 @dataclass(slots=True)

@@ -22,8 +22,8 @@ from musebuild.recipes.parameters import as_taken, for_pipeline
 from musebuild.settings.model import Block, Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.numbers import text_of
+from musebuild.settings.path_names import ENDINGS, is_path
 from musebuild.settings.resolved import Keys
-from musebuild.settings.sources import ENDINGS, is_path
 
 _STEM = re.compile(r"(?P<category>.+?)(?:_(?P<number>\d{4}))?(?:-(?P<ifu>\d\d))?")
 

@@ -14,7 +14,7 @@ from musebuild.plan.planned_task import Candidates, PlannedTask, Setup
 from musebuild.plan.products import Found, Products, Subject
 from musebuild.recipes.model import Need
 from musebuild.settings.nearest import nearest
-from musebuild.settings.sources import is_path
+from musebuild.settings.path_names import is_path
 
 EVER = 10**6
 """Nights: what the settings name is taken whatever its distance."""

@@ -19,7 +19,7 @@ from musebuild.recipes.logs import MOST_ERRORS, MOST_WARNINGS, messages, read_lo
 from musebuild.recipes.model import Argument, ProductRule, RecipeCall, RecipeOutcome
 from musebuild.recipes.parameters import fit
 from musebuild.recipes.source import code_hash, load_function, source_file
-from musebuild.settings.sources import ENDINGS
+from musebuild.settings.path_names import ENDINGS
 
 FORMAT = "%(asctime)s [%(padded)s] %(place)s: %(message)s"
 

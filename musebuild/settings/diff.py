@@ -8,6 +8,7 @@ from typing import Any
 
 from musebuild.settings.model import Settings
 from musebuild.settings.resolved import Keys, Value, resolved
+from musebuild.settings.schema import default_at
 from musebuild.settings.secrets import without_secrets
 
 
@@ -52,10 +53,13 @@ def between(
     second: Mapping[Keys, Any],
     meaning: Callable[[Mapping[Keys, Any], Keys], Any],
 ) -> list[Difference]:
-    """The same, of resolved settings (`resolved`)."""
+    """The same, of resolved settings (`resolved`); those of an older musebuild hold fewer keys."""
     here, there = _blocks(first), _blocks(second)
     found = []
-    for keys in dict.fromkeys([*first, *second]):
+    order = dict.fromkeys([*first, *second])
+    usual = {keys: default_at(keys) for keys in first.keys() ^ second.keys()}
+    first, second = {**usual, **first}, {**usual, **second}
+    for keys in order:
         name = _block_of(keys)
         if name and (name in here) != (name in there):
             continue

@@ -15,10 +15,9 @@ from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.nodes import Keys, Node, mistaken_paths, overlay, plain
 from musebuild.settings.overrides import apply, environment_overrides, given_overrides
-from musebuild.settings.path_names import check_lengths
 from musebuild.settings.problems import Problem, SettingsProblems
 from musebuild.settings.reading import read_file
-from musebuild.settings.schema import check, coerce, schema
+from musebuild.settings.schema import check, coerce, described
 from musebuild.settings.substitute import Substitution
 
 SIMILAR = 0.8
@@ -66,7 +65,6 @@ def load_settings(
         *told,
         *substitution.problems,
         *(problem for problem in check(root, data) if not _below(problem.keys, spoilt)),
-        *check_lengths(root, data),
         # What is not read may be what uses a key of one's own.
         *(_slips(root, substitution.used) if complete else ()),
     ]
@@ -82,7 +80,7 @@ def _with_overrides(
 ) -> Node:
     """The settings under the values that go before them; adds to what is wrong."""
     for overrides in (
-        environment_overrides(environment, root, schema()),
+        environment_overrides(environment, root),
         given_overrides(given),
     ):
         try:
@@ -179,7 +177,7 @@ def _take_out(tree: Any, keys: Keys) -> None:
 
 def _slips(root: Node, used: set[str]) -> list[Problem]:
     """Keys of one's own that nobody uses and that look like a known key."""
-    known = list(schema()["properties"])
+    known = list(described()["properties"])
     problems = []
     for name, entry in root.entries():
         if name in known or name in used or not entry.node.is_scalar:

@@ -57,24 +57,24 @@ class Dataset:
     archive_filter: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CplSettings:
     """How DRS recipes are found and run (`cpl:` in the settings)."""
 
-    runner: str = "python-cpl"
+    runner: str
     """`python-cpl`, `esorex`, or `mock` (tiny products in milliseconds, for tests)."""
-    recipe_path: Path | None = None
+    recipe_path: Path | None
     """Folder of the recipes; None: where Debian, ESO and the environment put them."""
-    drs_version: str | None = None
+    drs_version: str | None
     """Version to use; None: the newest found."""
-    mock: Path | None = None
+    mock: Path | None
     """Behaviour file of the mock runner."""
-    log_dir: Path | None = None
-    msg: str | None = None
+    log_dir: Path | None
+    msg: str | None
     """Least severity of the recipes' messages that are shown live; None: none are."""
-    msg_format: str | None = None
-    esorex_msg: str = "info"
-    esorex_msg_format: str | None = None
+    msg_format: str | None
+    esorex_msg: str
+    esorex_msg_format: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,32 +116,35 @@ class Block:
     """Other keys, for the recipes that know them (`exclude_flags`, `select`, …)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """What a build may use of the machine; None: all of it."""
 
-    cores: int | None = None
-    memory: int | None = None
+    cores: int | None
+    memory: int | None
     """Bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetrieveSettings:
     """How frames come from the ESO archive (`retrieve_data:`)."""
 
-    username: str = ""
-    """At the ESO portal; empty: without a login."""
-    store_password: bool = False
+    username: str | None
+    """At the ESO portal; None: without a login."""
+    store_password: bool
     """Whether the keyring shall keep the password."""
-    parallel: int = 4
+    parallel: int
     """Downloads at once."""
-    keep_free: int = 1_000_000_000
+    keep_free: int
     """Bytes of the disk that downloads leave free."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A settings file, read, substituted, validated. Paths are absolute."""
+    """A settings file, read, substituted, validated. Paths are absolute.
+
+    What the file does not say has the default of `schemas/settings.schema.json`.
+    """
 
     path: Path
     workdir: Path
@@ -152,39 +155,40 @@ class Settings:
     """Our database (`musebuild.db` unless the settings name another of ours)."""
     cache: tuple[Path, ...]
     """Stores: the first is written, all are read."""
-    version: str = "0.1"
-    revision: str = "1"
-    loglevel: str = "info"
-    additional_keywords: tuple[str, ...] = ()
-    datasets: Mapping[str, Dataset] = field(default_factory=dict)
-    cpl: CplSettings = CplSettings()
-    ifus: tuple[int, ...] | None = None
-    """IFUs to reduce; None: all that the raw frames hold."""
-    runs: Mapping[str, DateRange] = field(default_factory=dict)
-    static_calib: Mapping[str, tuple[tuple[str, DateRange], ...]] = field(default_factory=dict)
-    """Category → files (below `muse_calib_path`) and their nights; the first that fits wins."""
-    frames_exclude: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    """Global `frames.exclude`: `raw`, a DPR type or a category → names or column conditions."""
-    blocks: Mapping[str, Block] = field(default_factory=dict)
-    """`recipes:` less `common`, in the order of the file."""
-    common: Mapping[str, Any] = field(default_factory=dict)
-    resources: Resources = Resources()
-    retrieve: RetrieveSettings = RetrieveSettings()
-    targets: tuple[str, ...] | None = None
-    """What a plain `doit` builds; None: the default of the plan."""
-    flags: Mapping[str, str] = field(default_factory=dict)
-    tree: Mapping[str, Any] = field(default_factory=dict)
-    """The whole file as parsed and substituted."""
-    positions: Mapping[tuple[str | int, ...], Position] = field(default_factory=dict)
-    """Path of keys → where that value stands."""
-    key_positions: Mapping[tuple[str | int, ...], Position] = field(default_factory=dict)
-    """Path of keys → where its last key stands."""
-    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """File → its lines, for messages."""
-    cache_limit: int | None = None
+    cache_limit: int | None
     """Bytes that garbage collection brings the store down to; None: no limit."""
-    observers_logs: tuple[Path, ...] = ()
+    version: str
+    revision: str
+    loglevel: str
+    additional_keywords: tuple[str, ...]
+    datasets: Mapping[str, Dataset]
+    cpl: CplSettings
+    ifus: tuple[int, ...] | None
+    """IFUs to reduce; None: all that the raw frames hold."""
+    runs: Mapping[str, DateRange]
+    static_calib: Mapping[str, tuple[tuple[str, DateRange], ...]]
+    """Category → files (below `muse_calib_path`) and their nights; the first that fits wins."""
+    frames_exclude: Mapping[str, tuple[Any, ...]]
+    """Global `frames.exclude`: `raw`, a DPR type or a category → names or column conditions."""
+    blocks: Mapping[str, Block]
+    """`recipes:` less `common`, in the order of the file."""
+    resources: Resources
+    retrieve: RetrieveSettings
+    targets: tuple[str, ...] | None
+    """What a plain `doit` builds; None: the default of the plan."""
+    flags: Mapping[str, str]
+    observers_logs: tuple[Path, ...]
     """SQLite files of `GTO_logs`."""
+    tree: Mapping[str, Any]
+    """The whole file as parsed and substituted."""
+    values: Mapping[str, Any]
+    """Every key of the schema and what else the file holds, typed, with the defaults."""
+    positions: Mapping[tuple[str | int, ...], Position]
+    """Path of keys → where that value stands."""
+    key_positions: Mapping[tuple[str | int, ...], Position]
+    """Path of keys → where its last key stands."""
+    lines: Mapping[str, tuple[str, ...]]
+    """File → its lines, for messages."""
 
     @property
     def folder(self) -> Path:

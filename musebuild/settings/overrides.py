@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from musebuild.settings.nodes import Entry, Mark, Node, Source, overlay
 from musebuild.settings.problems import Problem, SettingsProblems
 from musebuild.settings.reading import read_text
+from musebuild.settings.schema import below, described
 
 PREFIX = "MUSEBUILD__"
 """`MUSEBUILD__recipes__muse_scipost__params__skymethod=none`: one value, keys joined by `__`."""
@@ -66,9 +66,7 @@ def given_overrides(given: Mapping[str, str]) -> Iterator[Override]:
         yield Override(split_key(key, origin), text, origin)
 
 
-def environment_overrides(
-    environment: Mapping[str, str], root: Node, schema: Mapping[str, Any]
-) -> Iterator[Override]:
+def environment_overrides(environment: Mapping[str, str], root: Node) -> Iterator[Override]:
     """Overrides of environment variables; MUSEBUILD_SET goes before single variables.
 
     Parameters
@@ -77,8 +75,6 @@ def environment_overrides(
         Variables.
     root : Node
         The settings so far: keys are found there, and in the schema, whatever their case.
-    schema : mapping
-        Schema of the settings.
 
     Raises
     ------
@@ -93,7 +89,7 @@ def environment_overrides(
             raise _refuse(
                 name, f"{name} names no key", f"write it like {PREFIX}recipes__zap__enabled=false"
             )
-        yield Override(_known(parts, root, schema), environment[name], name)
+        yield Override(_known(parts, root), environment[name], name)
     for line in environment.get(LIST, "").splitlines():
         if not line.strip():
             continue
@@ -146,10 +142,10 @@ def apply(root: Node, override: Override) -> Node:
     return overlay(root, value)
 
 
-def _known(parts: list[str], root: Node, schema: Mapping[str, Any]) -> tuple[str, ...]:
+def _known(parts: list[str], root: Node) -> tuple[str, ...]:
     """Keys as the settings or the schema spell them; what neither knows stays as it is."""
     keys: list[str] = []
-    here: Mapping[str, Any] = schema
+    here = described()
     for part in parts:
         node = root.get(*keys) if keys else root
         names = [name for name, _ in node.entries()] if node is not None else []
@@ -162,20 +158,8 @@ def _known(parts: list[str], root: Node, schema: Mapping[str, Any]) -> tuple[str
         else:
             key = part.lower() if keys and keys[-1] in _SMALL else part
         keys.append(key)
-        here = _below(here, key, schema)
+        here = below(here, key)
     return tuple(keys)
-
-
-def _below(part: Mapping[str, Any], key: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    other = part.get("additionalProperties", {})
-    found: Any = part.get("properties", {}).get(key, other)
-    if not isinstance(found, Mapping):
-        return {}
-    reference = found.get("$ref")
-    if reference:
-        named: Mapping[str, Any] = schema["$defs"][str(reference).rpartition("/")[2]]
-        return named
-    return found
 
 
 def _refuse(origin: str, message: str, remedy: str) -> SettingsProblems:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from musebuild.settings.schema import schema
+from musebuild.settings.schema import Part, described, schema
 
 HEAD = """# The settings file
 
@@ -36,16 +35,7 @@ complete and check the file with it. `settings.yml.example` is a whole reduction
 """
 
 
-def resolved(part: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    """A part of the schema with its `$ref` put in."""
-    reference = part.get("$ref")
-    if not reference:
-        return dict(part)
-    shared: dict[str, Any] = root["$defs"][str(reference).rpartition("/")[2]]
-    return {**shared, **{key: value for key, value in part.items() if key != "$ref"}}
-
-
-def _kind(part: Mapping[str, Any]) -> str:
+def _kind(part: Part) -> str:
     if "enum" in part:
         return ", ".join(dict.fromkeys(str(c).lower() for c in part["enum"] if c is not None))
     kinds = part.get("type", "")
@@ -56,52 +46,40 @@ def _kind(part: Mapping[str, Any]) -> str:
     return " or ".join(words.get(kind, kind) for kind in kinds if kind and kind != "null")
 
 
-def _lines(
-    name: str, part: Mapping[str, Any], root: Mapping[str, Any], depth: int
-) -> Iterator[str]:
-    part = resolved(part, root)
+def _lines(name: str, part: Part, depth: int) -> Iterator[str]:
     details = [text for text in (_kind(part),) if text]
-    if "default" in part and part["default"] not in (None, {}, []):
+    if "default" in part and part["default"] not in (None, {}, [], ""):
         details.append(f"default: `{json.dumps(part['default'])}`")
     about = f" ({'; '.join(details)})" if details else ""
     text = part.get("description") or part.get("title") or ""
     yield f"{'  ' * depth}- `{name}`{about}: {text}"
     for key, value in part.get("properties", {}).items():
-        yield from _lines(key, value, root, depth + 1)
+        yield from _lines(key, value, depth + 1)
     other = part.get("additionalProperties")
-    if isinstance(other, Mapping):
-        inner = resolved(other, root)
-        if inner.get("properties") or inner.get("title"):
-            yield from _lines("<name>", inner, root, depth + 1)
+    if isinstance(other, Mapping) and (other.get("properties") or other.get("title")):
+        yield from _lines("<name>", other, depth + 1)
 
 
-def hints(root: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def hints() -> Iterator[tuple[str, Part]]:
     """Recipe and what the schema tells of its parameters, for editors and the reference."""
-    for part in root["properties"]["recipes"]["allOf"]:
+    for part in schema()["properties"]["recipes"]["allOf"]:
         for block in part["patternProperties"].values():
             name = str(block["$ref"]).rpartition("/")[2]
-            yield name, resolved(block, root)["properties"]["params"]["properties"]
+            yield name, schema()["$defs"][name]["properties"]["params"]["properties"]
 
 
-def reference(root: Mapping[str, Any]) -> str:
-    """The reference as Markdown.
-
-    Parameters
-    ----------
-    root : mapping
-        The schema.
-    """
+def reference() -> str:
+    """The reference as Markdown."""
     lines = [HEAD]
-    for name, part in root["properties"].items():
-        whole = resolved(part, root)
-        lines.append(f"\n## `{name}`: {whole.get('title', '')}\n")
-        lines.extend(_lines(name, part, root, 0))
-    for name, params in hints(root):
+    for name, part in described()["properties"].items():
+        lines.append(f"\n## `{name}`: {part.get('title', '')}\n")
+        lines.extend(_lines(name, part, 0))
+    for name, params in hints():
         lines.append(f"\n## Parameters of `{name}`\n")
         for key, part in params.items():
-            lines.extend(_lines(key, part, root, 0))
+            lines.extend(_lines(key, part, 0))
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(reference(schema()))
+    sys.stdout.write(reference())

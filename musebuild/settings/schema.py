@@ -1,10 +1,20 @@
-"""The settings against their schema: what a value may be, said for people."""
+"""The schema of the settings: the list of their keys, and what is wrong with a value.
+
+Besides the words of JSON Schema, parts of it say what a value becomes:
+
+- `x-means`: a path, a size, nights and so on (`values.Values`);
+- `x-as-written`: the text as written, whatever it looks like: `version: 0.10`;
+- `x-short`: the property that a value stands for where no mapping is given: `cache: FOLDER`;
+- `x-none`: a word for no value;
+- `x-unused`: accepted, and without effect.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib import resources
@@ -30,12 +40,63 @@ _KINDS = {
 _LONGEST_SHOWN = 60
 
 
+Part = Mapping[str, Any]
+"""A part of the schema: what is said of one key."""
+
+
 @cache
 def schema() -> dict[str, Any]:
     """The schema of the settings, as installed with the package."""
     text = resources.files("musebuild").joinpath("schemas", "settings.schema.json").read_text()
     loaded: dict[str, Any] = json.loads(text)
     return loaded
+
+
+@cache
+def described() -> Part:
+    """The schema with each `$ref` put in its place, to be walked with the settings."""
+    shared = schema()["$defs"]
+
+    def put_in(part: Any) -> Any:
+        if isinstance(part, list):
+            return [put_in(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        found = {key: put_in(value) for key, value in part.items() if key != "$ref"}
+        reference = part.get("$ref")
+        return put_in(shared[reference.rpartition("/")[2]]) | found if reference else found
+
+    whole: Part = put_in({key: value for key, value in schema().items() if key != "$defs"})
+    return whole
+
+
+def below(part: Part, key: str) -> Part:
+    """What the schema says of a key of a mapping; nothing of a key that may be anything."""
+    named = part.get("properties", {})
+    if key in named:
+        found: Part = named[key]
+        return found
+    for pattern, found in part.get("patternProperties", {}).items():
+        if re.search(pattern, key):
+            return found
+    other = part.get("additionalProperties")
+    return other if isinstance(other, Mapping) else {}
+
+
+def default_at(keys: Iterable[str]) -> Any:
+    """What stands at some keys where the settings say nothing; None: nothing does."""
+    part, named = described(), True
+    for key in keys:
+        named = key in part.get("properties", {})
+        part = below(part, key)
+    default = part.get("default") if named else None
+    return default if default not in ([], {}, "") else None
+
+
+def defaults() -> dict[str, str]:
+    """Top-level keys that are texts where the settings do not give them; they may hold braces."""
+    parts = described()["properties"].items()
+    return {name: part["default"] for name, part in parts if isinstance(part.get("default"), str)}
 
 
 def surely_valid(data: Any, agreed: dict[str, Any]) -> bool:
@@ -71,26 +132,17 @@ def _validator() -> Draft202012Validator:
     return Draft202012Validator(schema(), format_checker=FormatChecker(("date",)))
 
 
-def _resolve(part: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = part.get("$ref")
-    if reference is None:
-        return part
-    name = str(reference).rpartition("/")[2]
-    shared: dict[str, Any] = schema()["$defs"][name]
-    return shared | {k: v for k, v in part.items() if k != "$ref"}
-
-
-def _types(part: Mapping[str, Any]) -> tuple[str, ...]:
+def _types(part: Part) -> tuple[str, ...]:
     kinds = part.get("type", ())
     return (kinds,) if isinstance(kinds, str) else tuple(kinds)
 
 
-def coerce(node: Node, part: Mapping[str, Any] | None = None) -> Node:
+def coerce(node: Node, part: Part | None = None) -> Node:
     """The tree with scalars as the schema wants them: `version: 0.1` is a text where a text goes.
 
     A number, date or truth value where only a text is allowed means the text as written.
     """
-    part = _resolve(schema() if part is None else part)
+    part = described() if part is None else part
     if isinstance(node.value, dict):
         own = part.get("properties", {})
         other = part.get("additionalProperties", {})
@@ -164,11 +216,11 @@ def _explain(error: ValidationError, root: Node) -> Iterator[Problem]:
                     )
         case "type":
             kinds = " or ".join(_KINDS[k] for k in _types(part) if k != "null")
-            if len(keys) == 1 and keys[0] not in schema()["properties"]:
+            if len(keys) == 1 and keys[0] not in described()["properties"]:
                 yield mark_at(root, keys, of_key=True).problem(
                     f"{where}: unknown key",
                     keys=keys,
-                    nearest=tuple(nearest(str(keys[0]), schema()["properties"])),
+                    nearest=tuple(nearest(str(keys[0]), described()["properties"])),
                     remedy="a key of one's own holds a text or a number, to be used as {key}",
                 )
             else:

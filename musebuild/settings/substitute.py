@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from musebuild.settings.nearest import nearest
 from musebuild.settings.nodes import Entry, Mark, Node
 from musebuild.settings.problems import Problem
+from musebuild.settings.schema import defaults
 
 LONGEST = 20_000
 """Characters of a text after substitution; a path has a few hundred."""
-
-DEFAULTS: Mapping[str, str] = {
-    "workdir": ".",
-    "raw_path": "{workdir}/raw",
-    "reduced_path": "{workdir}/reduced/{version}",
-    "version": "0.1",
-    "revision": "1",
-}
-"""Top-level keys that can be used in braces though the file does not give them."""
 
 _BRACES = re.compile(r"\{\{|\}\}|\{([A-Za-z_][\w.-]*)\}|\{[^{}]*\}|[{}]")
 _DOUBLE = ("{{", "}}")
@@ -39,6 +30,7 @@ class Substitution:
 
     def __post_init__(self) -> None:
         self._texts: dict[str, str | None] = {}
+        self._defaults = defaults()
         self._open: list[str] = []
 
     def run(self) -> Node:
@@ -90,7 +82,7 @@ class Substitution:
     def _stray(self, written: str, mark: Mark) -> None:
         """A brace that is none of a key: it would be taken as it is, which nobody means."""
         name = written.strip("{} ")
-        known = self.root.get(name) is not None or name in DEFAULTS
+        known = self.root.get(name) is not None or name in self._defaults
         doubled = written.replace("{", "{{").replace("}", "}}")
         remedy = f"write {doubled} where braces are meant"
         self.problems.append(
@@ -116,12 +108,12 @@ class Substitution:
         node = self.root.get(name)
         if node is not None and node.mistaken:
             return None
-        if node is None and name in DEFAULTS:
-            node = Node(mark, DEFAULTS[name], raw=DEFAULTS[name])
+        if node is None and name in self._defaults:
+            node = Node(mark, self._defaults[name], raw=self._defaults[name])
         if node is None and not self.complete:
             return None
         if node is None:
-            usable = [k for k, e in self.root.entries() if e.node.is_scalar] + [*DEFAULTS]
+            usable = [k for k, e in self.root.entries() if e.node.is_scalar] + [*self._defaults]
             self.problems.append(
                 _at(mark, written).problem(
                     f"{written} names no top-level key",

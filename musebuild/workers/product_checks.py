@@ -13,7 +13,7 @@ from musebuild.errors import FrameError
 from musebuild.fits.blocks import open_frame, parse, units
 from musebuild.fits.headers import read_headers
 from musebuild.recipes.model import ProductRule, RecipeOutcome
-from musebuild.settings.sources import ENDINGS
+from musebuild.settings.path_names import ENDINGS
 
 
 def is_frame(path: Path) -> bool:

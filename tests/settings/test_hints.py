@@ -10,9 +10,8 @@ from musebuild.recipes.drs import find_drs
 from musebuild.recipes.functions import read_signature
 from musebuild.recipes.science.combine import mpdaf_combine
 from musebuild.settings.reference import hints
-from musebuild.settings.schema import schema
 
-HINTS = dict(hints(schema()))
+HINTS = dict(hints())
 
 
 def test_those_of_mpdaf_combine_are_the_arguments_of_its_function() -> None:

@@ -46,8 +46,8 @@ from musebuild.fits.digest import FrameDigest, digest_frame
 from musebuild.fits.volatile import DIGEST_VERSION
 from musebuild.index.questions import ask
 from musebuild.settings.load import load_settings
-from musebuild.settings.model import Block
 from musebuild.settings.resolved import Keys, Value
+from musebuild.settings.schema import default_at
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -451,10 +451,6 @@ def departures(lock: Lock, path: Path, project: Project) -> list[str]:
     return [f"{part}: {text}" for part, texts in parts.items() for text in texts]
 
 
-_USUAL = {"enabled": Block("").enabled, "filt": Block("").filt}
-"""What a block says of itself that nobody set."""
-
-
 def _settings_texts(found: Comparison) -> Iterator[str]:
     if found.settings is None:
         yield "those of the lock are not understood by this musebuild"
@@ -472,7 +468,7 @@ def _in_block(block: Keys, found: Comparison) -> dict[str, tuple[Any, Any]]:
     return {
         Value(keys, None, "").key: (locked.get(keys), here.get(keys))
         for keys in (*locked, *here)
-        if keys[:2] == block and _USUAL.get(keys[2]) != locked.get(keys, here.get(keys))
+        if keys[:2] == block and locked.get(keys, here.get(keys)) != default_at(keys)
     }
 
 

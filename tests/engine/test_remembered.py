@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -32,7 +33,8 @@ from musebuild.engine.settled import Settled
 from musebuild.index.meta import meta
 from musebuild.plan.model import ADDED
 from musebuild.plan.names import closure
-from musebuild.settings.model import Block, Settings
+from musebuild.settings.load import load_settings
+from musebuild.settings.model import Settings
 from tests.support.frames import write_raw, write_static
 from tests.support.projects import ALL, MockProject, make_mock_project
 from tests.support.waiting import wait_until
@@ -429,11 +431,9 @@ def test_a_watch_hashes_files_as_a_later_look_does(
 
 def test_selections_by_tables_that_a_build_changes_are_not_remembered(tmp_path: Path) -> None:
     def asking(**extra: Any) -> Settings:
-        place = tmp_path
-        return Settings(
-            place / "settings.yml", place, place, place, None, place / "db", (place,),
-            blocks={"b": Block("b", extra=extra)},
-        )  # fmt: skip
+        path = tmp_path / "settings.yml"
+        path.write_text(json.dumps({"recipes": {"b": extra}}), encoding="utf-8")
+        return load_settings(path, environment={})
 
     assert is_remembered(asking())
     assert is_remembered(asking(select={"raw": "x"}, exclude_flags=True))

@@ -22,7 +22,7 @@ from musebuild.archive.addresses import addresses_of
 from musebuild.archive.astro import quiet
 from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
-from musebuild.archive.downloads import Fleet
+from musebuild.archive.downloads import Downloader
 from tests.support.archive_frames import Stored, tiny
 from tests.support.archive_server import ArchiveServer, Fault
 
@@ -38,9 +38,9 @@ def ours(client: Client, names: list[str], folder: Path, parallel: int) -> int:
     """Calls until all is there."""
     calls = 0
     while len(list(folder.glob("*.fits"))) < len(names):
-        fleet = Fleet(client, folder, DiskGuard(folder, 0), Nobody(), parallel=parallel)
-        fleet.first_pause = 0.01
-        list(fleet.run([n for n in names if not (folder / f"{n}.fits").exists()]))
+        downloader = Downloader(client, folder, DiskGuard(folder, 0), Nobody(), parallel=parallel)
+        downloader.first_pause = 0.01
+        list(downloader.run([n for n in names if not (folder / f"{n}.fits").exists()]))
         calls += 1
     return calls
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import queue
 import random
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -40,7 +39,14 @@ class Ended:
     problem: str = ""
 
 
-class Watch(Protocol):
+class _Own(threading.local):
+    """What each thread has for itself: a session, which keeps its connection open."""
+
+    def __init__(self) -> None:
+        self.session = requests.Session()
+
+
+class DownloadProgress(Protocol):
     """Who is told of progress, from several threads."""
 
     def began(self, name: str, have: int, total: int | None) -> None:
@@ -56,8 +62,11 @@ class Watch(Protocol):
         """A file is done with."""
 
 
-class Fleet:
-    """Downloads files.
+class Downloader:
+    """Downloads files, each in a thread of a pool.
+
+    The threads end with the process (those of `concurrent.futures` are waited for at exit): a line
+    on which nothing comes any more does not hold up Ctrl-C.
 
     Parameters
     ----------
@@ -66,7 +75,7 @@ class Fleet:
     folder : Path
         Where files shall lie; partial files in `.retrieve` below it.
     guard : DiskGuard
-    watch : Watch
+    watch : DownloadProgress
     parallel : int
         So many at once.
     first_pause : float
@@ -78,7 +87,7 @@ class Fleet:
         client: Client,
         folder: Path,
         guard: DiskGuard,
-        watch: Watch,
+        watch: DownloadProgress,
         *,
         parallel: int,
         first_pause: float | None = None,
@@ -88,6 +97,7 @@ class Fleet:
         self.first_pause = pauses.FIRST if first_pause is None else first_pause
         self.parts = folder / ".retrieve"
         self.stop = threading.Event()
+        self._own = _Own()
         self._failures = 0
         """Files in a row that failed."""
         self._hold = 0.0
@@ -100,45 +110,22 @@ class Fleet:
         not begun ends as `stopped`.
         """
         self.parts.mkdir(parents=True, exist_ok=True)
-        waiting = deque(file_ids)
-        results: queue.Queue[Ended] = queue.Queue()
-        threads = [
-            threading.Thread(target=self._work, args=(waiting, results), daemon=True)
-            for _ in range(min(self.parallel, len(file_ids)))
-        ]
-        for thread in threads:
-            thread.start()
-        left = len(file_ids)
-        while left:
-            try:
-                # A limit, so that Ctrl-C is seen at once.
-                ended = results.get(timeout=0.2)
-            except queue.Empty:
-                if self.stop.is_set() and not any(thread.is_alive() for thread in threads):
-                    return
-                continue
-            left -= 1
-            yield ended
+        with ThreadPool(max(1, min(self.parallel, len(file_ids)))) as pool:
+            yield from pool.imap_unordered(self._end, file_ids)
 
-    def _work(self, waiting: deque[str], results: queue.Queue[Ended]) -> None:
-        with requests.Session() as session:
-            while True:
-                try:
-                    file_id = waiting.popleft()
-                except IndexError:
-                    return
-                if self.stop.is_set():
-                    results.put(Ended(file_id, "stopped"))
-                    continue
-                try:
-                    ended = self._one(file_id, session)
-                except Exception as error:
-                    ended = Ended(file_id, "failed", problem=f"{type(error).__name__}: {error}")
-                self._failures = self._failures + 1 if ended.how == "failed" else 0
-                if ended.how == "disk full" or self._failures >= HOPELESS * self.parallel:
-                    self.stop.set()
-                self.watch.ended(file_id, ended.how, ended.problem)
-                results.put(ended)
+    def _end(self, file_id: str) -> Ended:
+        """Fetch one file, or not any more."""
+        if self.stop.is_set():
+            return Ended(file_id, "stopped")
+        try:
+            ended = self._one(file_id, self._own.session)
+        except Exception as error:
+            ended = Ended(file_id, "failed", problem=f"{type(error).__name__}: {error}")
+        self._failures = self._failures + 1 if ended.how == "failed" else 0
+        if ended.how == "disk full" or self._failures >= HOPELESS * self.parallel:
+            self.stop.set()
+        self.watch.ended(file_id, ended.how, ended.problem)
+        return ended
 
     def _one(self, file_id: str, session: requests.Session) -> Ended:
         transfer = Transfer(
@@ -187,9 +174,7 @@ class Fleet:
             self.stop.wait(seconds)
 
 
-def sizes(
-    client: Client, file_ids: Sequence[str], parallel: int, say: Callable[[int], None] | None = None
-) -> dict[str, int]:
+def sizes(client: Client, file_ids: Sequence[str], parallel: int) -> dict[str, int]:
     """Lengths of files as the data portal announces them [bytes]; only those that it tells.
 
     Parameters
@@ -198,41 +183,24 @@ def sizes(
     file_ids : sequence of str
     parallel : int
         Requests at once.
-    say : callable, optional
-        Told how many were asked for.
     """
-    found: dict[str, int] = {}
-    waiting = deque(file_ids)
+    own = _Own()
 
-    def work() -> None:
-        with requests.Session() as session:
-            while True:
-                try:
-                    file_id = waiting.popleft()
-                except IndexError:
-                    return
-                try:
-                    answer = session.head(
-                        client.url(file_id),
-                        headers={**client.header(), "Accept-Encoding": "identity"},
-                        allow_redirects=True,
-                        timeout=(10.0, 30.0),
-                    )
-                except requests.RequestException:
-                    continue
-                length = answer.headers.get("Content-Length", "")
-                kind = answer.headers.get("Content-Type", "")
-                if answer.status_code == 200 and length.isdigit() and "html" not in kind:
-                    found[file_id] = int(length)
+    def ask(file_id: str) -> int | None:
+        try:
+            answer = own.session.head(
+                client.url(file_id),
+                headers={**client.header(), "Accept-Encoding": "identity"},
+                allow_redirects=True,
+                timeout=(10.0, 30.0),
+            )
+        except requests.RequestException:
+            return None
+        length = answer.headers.get("Content-Length", "")
+        kind = answer.headers.get("Content-Type", "")
+        told = answer.status_code == 200 and length.isdigit() and "html" not in kind
+        return int(length) if told else None
 
-    threads = [
-        threading.Thread(target=work, daemon=True) for _ in range(min(parallel, len(file_ids)))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(0.2)
-            if say is not None:
-                say(len(file_ids) - len(waiting))
-    return found
+    with ThreadPool(max(1, min(parallel, len(file_ids)))) as pool:
+        lengths = zip(file_ids, pool.imap(ask, file_ids), strict=True)
+        return {file_id: length for file_id, length in lengths if length is not None}

@@ -24,7 +24,7 @@ MISSING = "missing"
 LOCKED = "locked"
 
 
-class Gatherer:
+class ArchiveQueries:
     """Asks the archive, and records what is wanted.
 
     Parameters

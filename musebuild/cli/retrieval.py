@@ -19,14 +19,14 @@ from sqlite_utils import Database
 from musebuild.archive.addresses import addresses_of
 from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
-from musebuild.archive.downloads import Ended, Fleet, sizes
+from musebuild.archive.downloads import Downloader, Ended, sizes
 from musebuild.archive.filters import nights
 from musebuild.archive.login import log_in
 from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
 from musebuild.archive.missing import told
 from musebuild.archive.model import ArchiveFrame, Window
 from musebuild.archive.present import present
-from musebuild.archive.queries import LOCKED, MISSING, Gatherer
+from musebuild.archive.queries import LOCKED, MISSING, ArchiveQueries
 from musebuild.archive.records import LOG, Records
 from musebuild.cache.locks import KeyLock
 from musebuild.engine.project import Project, make_folder
@@ -147,22 +147,22 @@ class Retrieval:
         records = Records(_in_memory() if self.dry else self.project.db)
         with self._alone(), _terminated_is_interrupted() as signals:
             try:
-                gatherer = Gatherer(client, records, self.settings, _say)
+                queries = ArchiveQueries(client, records, self.settings, _say)
                 purposes = []
                 for dataset in self.datasets:
-                    gatherer.dataset(dataset, self.window, force=self.wish.force)
+                    queries.dataset(dataset, self.window, force=self.wish.force)
                     purposes.append(dataset.name)
                 purposes += [
-                    gatherer.calibrations(night, self.wish.ins_mode) for night in self.wish.calib
+                    queries.calibrations(night, self.wish.ins_mode) for night in self.wish.calib
                 ]
                 if self.lock is not None:
-                    gatherer.locked(_archived(self.lock))
+                    queries.locked(_archived(self.lock))
                     purposes.append(LOCKED)
                 status = self._fetch(client, records, purposes) if purposes else 0
                 if self.lock is not None and not self.dry:
                     self._compare(self.lock)
                 if self.wish.missing:
-                    status = max(status, self._missing(client, records, gatherer))
+                    status = max(status, self._missing(client, records, queries))
                 elif status == 0 and not self.dry:
                     self._tell_missing()
                 return status
@@ -292,16 +292,18 @@ class Retrieval:
     ) -> list[Ended]:
         retrieve = self.settings.retrieve
         guard = DiskGuard(self.settings.raw_path, retrieve.keep_free)
-        fleet = Fleet(client, self.settings.raw_path, guard, watch, parallel=retrieve.parallel)
+        downloader = Downloader(
+            client, self.settings.raw_path, guard, watch, parallel=retrieve.parallel
+        )
         ended = []
         with watch:
             try:
-                for end in fleet.run([frame.dp_id for frame in todo]):
+                for end in downloader.run([frame.dp_id for frame in todo]):
                     ended.append(end)
                     if end.how in ("here", "refused", "gone", "failed"):
                         records.ended(end.file_id, end.how, file=end.path, problem=end.problem)
             finally:
-                fleet.stop.set()
+                downloader.stop.set()
         return ended
 
     def _failed(self, ended: Sequence[Ended], todo: Sequence[ArchiveFrame]) -> int:
@@ -363,14 +365,14 @@ class Retrieval:
         plan = make_plan(self.settings, frames, self.project.files, self.project.catalogue)
         return list(dict.fromkeys(item for left in plan.left_out for item in left.wanted))
 
-    def _missing(self, client: Client, records: Records, gatherer: Gatherer) -> int:
+    def _missing(self, client: Client, records: Records, queries: ArchiveQueries) -> int:
         status, tried = 0, set[str]()
         for _ in range(MOST_ROUNDS):
             wanted = self._wanted()
             if not wanted:
                 _say("The plan misses no raw frames.")
                 return status
-            new = gatherer.missing(wanted, {*self._here(), *tried})
+            new = queries.missing(wanted, {*self._here(), *tried})
             if not new:
                 break
             tried |= set(new)

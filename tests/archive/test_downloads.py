@@ -20,7 +20,7 @@ from musebuild.archive import pauses
 from musebuild.archive.addresses import addresses_of
 from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
-from musebuild.archive.downloads import Ended, Fleet
+from musebuild.archive.downloads import Downloader, Ended
 from tests.archive.commands import raw_files, retrieve
 from tests.support.archive_frames import night_log, tiny
 from tests.support.archive_server import ArchiveServer, Fault
@@ -58,8 +58,8 @@ def fetch(
     client: Client, folder: Path, *names: str, guard: DiskGuard | None = None, parallel: int = 2
 ) -> tuple[list[Ended], Silent]:
     watch = Silent()
-    fleet = Fleet(client, folder, guard or DiskGuard(folder, 0), watch, parallel=parallel)
-    return list(fleet.run(list(names))), watch
+    downloader = Downloader(client, folder, guard or DiskGuard(folder, 0), watch, parallel=parallel)
+    return list(downloader.run(list(names))), watch
 
 
 def fetched(archive: ArchiveServer, name: str = NAME) -> list[tuple[str, int]]:
@@ -293,14 +293,14 @@ def test_a_stop_leaves_what_is_fetched_and_partial_files(
     archive: ArchiveServer, client: Client, tmp_path: Path
 ) -> None:
     archive.slow = 0.2
-    fleet = Fleet(client, tmp_path, DiskGuard(tmp_path, 0), Silent(), parallel=1)
+    downloader = Downloader(client, tmp_path, DiskGuard(tmp_path, 0), Silent(), parallel=1)
 
     def stop() -> None:
         wait_until(lambda: archive.running)
-        fleet.stop.set()
+        downloader.stop.set()
 
     threading.Thread(target=stop).start()
-    ended = list(fleet.run([NAME]))
+    ended = list(downloader.run([NAME]))
     archive.slow = 0.0
     assert [end.how for end in ended] == ["stopped"]
     assert not list(tmp_path.glob("*.fits"))

@@ -21,6 +21,7 @@ from musebuild.archive.addresses import addresses_of
 from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
 from musebuild.archive.downloads import Downloader, Ended
+from musebuild.archive.transfer import TIMEOUT
 from tests.archive.commands import raw_files, retrieve
 from tests.support.archive_frames import night_log, tiny
 from tests.support.archive_server import ArchiveServer, Fault
@@ -333,6 +334,28 @@ def test_ctrl_c_is_safe(
     for name, frame in archive.frames.items():
         ending = ".txt" if name.endswith(".NL") else ".fits"
         assert (empty.folder / "raw" / f"{name}{ending}").read_bytes() == frame.content
+
+
+def test_a_line_on_which_nothing_comes_does_not_hold_up_ctrl_c(
+    archive: ArchiveServer, empty: MockProject
+) -> None:
+    archive.slow = 3600.0
+    process = subprocess.Popen(
+        empty.command("retrieve", "FIELD"),
+        cwd=empty.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    wait_until(lambda: archive.running)
+    process.send_signal(signal.SIGINT)
+    asked = time.monotonic()
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, out
+    assert "the same command goes on from here" in out
+    # Less than what a request waits for the next piece.
+    assert time.monotonic() - asked < TIMEOUT[1] / 2
 
 
 def test_two_at_once_in_one_folder(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from musebuild.fits.checksum import Verdict, judge
 from musebuild.index.database import Connection, transaction
+from musebuild.index.in_flight import in_flight
 
 Identity = tuple[int, int, int, int]
 
@@ -84,25 +85,20 @@ def verify(
         As files are done.
     """
     threads = threads or len(os.sched_getaffinity(0))
-    queue = iter(paths)
-    done = 0
+    # Before they are read: what changes meanwhile is verified again.
+    looked_at = ((path, _identity(path)) for path in paths)
     with ThreadPoolExecutor(threads) as pool:
-        running: dict[Future[Verdict], tuple[str, Identity | None]] = {}
+
+        def submit(one: tuple[str, Identity | None]) -> Future[Verdict]:
+            return pool.submit(judge, Path(one[0]))
+
         try:
-            while True:
-                while len(running) < 2 * threads and (path := next(queue, None)) is not None:
-                    # Before it is read: what changes meanwhile is verified again.
-                    running[pool.submit(judge, Path(path))] = path, _identity(path)
-                if not running:
-                    return
-                ended, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    path, identity = running.pop(future)
-                    finding = _remember(connection, path, identity, future.result())
-                    done += 1
-                    if progress is not None:
-                        progress(done, len(paths))
-                    yield finding
+            results = in_flight(submit, looked_at, 2 * threads)
+            for done, ((path, identity), future) in enumerate(results, 1):
+                finding = _remember(connection, path, identity, future.result())
+                if progress is not None:
+                    progress(done, len(paths))
+                yield finding
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -1,27 +1,31 @@
-"""Reads the headers of many frames, in processes of its own where there are many.
+"""Reads the headers of many frames, in several processes where there are many.
 
 Parsing headers keeps a core busy, so threads of one process would wait for each other. The
-processes are started anew (not forked: the parent holds a database and threads) and know nothing
-but this module; they end when their parent does.
+processes are spawned (not forked: the parent holds a database and threads), and end when their
+parent does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
-import pickle
-import queue
-import subprocess
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from musebuild.errors import FrameError
 from musebuild.fits.quick_headers import read_wanted
 from musebuild.index.columns import KEYWORDS, LAMP_KEYWORDS, row_of
+from musebuild.index.in_flight import in_flight
 from musebuild.index.qa import MEASURED_RAW, SEEING, SPARTA, raw_row
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 CHUNK = 250
 """Files that a process reads before it answers."""
@@ -93,104 +97,63 @@ def read_rows(
         processes = len(os.sched_getaffinity(0)) if len(paths) >= WORTH else 1
     length = CHUNK if processes > 1 else FEW
     chunks = [paths[start : start + length] for start in range(0, len(paths), length)]
-    if processes < 2:
-        for chunk in chunks:
-            yield [(path, read_row(path, additional)) for path in chunk]
-        return
-    waiting: queue.SimpleQueue[Sequence[str]] = queue.SimpleQueue()
+    if processes > 1:
+        left = list(range(len(chunks)))
+        yield from _from_processes(chunks, left, additional, processes)
+        chunks = [chunks[number] for number in left]
     for chunk in chunks:
-        waiting.put(chunk)
-    done: queue.Queue[list[tuple[str, Row | BadFile]] | BaseException] = queue.Queue(16)
-    stop = threading.Event()
-    threads = [
-        threading.Thread(target=_drive, args=(waiting, done, stop, additional), daemon=True)
-        for _ in range(min(processes, len(chunks)))
-    ]
-    for thread in threads:
-        thread.start()
+        yield _read_chunk(chunk, additional)
+
+
+def _read_chunk(paths: Sequence[str], additional: Sequence[str]) -> list[tuple[str, Row | BadFile]]:
+    return [(path, read_row(path, additional)) for path in paths]
+
+
+def _from_processes(
+    chunks: Sequence[Sequence[str]], left: list[int], additional: Sequence[str], processes: int
+) -> Iterator[list[tuple[str, Row | BadFile]]]:
+    """What processes read; `left` shrinks to the chunks that they did not, where one died."""
+    # Here, since few scans read so many headers.
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(processes, len(chunks)), context, _begin_reading)
+
+    def submit(number: int) -> Future[list[tuple[str, Row | BadFile]]]:
+        with _main_hidden():
+            return pool.submit(_read_chunk, chunks[number], additional)
+
     try:
-        for _ in chunks:
-            result = done.get()
-            if isinstance(result, BaseException):
-                raise result
-            yield result
+        for number, future in in_flight(submit, range(len(chunks)), 2 * processes):
+            rows = future.result()
+            left.remove(number)
+            yield rows
+    except (BrokenProcessPool, OSError):
+        # Nothing is lost by it: what is left is read by who asked.
+        return
     finally:
-        stop.set()
-        for thread in threads:
-            while thread.is_alive():
-                with contextlib.suppress(queue.Empty):
-                    done.get_nowait()
-                thread.join(0.05)
+        pool.shutdown(cancel_futures=True)
 
 
-def _drive(
-    waiting: queue.SimpleQueue[Sequence[str]],
-    done: queue.Queue[list[tuple[str, Row | BadFile]] | BaseException],
-    stop: threading.Event,
-    additional: Sequence[str],
-) -> None:
-    """Feed one process; what it does not answer is read here."""
-    reader = _start(additional)
+@contextlib.contextmanager
+def _main_hidden() -> Iterator[None]:
+    """A process that is started runs the script of its parent once more, which is not ours."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
     try:
-        while not stop.is_set():
-            try:
-                chunk = waiting.get_nowait()
-            except queue.Empty:
-                return
-            answer = None if reader is None else _ask(reader, chunk)
-            if answer is None:
-                # No process, or one that died: nothing is lost by it.
-                reader = None
-                answer = [(path, read_row(path, additional)) for path in chunk]
-            done.put(answer)
-    except Exception as error:
-        done.put(error)
+        yield
     finally:
-        if reader is not None:
-            with contextlib.suppress(OSError):
-                assert reader.stdin is not None
-                reader.stdin.close()
-            reader.wait()
+        sys.modules["__main__"] = main
 
 
-def _start(additional: Sequence[str]) -> subprocess.Popen[bytes] | None:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    try:
-        reader = subprocess.Popen(
-            [sys.executable, "-c", "from musebuild.index.readers import serve; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            # Ctrl-C is for the parent, which closes our pipe.
-            start_new_session=True,
-        )
-        assert reader.stdin is not None
-        pickle.dump(tuple(additional), reader.stdin)
-        reader.stdin.flush()
-    except OSError:
-        return None
-    return reader
+def _begin_reading() -> None:
+    # Ctrl-C is for the parent, which lets us end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _ask(
-    reader: subprocess.Popen[bytes], chunk: Sequence[str]
-) -> list[tuple[str, Row | BadFile]] | None:
-    assert reader.stdin is not None and reader.stdout is not None
-    try:
-        pickle.dump(list(chunk), reader.stdin)
-        reader.stdin.flush()
-        answers = pickle.load(reader.stdout)
-    except (OSError, EOFError, pickle.UnpicklingError):
-        return None
-    return list(zip(chunk, answers, strict=True))
-
-
-def serve() -> None:
-    """The work of one process: lists of paths come in, their rows go out."""
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-    with contextlib.suppress(EOFError, BrokenPipeError):
-        additional = pickle.load(source)
-        while True:
-            paths = pickle.load(source)
-            pickle.dump([read_row(path, additional) for path in paths], sink)
-            sink.flush()
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

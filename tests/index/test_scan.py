@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import multiprocessing.spawn
 import os
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from sqlite_utils import Database
@@ -28,6 +31,7 @@ from musebuild.index.scan import scan
 from musebuild.settings.load import load_settings
 from musebuild.settings.model import Settings
 from tests.support.frames import write_raw, write_static
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -159,10 +163,64 @@ def test_processes_read_what_one_reads(place: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_reader_that_dies_costs_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "CHUNK", 1)
-    monkeypatch.setattr(readers.sys, "executable", "/bin/false")
+    monkeypatch.setattr(multiprocessing.spawn, "_python_exe", b"/bin/false")
     paths = sorted(str(path) for path in (place / "raw").rglob("*.fits"))
     rows = dict(pair for some in readers.read_rows(paths, processes=2) for pair in some)
     assert all(isinstance(rows[path], dict) for path in paths)
+
+
+def test_a_reader_that_is_killed_costs_nothing(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "CHUNK", 1)
+    for number in range(20):
+        write_raw(place / "raw", "BIAS", f"2017-06-17T10:{number:02d}:00.000")
+    paths = sorted(str(path) for path in (place / "raw").rglob("*.fits"))
+    found = {}
+    for some in readers.read_rows(paths, processes=2):
+        found.update(some)
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.Error):
+                if any("spawn_main" in part for part in child.cmdline()):
+                    child.kill()
+    assert sorted(found) == paths
+    assert all(isinstance(row, dict) for row in found.values())
+
+
+_MANY = """
+import sys, time
+from pathlib import Path
+from musebuild.engine.project import Project
+from musebuild.index import readers
+readers.WORTH = readers.CHUNK = 1
+readers.os.sched_getaffinity = lambda pid: {0, 1}
+def wait(*done):
+    print(*done, flush=True)
+    time.sleep(60)
+print("begun", flush=True)
+Project(Path(sys.argv[1]), progress=wait).scan_report
+"""
+
+
+def test_readers_end_with_their_parent_and_run_nothing_of_its_script(place: Path) -> None:
+    script = place / "mine.py"
+    # As people write one: nothing says that it is not to be run by other processes.
+    script.write_text(_MANY, encoding="utf-8")
+    chosen = settings(place)
+    ran = subprocess.Popen(
+        [sys.executable, script, str(chosen.path)], stdout=subprocess.PIPE, text=True
+    )
+    assert ran.stdout is not None
+    assert ran.stdout.readline() == "begun\n"
+    assert ran.stdout.readline() == "1 4\n"
+    children = psutil.Process(ran.pid).children(recursive=True)
+    assert children
+    ran.kill()
+    ran.wait()
+    wait_until(
+        lambda: not [child for child in children if child.is_running()], "the end of the readers"
+    )
+    assert ran.stdout.read() == ""
 
 
 _SCAN = """

@@ -59,7 +59,7 @@ def test_a_target_becomes_a_build_and_ci_has_it_again_from_its_lock(
     said = retrieve(empty, capsys, "--locked", "settings.lock")
     assert said.status == 0, said.text
     assert "All 16 frames have the data of the lock file." in said.out
-    assert empty.run("run", "--locked").status == 0
+    assert empty.ask("run", "--locked").status == 0
 
 
 def collected() -> list[str]:

@@ -160,7 +160,7 @@ def test_a_product_in_our_tree_is_refused_before_the_first_recipe_runs(
     (project.reduced / MARK).touch()
     path = product(project.reduced / folder / "MASTER_BIAS-01.fits")
     (project.reduced / "scibasic").write_text("a file where a folder shall be")
-    ran = project.run("run")
+    ran = project.ask("run")
     assert ran.status == 1
     assert "files lie that musebuild did not make" in ran.text
     assert str(path) in ran.text

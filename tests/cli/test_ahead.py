@@ -37,18 +37,18 @@ def test_nothing_runs_before_people_know_what_cannot_be_done(project: MockProjec
             path.unlink()
     dry = project.ask("run", "--dry-run")
     assert dry.out.startswith("Cannot be done:")
-    ran = project.run("run")
+    ran = project.ask("run")
     assert ran.status == 1
     assert "no STD_RESPONSE within 5 nights" in ran.text
     assert "So nothing was run" in ran.text
     assert not project.journal
-    ran = project.run("run", "--continue")
+    ran = project.ask("run", "--continue")
     assert ran.status == 1
     assert ran.text.index("Cannot be done:") < ran.text.index("muse_bias")
     done = project.ran_since(0)
     assert done["muse_scibasic"] and not done["muse_scipost"]
     again = len(project.journal)
-    assert project.run("run", "--continue").status == 1
+    assert project.ask("run", "--continue").status == 1
     assert len(project.journal) == again
     # What is sound by itself needs no option.
-    assert project.run("run", "muse_bias").status == 0
+    assert project.ask("run", "muse_bias").status == 0

@@ -11,7 +11,7 @@ SCIPOST = "muse_scipost"
 
 
 def test_the_tree_goes_down_to_the_raw_frames(project: MockProject) -> None:
-    ran = project.run("associations", SCIPOST)
+    ran = project.ask("associations", SCIPOST)
     assert ran.status == 0, ran.text
     lines = ran.out.splitlines()
     assert lines[0].startswith("muse_scipost:")
@@ -25,7 +25,7 @@ def test_the_tree_goes_down_to_the_raw_frames(project: MockProject) -> None:
 
 
 def test_json_has_every_field_and_ifus_stay_apart_on_request(project: MockProject) -> None:
-    data = json.loads(project.run("associations", "--format", "json", "--ifus", "muse_flat").out)
+    data = json.loads(project.ask("associations", "--format", "json", "--ifus", "muse_flat").out)
     tasks = {task["task"]: task["inputs"] for task in data["tasks"]}
     flats = [name for name in tasks if name.startswith("muse_flat:")]
     assert len(flats) == 2
@@ -37,10 +37,10 @@ def test_json_has_every_field_and_ifus_stay_apart_on_request(project: MockProjec
 
 
 def test_graphs_hold_each_task_that_is_used(project: MockProject) -> None:
-    dot = project.run("associations", "--format", "dot", "muse_flat").out
+    dot = project.ask("associations", "--format", "dot", "muse_flat").out
     assert '"muse_bias:' in dot
     assert "MASTER_BIAS (same night" in dot
-    mermaid = project.run("associations", "--format", "mermaid", "muse_flat").out
+    mermaid = project.ask("associations", "--format", "mermaid", "muse_flat").out
     assert mermaid.startswith("graph LR\n")
     assert "MASTER_BIAS (same night" in mermaid
 
@@ -72,16 +72,16 @@ def test_what_is_missing_is_shown_with_what_would_mend_it(project: MockProject) 
         # Without standard star there is no response.
         if b"'STD " in path.read_bytes()[:28800] or b"'STD'" in path.read_bytes()[:28800]:
             path.unlink()
-    out = project.run("associations", SCIPOST).out
+    out = project.ask("associations", SCIPOST).out
     assert "cannot be planned" in out
     assert "STD_RESPONSE: missing: no STD_RESPONSE within 5 nights" in out
     assert "to mend it: add raw STD frames of that night to raw_path" in out
 
 
 def test_names_and_formats_that_do_not_exist_are_refused(project: MockProject) -> None:
-    ran = project.run("associations", "muse_scipots")
+    ran = project.ask("associations", "muse_scipots")
     assert ran.status == 2
     assert "muse_scipost" in ran.err
-    ran = project.run("associations", "--format", "jsn")
+    ran = project.ask("associations", "--format", "jsn")
     assert ran.status == 2
     assert "did you mean json" in ran.err

@@ -25,7 +25,7 @@ def test_no_settings_file(tmp_path: Path) -> None:
 
 
 def test_a_named_settings_file_that_is_missing(project: MockProject) -> None:
-    check(project.run("run", "--settings", "other.yml"), "other.yml", "--settings names it")
+    check(project.ask("run", "--settings", "other.yml"), "other.yml", "--settings names it")
 
 
 def test_no_raw_folder(project: MockProject) -> None:
@@ -36,7 +36,7 @@ def test_no_raw_folder(project: MockProject) -> None:
 def test_an_empty_raw_folder(project: MockProject) -> None:
     shutil.rmtree(project.folder / "raw")
     (project.folder / "raw").mkdir()
-    check(project.run("run"), "no raw frame below", "musebuild simulate")
+    check(project.ask("run"), "no raw frame below", "musebuild simulate")
 
 
 def test_a_folder_that_cannot_be_made(project: MockProject) -> None:
@@ -44,7 +44,7 @@ def test_a_folder_that_cannot_be_made(project: MockProject) -> None:
     (project.folder / "blocked").write_text("", encoding="utf-8")
     project.settings["reduced_path"] = "blocked/reduced"
     project.write()
-    check(project.run("run"), "blocked/reduced cannot be made", "choose another folder")
+    check(project.ask("run"), "blocked/reduced cannot be made", "choose another folder")
     assert not project.journal
 
 
@@ -52,7 +52,7 @@ def test_a_store_that_cannot_be_made(project: MockProject) -> None:
     (project.folder / "blocked").write_text("", encoding="utf-8")
     project.settings["cache"] = "blocked/store"
     project.write()
-    check(project.run("run"), "blocked/store cannot be made")
+    check(project.ask("run"), "blocked/store cannot be made")
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_a_bad_file_among_the_raw_frames_stops_nothing_else(
     if content is None:
         content = (project.folder / "raw" / SCIENCE).read_bytes()[:-3000]
     bad.write_bytes(content)
-    ran = project.run("run")
+    ran = project.ask("run")
     check(ran, bad.name, told, "to mend it", status=1)
     assert (project.reduced / "exp_combine/FIELD_drs/DATACUBE_FINAL.fits").is_file()
-    check(project.run("list"), bad.name, status=0)
+    check(project.ask("list"), bad.name, status=0)
     bad.unlink()
     assert "Everything is up to date" in project.build().out
 
@@ -84,7 +84,7 @@ def test_a_truncated_science_frame_is_told_and_mended(project: MockProject) -> N
     frame = project.folder / "raw" / SCIENCE
     whole = frame.read_bytes()
     frame.write_bytes(whole[:-3000])
-    check(project.run("run", "--continue"), SCIENCE, "truncated", status=1)
+    check(project.ask("run", "--continue"), SCIENCE, "truncated", status=1)
     frame.write_bytes(whole)
     project.build()
     assert (project.reduced / "exp_combine/FIELD_drs/DATACUBE_FINAL.fits").is_file()
@@ -101,7 +101,7 @@ def test_a_raw_frame_with_no_ifu_of_those_wanted(project: MockProject) -> None:
     )
     project.settings["ifus"] = [1, 2]
     project.write()
-    ran = project.run("run", "--continue")
+    ran = project.ask("run", "--continue")
     check(ran, "MUSE.2017-06-16T03:00:00.000.fits", "it holds IFU 9", "want IFU 1, 2", status=1)
     # Its dataset cannot be combined without it, and the first pass of the others is made.
     assert "1 of its 3 exposures cannot be reduced" in ran.out
@@ -110,7 +110,7 @@ def test_a_raw_frame_with_no_ifu_of_those_wanted(project: MockProject) -> None:
 
 def test_a_missing_static_calibration(project: MockProject) -> None:
     (project.folder / "calib" / "geometry_table.fits").unlink()
-    ran = project.run("run")
+    ran = project.ask("run")
     check(ran, "no GEOMETRY_TABLE in", "ESO PRO CATG = GEOMETRY_TABLE", status=1)
     assert "muse_scipost" not in project.ran_since(0)
 
@@ -119,7 +119,7 @@ def test_a_missing_calibration_names_who_needs_it_and_the_remedy(project: MockPr
     for path in (project.folder / "raw").glob("MUSE.2017-06-16T09:32:26.112.fits"):
         path.unlink()
     check(
-        project.run("run"),
+        project.ask("run"),
         "muse_scipost",
         "no STD_RESPONSE within 5 nights of 2017-06-15",
         "frames.exclude: STD_RESPONSE",
@@ -130,13 +130,13 @@ def test_a_missing_calibration_names_who_needs_it_and_the_remedy(project: MockPr
 def test_a_wrong_recipe_path(project: MockProject) -> None:
     project.settings["cpl"] = {"recipe_path": "/nowhere/plugins"}
     project.write()
-    check(project.run("run"), "cpl.recipe_path", "/nowhere/plugins does not exist", "to mend it")
+    check(project.ask("run"), "cpl.recipe_path", "/nowhere/plugins does not exist", "to mend it")
 
 
 def test_a_version_of_the_drs_that_is_not_there(project: MockProject) -> None:
     project.settings["cpl"] = {"drs_version": "1.0.1"}
     project.write()
-    check(project.run("run"), "1.0.1", "not installed", "change cpl.drs_version")
+    check(project.ask("run"), "1.0.1", "not installed", "change cpl.drs_version")
 
 
 def test_a_version_of_the_drs_that_is_too_old(project: MockProject) -> None:
@@ -145,7 +145,7 @@ def test_a_version_of_the_drs_that_is_too_old(project: MockProject) -> None:
     (plugins / "muse_bias.so").write_bytes(b"")
     project.settings["cpl"] = {"recipe_path": "plugins"}
     project.write()
-    check(project.run("run"), "Version 1.6.2 of the DRS is not supported", "install version")
+    check(project.ask("run"), "Version 1.6.2 of the DRS is not supported", "install version")
 
 
 def test_a_mistake_in_the_settings(project: MockProject) -> None:
@@ -160,7 +160,7 @@ def test_a_mistake_in_the_settings(project: MockProject) -> None:
 def test_a_dataset_without_exposures(project: MockProject) -> None:
     project.settings["datasets"]["NOTHERE"] = {}
     project.write()
-    ran = project.run("run", "-q")
+    ran = project.ask("run", "-q")
     check(ran, "no exposure has OBJECT NOTHERE", "correct datasets.NOTHERE.OBJECT", status=1)
 
 
@@ -181,17 +181,17 @@ def test_a_database_of_another_tool_is_left_alone(project: MockProject) -> None:
 
 
 def test_a_number_that_is_none(project: MockProject) -> None:
-    check(project.run("run", "-n", "many"), "-n wants a whole number of at least 0, not many")
+    check(project.ask("run", "-n", "many"), "-n wants a whole number of at least 0, not many")
 
 
 def test_set_without_a_value(project: MockProject) -> None:
-    check(project.run("run", "--set", "version"), "--set version is not KEY=VALUE")
+    check(project.ask("run", "--set", "version"), "--set version is not KEY=VALUE")
 
 
 def test_simulate_wants_a_folder(project: MockProject) -> None:
-    check(project.run("simulate"), "wants a folder")
-    check(project.run("simulate", "x", "--ifus", "99"), "There is no IFU 99")
-    check(project.run("simulate", "x", "--ifus", "one"), "is no list of IFUs")
+    check(project.ask("simulate"), "wants a folder")
+    check(project.ask("simulate", "x", "--ifus", "99"), "There is no IFU 99")
+    check(project.ask("simulate", "x", "--ifus", "one"), "is no list of IFUs")
 
 
 def test_where_no_file_can_be_used_each_is_named_with_its_reason(project: MockProject) -> None:
@@ -199,7 +199,7 @@ def test_where_no_file_can_be_used_each_is_named_with_its_reason(project: MockPr
         path.unlink()
     (project.folder / "raw" / "login.fits").write_text("<html>Please log in</html>")
     (project.folder / "raw" / "empty.fits").write_bytes(b"")
-    ran = project.run("list")
+    ran = project.ask("list")
     assert ran.status == 2
     assert "there is no raw frame below" in ran.err
     assert "login.fits: " in ran.err

@@ -12,7 +12,7 @@ from tests.support.projects import MockProject
 
 
 def test_a_sound_project(project: MockProject) -> None:
-    ran = project.run("check")
+    ran = project.ask("check")
     assert ran.status == 0, ran.text
     assert "Nothing to say against it" in ran.out
     assert not project.journal
@@ -22,7 +22,7 @@ def test_mistakes_are_told_with_their_place(project: MockProject) -> None:
     project.settings["recipes"]["muse_flat"] = {"frames": {"exclude": "MASTER_BIASS"}}
     project.write()
     (project.folder / "calib" / "line_catalog.fits").unlink()
-    ran = project.run("check")
+    ran = project.ask("check")
     assert ran.status == 2
     assert "muse_flat takes no MASTER_BIASS" in ran.out
     assert "did you mean MASTER_BIAS" in ran.out
@@ -98,7 +98,7 @@ def test_a_mistake_in_a_selection_is_told_once(project: MockProject) -> None:
 def test_parameters_are_asked_of_the_pipeline(project: MockProject) -> None:
     project.settings["cpl"] = {}
     project.params("muse_scipost", skymethodd="none", rvcorr="barry", dlambda="wide")
-    ran = project.run("check")
+    ran = project.ask("check")
     assert ran.status == 2, ran.text
     assert "muse_scipost has no parameter skymethodd" in ran.out
     assert "did you mean skymethod" in ran.out
@@ -107,7 +107,7 @@ def test_parameters_are_asked_of_the_pipeline(project: MockProject) -> None:
     assert "allowed: bary, helio, geo, none" in ran.out
     assert "dlambda: wide cannot be used here" in ran.out
     project.params("muse_scipost", sky_crsigma=[3, "x"], save=["cube", "individul"])
-    ran = project.run("check")
+    ran = project.ask("check")
     assert "sky_crsigma: 3,x cannot be used here" in ran.out
     assert "numbers with commas between them, such as 15.,15." in ran.out
     assert "warning: recipes.muse_scipost.params.save: the description of save" in ran.out
@@ -116,8 +116,8 @@ def test_parameters_are_asked_of_the_pipeline(project: MockProject) -> None:
 
 def test_warnings_fail_only_if_strict(project: MockProject) -> None:
     (project.folder / "raw" / "MUSE.2017-06-16T03:00:00.000.fits").write_bytes(b"")
-    assert project.run("check").status == 0
-    ran = project.run("check", "--strict")
+    assert project.ask("check").status == 0
+    ran = project.ask("check", "--strict")
     assert ran.status == 2
     assert "0 errors, 1 warning" in ran.out
 
@@ -125,7 +125,7 @@ def test_warnings_fail_only_if_strict(project: MockProject) -> None:
 def test_for_machines(project: MockProject) -> None:
     project.settings["ifuss"] = 3
     project.write()
-    (problem,) = json.loads(project.run("check", "--format", "json").out)
+    (problem,) = json.loads(project.ask("check", "--format", "json").out)
     assert problem["key"] == "ifuss"
     assert problem["severity"] == "error"
     assert problem["nearest"] == ["ifus"]
@@ -134,7 +134,7 @@ def test_for_machines(project: MockProject) -> None:
 def test_paths_that_do_not_exist_are_warnings(project: MockProject) -> None:
     project.settings["raw_path"] = "later"
     project.write()
-    ran = project.run("check")
+    ran = project.ask("check")
     assert ran.status == 0
     assert "warning: raw_path" in ran.out
 
@@ -162,7 +162,7 @@ def test_the_settings_as_they_are_understood(project: MockProject) -> None:
     project.settings["version"] = "0.7"
     project.settings["reduced_path"] = "{workdir}/out/{version}"
     project.write()
-    out = project.run("settings").out
+    out = project.ask("settings").out
     assert f"= {project.folder}/out/0.7" in out
     assert "(default)" in out
     line = next(x for x in out.splitlines() if x.startswith("recipes.muse_scipost.params.save"))
@@ -173,7 +173,7 @@ def test_a_value_says_whether_it_comes_from_file_call_environment_or_default(
     project: MockProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MUSEBUILD__revision", "5")
-    ran = project.run("settings", "--format", "json", "--set", "version=9")
+    ran = project.ask("settings", "--format", "json", "--set", "version=9")
     values = {one["key"]: one for one in json.loads(ran.out)}
     assert values["version"] == {"key": "version", "value": "9", "source": "--set version"}
     assert values["revision"]["source"] == "MUSEBUILD__revision"
@@ -187,23 +187,23 @@ def test_passwords_are_never_shown(project: MockProject) -> None:
     project.settings["mine"] = "https://me:hunter2@example.org/x"
     project.write()
     for command in (["settings"], ["settings", "--format", "json"], ["check"]):
-        ran = project.run(*command)
+        ran = project.ask(*command)
         assert ran.status == 0
         assert "hunter2" not in ran.text
     project.settings["retrieve_data"] = {"parallel": 2, "password": "hunter2"}
     project.write()
-    ran = project.run("settings")
+    ran = project.ask("settings")
     assert ran.status == 2
     assert "retrieve_data.password" in ran.text
     assert "hunter2" not in ran.text
     del project.settings["retrieve_data"]
     project.write()
-    assert "https://me:(not shown)@example.org/x" in project.run("settings").out
+    assert "https://me:(not shown)@example.org/x" in project.ask("settings").out
 
 
 def diff(project: MockProject, other: str) -> str:
     (project.folder / "other.yml").write_text(other, encoding="utf-8")
-    return project.run("settings", "--diff", "other.yml").out
+    return project.ask("settings", "--diff", "other.yml").out
 
 
 def test_what_is_written_otherwise_means_the_same(project: MockProject) -> None:
@@ -233,12 +233,12 @@ def test_a_build_refuses_mistakes_of_its_blocks_before_anything_runs(project: Mo
     blocks["muse_flat"] = {"frames": {"exclude": "MASTER_BIASS"}}
     blocks["muse_exp_combine"]["exclude_flags"] = ["SATELITE"]
     project.write()
-    ran = project.run("run", "muse_flat")
+    ran = project.ask("run", "muse_flat")
     assert ran.status == 2
     assert "muse_flat takes no MASTER_BIASS" in ran.text
     assert "SATELITE" not in ran.text, "that block does not run"
     assert not project.journal
-    assert project.run("run", "muse_bias").status == 0
+    assert project.ask("run", "muse_bias").status == 0
 
 
 def test_a_band_that_the_filter_list_lacks_is_told_before_anything_runs(
@@ -257,8 +257,8 @@ def test_a_band_that_the_filter_list_lacks_is_told_before_anything_runs(
     assert "recipes.muse_scipost.params.filter: filter_list.fits holds no band Johnson_v" in out
     assert "allowed: white, Johnson_V, Cousins_R, Cousins_I" in out
     assert "did you mean Johnson_V" in out
-    assert project.run("run", "muse_bias").status == 0
-    ran = project.run("run")
+    assert project.ask("run", "muse_bias").status == 0
+    ran = project.ask("run")
     assert ran.status == 2
     assert "holds no band Johnson_v" in ran.text
     assert set(project.ran_since(0)) == {"muse_bias"}

@@ -107,23 +107,23 @@ def test_list_shows_pending_first(built: MockProject) -> None:
     lines = built.run("list").out.splitlines()
     assert lines[0].startswith("muse_exp_combine:FIELD_drs")
     assert len(lines) == 15
-    assert built.run("list", "--pending").out.count("\n") == 1
+    assert built.ask("list", "--pending").out.count("\n") == 1
 
 
 def test_list_folds_ifus_unless_asked(project: MockProject) -> None:
-    assert "muse_bias:2017-06-16T10:40:27 " in project.run("list").out
-    assert ".ifu01" not in project.run("list", "-q").out
-    assert len(project.run("list", "--ifus", "-q").out.splitlines()) == ALL
+    assert "muse_bias:2017-06-16T10:40:27 " in project.ask("list").out
+    assert ".ifu01" not in project.ask("list", "-q").out
+    assert len(project.ask("list", "--ifus", "-q").out.splitlines()) == ALL
 
 
 def test_list_hashes_nothing(project: MockProject) -> None:
-    out = project.run("list", "--status").out
+    out = project.ask("list", "--status").out
     assert "to run, not yet hashed" in out
-    assert "to run, not yet hashed" in project.run("list", "--status").out
+    assert "to run, not yet hashed" in project.ask("list", "--status").out
 
 
 def test_list_names_groups(project: MockProject) -> None:
-    out = project.run("list", "--groups").out
+    out = project.ask("list", "--groups").out
     for group in ("calib", "science", "muse_flat", "FIELD", "2017-06-15"):
         assert f"{group} " in out
 
@@ -153,7 +153,7 @@ def test_names_groups_and_patterns(
 def test_a_name_that_matches_nothing_is_an_error(
     project: MockProject, command: str, name: str
 ) -> None:
-    ran = project.run(command, name)
+    ran = project.ask(command, name)
     assert ran.status == 2
     assert "muse_flat" in ran.err
     assert "did you mean" in ran.err
@@ -177,7 +177,7 @@ def test_a_settings_file_of_another_ending(project: MockProject) -> None:
 
 
 def test_an_unknown_option_is_an_error_with_the_nearest(project: MockProject) -> None:
-    ran = project.run("list", "--pendng")
+    ran = project.ask("list", "--pendng")
     assert ran.status == 2
     assert "--pending" in ran.err
 
@@ -195,8 +195,8 @@ def test_always_reruns_in_spite_of_the_cache(built: MockProject) -> None:
 
 def test_forget_drops_what_is_remembered(built: MockProject) -> None:
     before = len(built.journal)
-    assert "1 task forgotten" in built.run("forget", "muse_standard").out
-    assert "to run" in built.run("list", "-s", "muse_standard").out
+    assert "1 task forgotten" in built.ask("forget", "muse_standard").out
+    assert "to run" in built.ask("list", "-s", "muse_standard").out
     built.build()
     assert built.ran_since(before) == {"muse_standard": 1}
     assert "Everything is up to date" in built.build().out
@@ -205,13 +205,13 @@ def test_forget_drops_what_is_remembered(built: MockProject) -> None:
 def test_clean_removes_links_never_objects(built: MockProject) -> None:
     objects = built.objects()
     before = len(built.journal)
-    dry = built.run("clean", "--dry-run")
+    dry = built.ask("clean", "--dry-run")
     assert "would be removed" in dry.out
     assert list(built.reduced.rglob("*.fits"))
-    built.run("clean", "muse_flat")
+    built.ask("clean", "muse_flat")
     assert not (built.reduced / "MASTER_FLAT").exists()
     assert (built.reduced / "MASTER_BIAS").exists()
-    built.run("clean")
+    built.ask("clean")
     assert not list(built.reduced.rglob("*.fits"))
     assert built.objects() == objects
     assert f"{ALL} restored" in built.build().out
@@ -221,7 +221,7 @@ def test_clean_removes_links_never_objects(built: MockProject) -> None:
 def test_clean_leaves_files_of_others(built: MockProject) -> None:
     note = built.reduced / "MASTER_BIAS" / "notes.txt"
     note.write_text("mine", encoding="utf-8")
-    built.run("clean")
+    built.ask("clean")
     assert note.read_text(encoding="utf-8") == "mine"
 
 
@@ -252,7 +252,7 @@ def test_options_of_a_project_may_stand_before_the_command(
 
 
 def test_values_may_be_set_for_a_plain_build(project: MockProject) -> None:
-    ran = project.run("--set", "targets=muse_bias", "--set", "recipes.muse_bias.params.nlow=2")
+    ran = project.ask("--set", "targets=muse_bias", "--set", "recipes.muse_bias.params.nlow=2")
     assert (ran.status, "2 ran" in ran.out) == (0, True), ran.text
 
 
@@ -271,17 +271,17 @@ def test_single_builds_without_what_it_depends_on(built: MockProject) -> None:
 def test_doit_reporters_still_work(built: MockProject) -> None:
     import json
 
-    ran = built.run("run", "-a", "-r", "json", "muse_bias")
+    ran = built.ask("run", "-a", "-r", "json", "muse_bias")
     assert {task["result"] for task in json.loads(ran.out)["tasks"]} == {"success"}
 
 
 def test_init_makes_a_project_once(project: MockProject, tmp_path: Path) -> None:
     new = tmp_path / "new"
-    ran = project.run("init", str(new))
+    ran = project.ask("init", str(new))
     assert ran.status == 0
     assert {p.name for p in new.iterdir()} == {"settings.yml", "dodo.py", "doit.cfg"}
     (new / "settings.yml").write_text("version: mine\n", encoding="utf-8")
-    assert "nothing was changed" in project.run("init", str(new)).out
+    assert "nothing was changed" in project.ask("init", str(new)).out
     assert (new / "settings.yml").read_text(encoding="utf-8") == "version: mine\n"
 
 
@@ -289,13 +289,13 @@ def test_a_new_project_builds_as_it_is(night: Path, tmp_path: Path) -> None:
     folder = tmp_path / "new"
     shutil.copytree(night, folder)
     helper = MockProject(folder)
-    assert helper.run("init").status == 0
-    assert helper.run("run", "--set", "cpl.runner=mock").status == 0
+    assert helper.ask("init").status == 0
+    assert helper.ask("run", "--set", "cpl.runner=mock").status == 0
     assert (folder / "reduced/0.1/exp_combine/FIELD_drs/DATACUBE_FINAL.fits").is_file()
 
 
 def test_info_tells_inputs_parameters_and_products(built: MockProject) -> None:
-    out = built.run("info", "muse_scipost:2017-06-16T01:34:56.867").out
+    out = built.ask("info", "muse_scipost:2017-06-16T01:34:56.867").out
     for part in (
         "state: up to date",
         "skymethod = model",
@@ -309,14 +309,14 @@ def test_info_tells_inputs_parameters_and_products(built: MockProject) -> None:
 
 
 def test_info_folds_ifus_unless_asked(project: MockProject) -> None:
-    out = project.run("info", "muse_bias").out
+    out = project.ask("info", "muse_bias").out
     assert "muse_bias:2017-06-16T10:40:27.ifu01" in out
     assert "1 other IFU of the same: --ifus" in out
-    assert "muse_bias:2017-06-16T10:40:27.ifu02\n" in project.run("info", "--ifus", "muse_bias").out
+    assert "muse_bias:2017-06-16T10:40:27.ifu02\n" in project.ask("info", "--ifus", "muse_bias").out
 
 
 def test_help_names_every_command(project: MockProject) -> None:
-    out = project.run("help").out
+    out = project.ask("help").out
     for command in [
         "run",
         "list",
@@ -332,7 +332,7 @@ def test_help_names_every_command(project: MockProject) -> None:
         "demo",
     ]:
         assert f"musebuild {command} " in out
-        assert command in project.run("help", command).out
+        assert command in project.ask("help", command).out
     for written in (["--help"], ["-h"]):
         assert project.ask(*written).out == out
         assert project.ask("list", *written).out == project.ask("help", "list").out

@@ -7,18 +7,18 @@ from tests.support.waiting import PATIENCE
 
 
 def test_dry_run_tells_what_would_run_with_its_frames(project: MockProject) -> None:
-    out = project.run("run", "--dry-run", "muse_wavecal").out
+    out = project.ask("run", "--dry-run", "muse_wavecal").out
     assert "1. run muse_bias:2017-06-16T10:40:27.ifu01  (4 inputs are not yet hashed)" in out
     assert "raw/MUSE.2017-06-16T10:41:37.154.fits" in out
     assert "TRACE_TABLE      from muse_flat:2017-06-16T10:48:07.ifu01" in out
     assert not project.journal
     assert project.build("muse_wavecal").out.count("done") == 6
-    assert "Nothing would run" in project.run("run", "--dry-run", "muse_wavecal").out
+    assert "Nothing would run" in project.ask("run", "--dry-run", "muse_wavecal").out
 
 
 def test_dry_run_names_made_products_by_their_place(built: MockProject) -> None:
     built.params("muse_exp_combine", lambdamin=4800.0)
-    out = built.run("run", "--dry-run").out
+    out = built.ask("run", "--dry-run").out
     assert "1. run muse_exp_combine:FIELD_drs  (not made with these inputs" in out
     assert "--lambdamin=4800" in out
     assert str(built.reduced / "exp_align/FIELD_drs/OFFSET_LIST.fits") in out
@@ -27,7 +27,7 @@ def test_dry_run_names_made_products_by_their_place(built: MockProject) -> None:
 
 def test_sof_writes_what_the_pipeline_takes(built: MockProject) -> None:
     before = len(built.journal)
-    ran = built.run("run", "--sof", "sofs", "muse_flat")
+    ran = built.ask("run", "--sof", "sofs", "muse_flat")
     assert ran.status == 0, ran.text
     assert len(built.journal) == before
     sofs = sorted((built.folder / "sofs").glob("*.sof"))
@@ -42,38 +42,38 @@ def test_sof_writes_what_the_pipeline_takes(built: MockProject) -> None:
 
 
 def test_log_shows_what_a_recipe_wrote(built: MockProject) -> None:
-    out = built.run("log", "muse_exp_combine").out
+    out = built.ask("log", "muse_exp_combine").out
     assert "[ INFO  ] muse_exp_combine: mock of muse_exp_combine" in out
-    assert "==> muse_bias:2017-06-16T10:40:27.ifu02" in built.run("log", "muse_bias").out
+    assert "==> muse_bias:2017-06-16T10:40:27.ifu02" in built.ask("log", "muse_bias").out
 
 
 def test_log_of_the_last_failure(project: MockProject) -> None:
     project.rule(recipe="muse_bias", ifu=2, fail="too noisy")
-    assert project.run("run", "muse_bias").status == 1
+    assert project.ask("run", "muse_bias").status == 1
     project.unrule()
     project.build("muse_bias")
-    assert "too noisy" not in project.run("log", "muse_bias").out
-    assert "too noisy" in project.run("log", "--last-failure", "muse_bias").out
-    assert "too noisy" in project.run("log", "--last-failure").out
+    assert "too noisy" not in project.ask("log", "muse_bias").out
+    assert "too noisy" in project.ask("log", "--last-failure", "muse_bias").out
+    assert "too noisy" in project.ask("log", "--last-failure").out
 
 
 def test_log_of_builds(built: MockProject) -> None:
-    first = built.run("log", "--build").out
+    first = built.ask("log", "--build").out
     assert "done      muse_exp_combine:FIELD_drs" in first
     assert "22 ran, 0 restored" in first
     built.rule(recipe="muse_standard", fail="no star")
-    assert built.run("run", "-a", "muse_standard").status == 1
-    assert "no star" in built.run("log", "--build").out
-    assert built.run("log", "--build", "1").out == first
-    assert "there is no log of a build 77" in built.run("log", "-b", "77").err
+    assert built.ask("run", "-a", "muse_standard").status == 1
+    assert "no star" in built.ask("log", "--build").out
+    assert built.ask("log", "--build", "1").out == first
+    assert "there is no log of a build 77" in built.ask("log", "-b", "77").err
 
 
 def test_log_of_what_never_ran_is_an_error(project: MockProject) -> None:
-    ran = project.run("log", "muse_bias")
+    ran = project.ask("log", "muse_bias")
     assert ran.status == 2
     assert "there is no log" in ran.err
-    assert "wants a task" in project.run("log").err
-    assert "no task has failed" in project.run("log", "--last-failure").err
+    assert "wants a task" in project.ask("log").err
+    assert "no task has failed" in project.ask("log", "--last-failure").err
 
 
 def test_verbose_shows_the_recipes_own_messages(project: MockProject) -> None:

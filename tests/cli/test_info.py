@@ -30,7 +30,7 @@ def partly(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject
     project.settings["runs"] = {"GTO17": {"start_date": "2017-04-01", "end_date": "2017-06-30"}}
     project.settings["frames"] = {"exclude": {"raw": [{"night": "2017-07-01"}]}}
     project.rule(recipe="muse_flat", warnings=["a slice is faint"])
-    project.run("run", "muse_flat")
+    project.ask("run", "muse_flat")
     return project
 
 

@@ -74,7 +74,7 @@ def test_a_lost_database_is_filled_again_from_the_store(bias: MockProject, how: 
     before = rows(bias)
     for path in bias.folder.glob("musebuild.db*"):
         path.unlink()
-    ran = bias.run("cache", "rebuild") if how == "rebuild" else bias.run("run", "muse_bias")
+    ran = bias.ask("cache", "rebuild") if how == "rebuild" else bias.ask("run", "muse_bias")
     assert ran.status == 0, ran.text
     assert rows(bias) == before
     assert len(bias.journal) == 2

@@ -80,7 +80,7 @@ def test_members_are_chosen_when_all_candidates_are_made(three: MockProject) -> 
     assert not three.ran_since(before)
     # The minimum holds, and nothing is written of a combination that lacks exposures.
     select(three, "skyV < 15")
-    ran = three.run("run", "-c")
+    ran = three.ask("run", "-c")
     assert ran.status != 0
     assert "the selection dark takes 1 of 3 exposures, and it needs at least 2" in " ".join(
         ran.text.split()

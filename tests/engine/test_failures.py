@@ -28,7 +28,7 @@ def test_a_failure_stops_what_depends_on_it(project: MockProject) -> None:
 
 def test_continue_goes_on_with_what_does_not_depend(project: MockProject) -> None:
     project.rule(recipe="muse_standard", fail="the star was not found")
-    ran = project.run("run", "--continue")
+    ran = project.ask("run", "--continue")
     assert ran.status == 1
     done = project.ran_since(0)
     assert done["muse_lsf"] == 2
@@ -63,7 +63,7 @@ def test_each_trap_is_told_for_what_it_is(
     project.build("muse_bias")
     manifests, objects = project.manifests(), project.objects()
     project.rule(recipe="muse_flat", ifu=2, **behaviour)
-    ran = project.run("run", FLAT)
+    ran = project.ask("run", FLAT)
     assert ran.status == 1
     assert message in ran.out
     assert FLAT in ran.out
@@ -84,11 +84,11 @@ def test_a_full_disk_is_told_as_such(project: MockProject, tmp_path: Path) -> No
     with file_system("tmpfs", tmp_path, size="2m") as disk:
         project.settings["cache"] = str(disk / "store")
         project.rule(recipe="muse_bias", ifu=1, fill=True)
-        ran = project.run("run", "-n", "1", "muse_bias:*.ifu01")
+        ran = project.ask("run", "-n", "1", "muse_bias:*.ifu01")
         assert ran.status == 1
         assert f"the disk is full (No space left on device): {disk / 'store'}" in ran.out
         assert "The recipe said: the recipe returned 1: error writing" in ran.out
-        assert "mock of muse_bias" in project.run("log", "--last-failure").out
+        assert "mock of muse_bias" in project.ask("log", "--last-failure").out
         project.unrule()
         project.build("muse_bias")
 
@@ -97,7 +97,7 @@ def test_a_hang_is_stopped_at_its_time_limit(project: MockProject) -> None:
     project.rule(recipe="muse_bias", ifu=1, hang=True)
     project.settings["recipes"]["muse_bias"] = {"time_limit": "1 s"}
     project.write()
-    ran = project.run("run", "muse_bias")
+    ran = project.ask("run", "muse_bias")
     assert ran.status == 1
     assert "longer than its time limit" in ran.out
     assert "time_limit in the block recipes.muse_bias" in ran.out
@@ -107,7 +107,7 @@ def test_too_much_memory_is_stopped_at_its_limit(project: MockProject) -> None:
     project.rule(recipe="muse_bias", ifu=1, memory="600 MB", seconds=200)
     project.settings["recipes"]["muse_bias"] = {"memory": "300 MB"}
     project.write()
-    ran = project.run("run", "muse_bias")
+    ran = project.ask("run", "muse_bias")
     assert ran.status == 1
     assert "took more memory than its limit" in ran.out
 
@@ -116,7 +116,7 @@ def test_a_slice_that_was_not_traced_is_told(project: MockProject) -> None:
     project.rule(recipe="muse_flat", ifu=2, nan_rows=["TRACE_TABLE"])
     ran = project.build("muse_flat")
     assert "Warnings of recipes: muse_flat 1" in ran.out
-    info = project.run("info", "muse_flat:*.ifu02").out
+    info = project.ask("info", "muse_flat:*.ifu02").out
     assert "TRACE_TABLE-02.fits: 1 of 3 rows hold NaN (2)" in info
 
 
@@ -124,12 +124,12 @@ def test_warnings_are_counted(project: MockProject) -> None:
     project.rule(recipe="muse_bias", ifu=1, warnings=["bad columns", "hot pixels"])
     ran = project.build("muse_bias")
     assert "Warnings of recipes: muse_bias 2" in ran.out
-    assert "warning: bad columns" in project.run("info", "muse_bias").out
+    assert "warning: bad columns" in project.ask("info", "muse_bias").out
 
 
 def test_keep_failed_keeps_a_script_that_repeats_the_call(project: MockProject) -> None:
     project.rule(recipe="muse_bias", ifu=1, fail="it went wrong")
-    ran = project.run("run", "--keep-failed", "muse_bias")
+    ran = project.ask("run", "--keep-failed", "muse_bias")
     kept = [p for p in (project.store / "scratch").iterdir() if (p / "run-again.sh").exists()]
     assert len(kept) == 1
     assert str(kept[0]) in ran.out
@@ -151,7 +151,7 @@ def test_what_a_dead_worker_leaves_is_kept(project: MockProject, behaviour: dict
     project.rule(recipe="muse_bias", ifu=1, warnings=["its last words"], **behaviour)
     project.settings["recipes"]["muse_bias"] = {"time_limit": "1 s"} if "hang" in behaviour else {}
     project.write()
-    ran = project.run("run", "--keep-failed", "muse_bias:*.ifu01")
+    ran = project.ask("run", "--keep-failed", "muse_bias:*.ifu01")
     assert ran.status == 1
     (kept,) = (project.store / "scratch").iterdir()
     assert f"kept: {kept} " in ran.out
@@ -161,7 +161,7 @@ def test_what_a_dead_worker_leaves_is_kept(project: MockProject, behaviour: dict
     project.build("muse_bias")
     assert kept.exists()
     # Its log lies in the store, where no later build takes it away.
-    assert "its last words" in project.run("log", "--last-failure").out
+    assert "its last words" in project.ask("log", "--last-failure").out
     if "crash" in behaviour:
         assert "Fatal Python error: Segmentation fault" in ran.out
         assert "mock.py" in ran.out
@@ -183,7 +183,7 @@ def test_a_product_that_others_made_is_never_overwritten(project: MockProject) -
     place = project.reduced / "MASTER_BIAS/2017-06-16T10:40:27.WFM-NOAO-N/MASTER_BIAS-01.fits"
     place.parent.mkdir(parents=True)
     place.write_text("mine", encoding="utf-8")
-    ran = project.run("run", "muse_bias")
+    ran = project.ask("run", "muse_bias")
     assert ran.status == 1
     assert "musebuild did not make" in ran.text
     assert not project.journal, "it is refused before the first recipe runs"

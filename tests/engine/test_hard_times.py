@@ -179,7 +179,7 @@ def test_a_database_that_is_sound_or_not_ours_is_left_alone(tmp_path: Path) -> N
 def test_a_ledger_of_a_newer_musebuild_is_refused(built: MockProject) -> None:
     with sqlite3.connect(database(built)) as connection:
         connection.execute("INSERT INTO migrations VALUES ('cache-99')")
-    ran = built.run("run")
+    ran = built.ask("run")
     assert ran.status == 2
     assert "newer musebuild" in ran.err
 
@@ -244,14 +244,14 @@ def test_a_store_that_became_read_only(built: MockProject, right: dict[str, str]
     before = len(built.journal)
     with read_only(built.store):
         for _ in range(2):
-            ran = built.run("run")
+            ran = built.ask("run")
             assert ran.status == 2, ran.text
             assert "store cannot be written" in ran.err
             assert "cache: [mine, " in ran.err
             assert "Traceback" not in ran.text
             # With nothing to do, and with something.
             built.params("muse_exp_combine", lambdamin=4800.0)
-        assert built.run("list", "--status").status == 0
+        assert built.ask("list", "--status").status == 0
     del built.settings["recipes"]["muse_exp_combine"]["params"]["lambdamin"]
     built.write()
     check_mended(built, right)
@@ -289,7 +289,7 @@ def test_an_object_that_was_harmed(project: MockProject, harm: Callable[[Path], 
     target = next(p for p in (project.store / "objects").glob("*/*") if p.read_bytes() == content)
     target.chmod(0o644)
     harm(target)
-    told = project.run("list", "--status", "muse_bias").out
+    told = project.ask("list", "--status", "muse_bias").out
     assert "object damaged" in told or "object missing" in told
     project.build("muse_bias")
     assert products(project) == made

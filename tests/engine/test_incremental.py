@@ -173,7 +173,7 @@ def test_invariant_7_a_deleted_object_is_noticed_and_made_again(built: MockProje
     objects = built.store / "objects"
     target = next(p for p in objects.glob("*/*") if p.read_bytes() == content)
     target.unlink()
-    assert "object missing" in built.run("list", "--status").out
+    assert "object missing" in built.ask("list", "--status").out
     built.make()
     assert built.ran_since(before) == {"muse_flat": 1}
     assert flat.is_file()

@@ -64,7 +64,7 @@ def test_an_exposure_that_there_is_not_has_its_place_in_the_settings(by_hand: Mo
     assert f"settings.yml:{line}:" in told.text
     assert "an exposure that there is not" in told.text
     assert f"offsets lacks {SECOND} of the 2 exposures of FIELD" in told.text
-    ran = by_hand.run("run", "muse_exp_combine")
+    ran = by_hand.ask("run", "muse_exp_combine")
     assert ran.status != 0
     assert not by_hand.journal, "nothing ran"
 
@@ -109,7 +109,7 @@ def test_a_list_that_another_recipe_makes_is_read_before_it_is_taken(project: Mo
         recipes[block]["frames"] = {"OFFSET_LIST": "OFFSET_LIST_mine"}
     project.settings["ifus"] = 1
     project.write()
-    ran = project.run("run", "--continue")
+    ran = project.ask("run", "--continue")
     assert ran.status == 1
     assert f"OFFSET_LIST.fits has no offset for {SECOND}" in ran.text
     scipost = [run for run in project.journal if run["recipe"] == "muse_scipost"]

@@ -99,7 +99,7 @@ def test_several_combinations_of_one_block(three: MockProject) -> None:
         "one": {"raw": {"name": THIRD}},
     }
     three.write()
-    ran = three.run("run", "-c")
+    ran = three.ask("run", "-c")
     assert (three.reduced / "exp_combine" / "FIELD_early").is_dir()
     assert not (three.reduced / "exp_combine" / "FIELD_one").exists()
     told = " ".join(ran.text.split())

@@ -72,7 +72,7 @@ DOUBTS: dict[str, Callable[[MockProject], object]] = {
     "manifest gone": lambda p: next((p.store / "manifests").glob("*/*")).unlink(),
     "store gone": lambda p: shutil.rmtree(p.store),
     "ledger gone": lambda p: [path.unlink() for path in p.folder.glob("musebuild.db*")],
-    "forgotten": lambda p: p.run("forget", "muse_bias"),
+    "forgotten": lambda p: p.ask("forget", "muse_bias"),
 }
 
 

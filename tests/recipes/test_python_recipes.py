@@ -75,7 +75,7 @@ def test_a_function_of_a_file_is_a_recipe_known_by_its_source(own: MockProject) 
     assert (data == fits.getdata(source, 1) * 2).all()
     assert header["ESO PRO CATG"] == "DATACUBE_SCALED"
     assert header["ESO PRO REC1 RAW1 CATG"] == "DATACUBE_FINAL"
-    assert "scaled by 2.0" in own.run("log", "scaled:2017-06-16T01:34:56.867").out
+    assert "scaled by 2.0" in own.ask("log", "scaled:2017-06-16T01:34:56.867").out
     # Its source and parameters belong to its key, comments and docstrings do not.
     write(own, SCALE.replace("Multiply a cube by a factor.", "Other words.") + "\n# a comment\n")
     assert "up to date" in own.build("scaled").text
@@ -169,7 +169,7 @@ def test_wrong_parameters_are_told_with_their_place(
 
 def test_wrong_parameters_are_refused_before_anything_runs(own: MockProject) -> None:
     own.params("scaled", factor="much")
-    ran = own.run("run", "scaled")
+    ran = own.ask("run", "scaled")
     assert ran.status == 2
     assert "a number" in ran.text
     assert not own.journal
@@ -219,7 +219,7 @@ def test_too_many_or_too_few_frames_are_refused(frames: Path) -> None:
 
 def test_a_failed_recipe_leaves_nothing_and_can_be_repeated_by_hand(own: MockProject) -> None:
     write(own, SCALE.replace("    with fits", "    raise ValueError('no star')\n    with fits"))
-    ran = own.run("run", "--keep-failed", "scaled:2017-06-16T01:34:56.867")
+    ran = own.ask("run", "--keep-failed", "scaled:2017-06-16T01:34:56.867")
     assert ran.status == 1
     assert "no star" in ran.text
     assert not (own.reduced / "scaled").exists()

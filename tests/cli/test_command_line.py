@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -424,3 +426,45 @@ def test_zsh_and_fish_are_answered_in_their_own_way(
     )
     assert "muse_flat" in ran.stdout
     assert "muse_bias" not in ran.stdout
+
+
+# the pages
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_page_of_commands_names_every_command_and_option() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"--[a-z][a-z-]*", page))
+    for name, command in TYPED:
+        assert re.search(rf"\b{name.split()[0]}\b", page), name
+        missing = {
+            text for option in options_of(command) for text in option.opts if text.startswith("--")
+        } - told
+        assert not missing, (name, missing)
+    ours = {text for _, c in EVERY for o in options_of(c) for text in (*o.opts, *o.secondary_opts)}
+    assert told - ours <= {"--help", "--stat", "--diff", "--outliers"}
+
+
+def typed_in(page: Path) -> list[str]:
+    """Command lines that a page shows, but for those that stand for several."""
+    text = page.read_text(encoding="utf-8")
+    quoted = re.findall(r"`((?:musebuild|doit) [^`\n]+)`", text)
+    blocks = re.findall(r"^(?:\$ )?((?:musebuild|doit) .+)$", text, re.MULTILINE)
+    lines = (line.partition("  #")[0].partition(" > ")[0].strip() for line in [*quoted, *blocks])
+    return [line for line in dict.fromkeys(lines) if not set("[]|…;&") & set(line)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_the_pages_type_is_understood(page: Path) -> None:
+    for line in typed_in(page):
+        try:
+            words = shlex.split(line)[1:]
+        except ValueError:
+            continue
+        # A page may name a command alone, without what it takes.
+        stands_for_more = {"N", "SIZE", "NIGHT", "cache", "flag"}.intersection(words[-1:])
+        if not stands_for_more:
+            with contextlib.suppress(click.MissingParameter, click.exceptions.Exit):
+                parse(words)

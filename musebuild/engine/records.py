@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from musebuild.cache.model import ChosenInput, Manifest, Record, UsedInput
-from musebuild.engine.resolve import (
-    Resolution,
-    Software,
-    World,
-    preimage_of,
-    products_for,
-)
-from musebuild.plan.model import Input, Invocation, Plan
-from musebuild.recipes.model import Recipe
+from musebuild.engine.probe import ProjectWorld
+from musebuild.engine.resolve import Resolution, preimage_of, products_for
+from musebuild.plan.model import Input, Plan
 
 
 def _used(tag: str, digest: str, wanted: Input, plan: Plan) -> UsedInput:
@@ -66,37 +60,40 @@ def record_stored(manifest: Manifest | None, task: str) -> Record | None:
 
 
 def record_now(
-    invocation: Invocation,
-    resolution: Resolution,
-    *,
-    plan: Plan,
-    catalogue: Mapping[str, Recipe],
-    manifests: Mapping[str, Manifest],
-    software: Software,
-    world: World,
-) -> Record:
+    name: str, resolutions: Mapping[str, Resolution], looked: ProjectWorld
+) -> Record | None:
     """How an invocation would be made now, as far as that is known: digests may be missing.
 
     Parameters
     ----------
-    invocation : Invocation
-        What to look at.
-    resolution : Resolution
-        Its state; with a key, all is known.
-    plan, catalogue, manifests, software, world
-        As for `resolve_one`.
+    name : str
+        The invocation.
+    resolutions : mapping
+        Its state, and that of all that it needs; with a key, all is known.
+    looked : ProjectWorld
+        That resolved them.
+
+    Returns
+    -------
+    Record or None
+        None: before all candidates are made, nobody knows which are taken.
     """
+    plan, catalogue = looked.project.plan, looked.project.catalogue
+    invocation, resolution = plan.invocations[name], resolutions[name]
     if resolution.key:
         return record_of(resolution, plan)
+    if invocation.choosing is not None:
+        return None
     inputs = []
     for wanted in invocation.inputs:
         if wanted.kind != "product":
-            inputs.append(_used(wanted.tag, world.digest(wanted) or "", wanted, plan))
+            inputs.append(_used(wanted.tag, looked.world.digest(wanted) or "", wanted, plan))
             continue
-        upstream = manifests.get(wanted.invocation)
-        made = products_for(wanted, upstream) if upstream is not None else []
+        upstream = resolutions.get(wanted.invocation)
+        manifest = upstream.manifest if upstream is not None else None
+        made = products_for(wanted, manifest) if manifest is not None else []
         digests = [product.digest for product in made] or [""]
         inputs += [_used(wanted.tag, digest, wanted, plan) for digest in digests]
-    call = preimage_of(invocation, catalogue[invocation.recipe], (), software)
+    call = preimage_of(invocation, catalogue[invocation.recipe], (), looked.software())
     del call["inputs"]
-    return Record(invocation.name, "", "", call, tuple(inputs))
+    return Record(name, "", "", call, tuple(inputs))

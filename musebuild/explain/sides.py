@@ -66,28 +66,13 @@ def resolve_hashed(project: Project, names: Sequence[str]) -> dict[str, Resoluti
 def side_tasks(project: Project, world: ProjectWorld, names: Iterable[str]) -> dict[str, SideTask]:
     """Invocations as the settings ask for them; their files by path."""
     resolutions = world.resolve(names)
-    manifests = {n: r.manifest for n, r in resolutions.items() if r.manifest is not None}
-    software = world.software()
     tasks = {}
     for name, resolution in resolutions.items():
-        invocation = project.plan.invocations[name]
-        record = None
-        # Before all candidates are made, nobody knows which are taken.
-        if resolution.key or invocation.choosing is None:
-            record = record_now(
-                invocation,
-                resolution,
-                plan=project.plan,
-                catalogue=project.catalogue,
-                manifests=manifests,
-                software=software,
-                world=world.world,
-            )
         manifest = resolution.manifest
         tasks[name] = SideTask(
             name,
             resolution.key,
-            record,
+            record_now(name, resolutions, world),
             manifest.products if manifest else (),
             "" if manifest else _state(resolution),
             manifest.seconds if manifest else 0.0,

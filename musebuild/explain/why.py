@@ -88,10 +88,6 @@ class Explainer:
         self.project = project
         self.world = world
         self.resolutions = resolutions
-        self.software = world.software()
-        self.manifests = {
-            name: r.manifest for name, r in resolutions.items() if r.manifest is not None
-        }
         self._known: dict[str, Explanation] = {}
         self._records: dict[str, list[Record]] = {}
 
@@ -119,22 +115,11 @@ class Explainer:
 
     def _explain(self, name: str) -> Explanation:
         resolution = self.resolutions[name]
-        invocation = self.project.plan.invocations[name]
         records = self.records(name)
         before = records[0] if records else None
-        now = record_now(
-            invocation,
-            resolution,
-            plan=self.project.plan,
-            catalogue=self.project.catalogue,
-            manifests=self.manifests,
-            software=self.software,
-            world=self.world.world,
-        )
+        now = record_now(name, self.resolutions, self.world)
         changes: tuple[Change, ...] = ()
-        # Before all candidates are made, nobody knows which are taken.
-        unchosen = invocation.choosing is not None and not resolution.key
-        if before is not None and before.key != now.key and not unchosen:
+        if before is not None and now is not None and before.key != now.key:
             changes = tuple(compare_records(before, now))
         manifest = resolution.manifest
         ran_for: tuple[Change, ...] = ()

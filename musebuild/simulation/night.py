@@ -40,6 +40,21 @@ DITHER = ((0.0, 0.0), (0.6, -0.4), (-0.5, 0.5), (0.4, 0.7), (-0.7, -0.3), (0.2, 
 POINTING_ERROR = 0.35
 """Arcsec: spread of the unknown part, which the alignment must find."""
 
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Frames of the morning's calibrations."""
+
+    bias: int
+    flat: int
+    arc: int
+    """Of each lamp."""
+    dark: int
+
+
+FULL = Counts(bias=5, flat=5, arc=3, dark=3)
+SHORT = Counts(bias=3, flat=3, arc=1, dark=0)
+
 # The kinds of light that fall on a detector; an image is computed once for all its frames.
 Light = tuple[str, int]
 
@@ -114,7 +129,7 @@ def plan_night(options: SimulationOptions) -> Night:
         *_evening_calibrations(blank, evening, first),
         *objects,
         _standard_exposure(options, standard_pointing, star_time),
-        *_morning_calibrations(blank, morning),
+        *_morning_calibrations(blank, morning, SHORT if options.short else FULL),
     ]
     frames.sort(key=lambda frame: frame.spec.start)
     exposures = tuple(frame.spec for frame in objects)
@@ -261,7 +276,7 @@ def _standard_exposure(
     )
 
 
-def _morning_calibrations(blank: FrameSpec, morning: dt.datetime) -> list[Exposed]:
+def _morning_calibrations(blank: FrameSpec, morning: dt.datetime, counts: Counts) -> list[Exposed]:
     """What is taken by day with the dome closed, one template after the other."""
     bias = replace(blank, dpr_type="BIAS", template="MUSE_cal_bias", origin="MUSE_CAL_BIAS")
     flat = replace(
@@ -280,20 +295,20 @@ def _morning_calibrations(blank: FrameSpec, morning: dt.datetime) -> list[Expose
         exposure=DARK_EXPOSURE,
     )
     biases = morning + dt.timedelta(hours=10, minutes=40, seconds=27)
-    flats = _after(biases, 5, 68.0)
-    arcs = _after(flats, 5, 70.0)
+    flats = _after(biases, counts.bias, 68.0)
+    arcs = _after(flats, counts.flat, 70.0)
     darks = arcs + dt.timedelta(minutes=20)
     return [
-        *_sequence(bias, ("dark", 0), 5, biases, 68.0, 154),
-        *_sequence(flat, ("lamp", 0), 5, flats, 70.0, 159),
-        *_arcs(blank, arcs),
-        *_sequence(dark, ("dark", int(DARK_EXPOSURE)), 3, darks, DARK_EXPOSURE + 70, 173),
+        *_sequence(bias, ("dark", 0), counts.bias, biases, 68.0, 154),
+        *_sequence(flat, ("lamp", 0), counts.flat, flats, 70.0, 159),
+        *_arcs(blank, arcs, counts.arc),
+        *_sequence(dark, ("dark", int(DARK_EXPOSURE)), counts.dark, darks, DARK_EXPOSURE + 70, 173),
     ]
 
 
-def _arcs(blank: FrameSpec, start: dt.datetime) -> list[Exposed]:
+def _arcs(blank: FrameSpec, start: dt.datetime, repeats: int) -> list[Exposed]:
     """Arc lamps, one after the other, in one template."""
-    lamps = [(lamp, name) for lamp, name in enumerate(spectra.ARC_LINES) for _ in range(3)]
+    lamps = [(lamp, name) for lamp, name in enumerate(spectra.ARC_LINES) for _ in range(repeats)]
     return [
         Exposed(
             replace(

@@ -8,16 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.drs.reduction import Reduction, reduce_demo
+from tests.drs.reduction import Reduction, reduce_night, reduce_wide
 
 
 @pytest.fixture(scope="session")
 def reduction(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reduction]:
-    """The demo, run once: a night simulated and reduced to a cube."""
+    """The demo on a night of two IFUs, run once: simulated and reduced to a cube."""
     folder = tmp_path_factory.mktemp("reduction")
-    yield reduce_demo(folder / "demo")
+    yield reduce_night(folder / "demo")
     # Gigabytes that nobody looks at afterwards.
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def wide_cube(reduction: Reduction) -> Path:
+    """One exposure of the reduction in all bands and lines."""
+    return reduce_wide(reduction)
 
 
 @pytest.fixture

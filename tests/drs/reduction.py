@@ -1,22 +1,36 @@
-"""The demo as the tests see it, and projects on its raw frames."""
+"""One reduction as the tests see it, and projects on its raw frames."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from musebuild.fits.digest import digest_frame
+from musebuild.simulation import SimulationOptions, simulate
 
 MUSEBUILD = Path(sys.executable).with_name("musebuild")
 DOIT = Path(sys.executable).with_name("doit")
+IFUS = (1, 2)
+TASKS = 22
+"""Invocations of the night: four calibrations of each IFU; twilight and standard of both; three
+frames of each IFU through scibasic; two passes of scipost, the offsets, the combined cube."""
+FIRST, SECOND = "2017-06-16T01:34:56.867", "2017-06-16T01:46:07.867"
+IMAGE = {"lambdamin": 6500.0, "lambdamax": 7000.0}
+"""Å: enough light for the images that the alignment compares."""
+BAND = {"lambdamin": 5990.0, "lambdamax": 6610.0}
+"""Å: a band of the truth table, three lines of the nebula and of the sky. The recipes that make
+cubes take time by the wavelength, and what they do is the same at all."""
+WIDE = {"lambdamin": 4990.0, "lambdamax": 8710.0}
+"""Å: all bands of the truth table and all lines of the nebula."""
 
 
-def call(*arguments: str | Path, cwd: Path, timeout: float = 900) -> Any:
+def call(*arguments: str | Path, cwd: Path, timeout: float = 1800) -> Any:
     """Run a command; its output is a text."""
     return subprocess.run(
         [str(argument) for argument in arguments],
@@ -51,23 +65,62 @@ class Reduction:
         return self.reduced / "exp_combine/FIELD_drs/DATACUBE_FINAL.fits"
 
 
-def reduce_demo(folder: Path) -> Reduction:
-    """Run the demo."""
-    ran = call(MUSEBUILD, "demo", folder, cwd=folder.parent, timeout=1500)
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The settings of a project, as written."""
+    settings: dict[str, Any] = yaml.safe_load((folder / "settings.yml").read_text("utf-8"))
+    return settings
+
+
+def write_settings(file: Path, settings: dict[str, Any]) -> Path:
+    """Write settings."""
+    file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    return file
+
+
+def demo_settings() -> dict[str, Any]:
+    """The settings of the demo, with less of the spectrum in its cubes."""
+    text = resources.files("musebuild").joinpath("cli", "demo.yml").read_text("utf-8")
+    settings: dict[str, Any] = yaml.safe_load(text)
+    settings["recipes"]["muse_scipost_rec"]["params"] |= IMAGE
+    settings["recipes"]["muse_scipost"]["params"] |= BAND
+    return settings
+
+
+def reduce_night(folder: Path) -> Reduction:
+    """Simulate a night of two IFUs, and let the demo reduce it."""
+    folder.mkdir()
+    write_settings(folder / "settings.yml", demo_settings())
+    simulate(SimulationOptions(folder, ifus=IFUS, short=True))
+    ran = call(MUSEBUILD, "demo", folder, cwd=folder.parent, timeout=7200)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return Reduction(folder, ran.stdout)
 
 
+def reduce_wide(reduction: Reduction) -> Path:
+    """One exposure of the reduction once more, in all bands and lines; its cube."""
+    settings = read_settings(reduction.folder)
+    block = {**settings["recipes"]["muse_scipost"], "init": {"output_dir": "wide"}}
+    block["params"] = block["params"] | WIDE | {"save": "cube,skymodel"}
+    settings["recipes"]["muse_scipost_wide"] = block
+    file = write_settings(reduction.folder / "wide.yml", settings)
+    task = f"muse_scipost_wide:{SECOND}"
+    ran = call(MUSEBUILD, "run", "--settings", file.name, task, cwd=reduction.folder)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 ran, 0 restored" in ran.stdout
+    return reduction.reduced / "wide" / SECOND / "DATACUBE_FINAL.fits"
+
+
 def other_project(folder: Path, reduction: Reduction, **settings: Any) -> Path:
-    """A project with a store of its own on the raw frames of the demo."""
+    """A project with a store of its own on the raw frames of the reduction, one IFU of them."""
     folder.mkdir(parents=True)
     text = {
         "raw_path": str(reduction.folder / "raw"),
         "muse_calib_path": str(reduction.folder / "calib"),
         "datasets": {"FIELD": {}},
+        "ifus": [1],
         **settings,
     }
-    (folder / "settings.yml").write_text(yaml.safe_dump(text), encoding="utf-8")
+    write_settings(folder / "settings.yml", text)
     return folder
 
 

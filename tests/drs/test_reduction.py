@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
 
@@ -15,14 +17,14 @@ from tests.drs.quality import (
     product_headers,
     reference_ranges,
 )
-from tests.drs.reduction import DOIT, MUSEBUILD, Reduction, call
+from tests.drs.reduction import DOIT, FIRST, IFUS, MUSEBUILD, SECOND, TASKS, Reduction, call
 
 pytestmark = pytest.mark.drs
 
 
 def test_the_demo_ends_with_its_summary(reduction: Reduction) -> None:
     for part in (
-        "15 ran, 0 restored, 0 up to date",
+        f"{TASKS} ran, 0 restored, 0 up to date",
         f"Cube:    {reduction.cube}",
         "Preview: ",
         "The cube against the truth",
@@ -35,10 +37,10 @@ def test_the_demo_ends_with_its_summary(reduction: Reduction) -> None:
 def test_the_demo_again_is_up_to_date(reduction: Reduction) -> None:
     again = call(MUSEBUILD, "demo", reduction.folder, cwd=reduction.folder.parent)
     assert again.returncode == 0
-    assert "Everything is up to date (15 tasks)" in again.stdout
+    assert f"Everything is up to date ({TASKS} tasks)" in again.stdout
     assert "start" not in again.stdout
     plain = call(DOIT, cwd=reduction.folder)
-    assert "Everything is up to date (15 tasks)" in plain.stdout
+    assert f"Everything is up to date ({TASKS} tasks)" in plain.stdout
 
 
 def test_the_cube_is_right(reduction: Reduction) -> None:
@@ -52,6 +54,43 @@ def test_the_cube_is_right(reduction: Reduction) -> None:
     assert not [m for m in found if not m.ok]
 
 
+def test_all_bands_and_lines_are_right(reduction: Reduction, wide_cube: Path) -> None:
+    found = measure_cube(wide_cube, reduction.truth)
+    print("\n" + format_measurements(found))
+    assert not [m for m in found if not m.ok]
+    count = Counter(m.quantity for m in found)
+    assert count == {"position": 7 * 2, "flux": 7 * 4, "wavelength": 4}
+
+
+def test_two_ifus_are_split_and_come_together(reduction: Reduction) -> None:
+    by_ifu = ("MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE", "LSF_PROFILE")
+    for name in by_ifu:
+        assert len(list(reduction.reduced.rglob(f"{name}-0?.fits"))) == len(IFUS), name
+    for exposure in (FIRST, SECOND):
+        tables = list(reduction.reduced.rglob(f"{exposure}/PIXTABLE_OBJECT_0001-0?.fits"))
+        assert len(tables) == len(IFUS)
+    # What takes all IFUs names the tables of both.
+    taken = {
+        "TWILIGHT_CUBE.fits": ("MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE"),
+        "STD_RESPONSE*.fits": ("PIXTABLE_STD_0001",),
+        f"scipost/{FIRST}/DATACUBE_FINAL.fits": ("PIXTABLE_OBJECT_0001", "LSF_PROFILE"),
+    }
+    for product, inputs in taken.items():
+        (path,) = sorted(reduction.reduced.rglob(product))
+        names = input_names(path)
+        assert {f"{name}-0{ifu}.fits" for name in inputs for ifu in IFUS} <= names, product
+    # The cube is as high as both: 48 spaxels each, and light in every row that all exposures saw.
+    image = fits.getdata(reduction.cube.with_name("IMAGE_FOV_0001.fits"), "DATA")
+    rows = np.isfinite(image).sum(axis=1)
+    assert np.count_nonzero(rows > 60) > 2 * 48 - 8
+
+
+def input_names(path: Path) -> set[str]:
+    """Names of the files that a product was made from, as its header has them."""
+    header = fits.getheader(path)
+    return {str(header[key]) for key in header if re.match(r"ESO PRO REC1 \w+ NAME", key)}
+
+
 def test_the_quality_is_that_of_real_nights(reduction: Reduction) -> None:
     products = sorted(reduction.reduced.rglob("*.fits"))
     compared = compare_qc(reference_ranges(), product_headers(products))
@@ -62,10 +101,9 @@ def test_the_quality_is_that_of_real_nights(reduction: Reduction) -> None:
 
 
 def test_products_name_their_inputs_readably(reduction: Reduction) -> None:
-    header = fits.getheader(reduction.cube)
-    names = {str(header[key]) for key in header if re.match(r"ESO PRO REC1 \w+ NAME", key)}
+    names = input_names(reduction.cube)
     assert {"MASTER_BIAS-01.fits", "badpix_table.fits", "TWILIGHT_CUBE.fits"} <= names
-    assert "MUSE.2017-06-16T01:34:56.867.fits" in names
+    assert f"MUSE.{FIRST}.fits" in names
 
 
 def test_list_and_info_of_a_real_reduction(reduction: Reduction) -> None:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from astropy.io import fits
 
-from tests.drs.reduction import MUSEBUILD, Reduction, call, other_project
+from tests.drs.reduction import FIRST, MUSEBUILD, Reduction, call, other_project
 from tests.support.mounts import file_system
 from tests.support.waiting import PATIENCE, descendants, wait_until, wait_until_gone
 
@@ -33,7 +33,7 @@ def test_return_code_0_with_errors_left_behind(reduction: Reduction) -> None:
         f"recipes.muse_scipost_rec.frames.FILTER_LIST={nameless.name}",
         "--set",
         "recipes.muse_scipost_rec.params.filter=white,NoSuchFilter",
-        "muse_scipost_rec:2017-06-16T01:34:56.867",
+        f"muse_scipost_rec:{FIRST}",
         cwd=reduction.folder,
     )
     assert ran.returncode == 1, ran.stdout

@@ -1,12 +1,16 @@
 # make demo   sets up, simulates a MUSE night, reduces it to a data cube
 # make test   sets up, checks style and types, runs all tests (real recipes included)
 # make fast   the same without the real recipes
+# make torture BUDGET=600 SEED=1   random edits, kills and damage for so many seconds
 
 VENV := .venv/bin
 # The tests start musebuild a thousand times: Python need not compile it each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test fast lint clean
+BUDGET ?= 600
+SEED ?= 1
+
+.PHONY: setup demo test fast lint torture clean
 
 setup:
 	@scripts/setup
@@ -27,6 +31,9 @@ fast: lint
 test: lint
 	@$(VENV)/pytest -n 2 --dist worksteal -m "not drs"
 	@$(VENV)/pytest -m drs
+
+torture: setup
+	@$(VENV)/python -m tests.torture --seconds $(BUDGET) --seed $(SEED)
 
 clean:
 	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -119,7 +119,7 @@ def held(episode: Episode, states: States, reasons: dict[str, str], ran: Ran) ->
             continue
         expected = {
             "up to date": ("",),
-            "impossible": ("",),
+            "impossible": ("", "FAILED"),
             "cached": ("restored",),
             "to run": ("done", "FAILED"),
             "failed": ("done", "FAILED"),

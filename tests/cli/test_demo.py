@@ -1,0 +1,42 @@
+"""The demo: it simulates, and gives what it simulated to a build. `tests/drs` runs all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from musebuild.cli.main import main
+from musebuild.cli.simulate import progress
+from musebuild.errors import MusebuildError
+from musebuild.simulation import SimulationOptions
+from musebuild.workers.executor import Executor
+from tests.support.frames import mock_night
+
+
+def test_the_demo_simulates_a_night_and_gives_it_to_a_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "demo"
+    simulated: list[SimulationOptions] = []
+
+    def simulate(options: SimulationOptions) -> None:
+        simulated.append(options)
+        mock_night(options.folder)
+        (options.folder / "truth.ecsv").touch()
+
+    def no_recipe() -> Executor:
+        raise MusebuildError("no recipe runs in this test")
+
+    monkeypatch.setattr("musebuild.simulation.simulate", simulate)
+    monkeypatch.setattr("musebuild.cli.demo.GIGABYTES", 0)
+    assert main(["demo", str(folder)], executor=no_recipe) != 0
+    told = capsys.readouterr()
+    assert f"1. Simulating a MUSE night in {folder}" in told.out
+    assert "2. Reducing it with the MUSE pipeline" in told.out
+    assert "no recipe runs in this test" in told.err
+    assert simulated == [SimulationOptions(folder, progress=progress)]
+    # The night is there: only the reduction goes on.
+    assert main(["demo", str(folder)], executor=no_recipe) != 0
+    assert f"The night in {folder} is simulated already." in capsys.readouterr().out
+    assert len(simulated) == 1

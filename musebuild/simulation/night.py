@@ -53,7 +53,8 @@ class Counts:
 
 
 FULL = Counts(bias=5, flat=5, arc=3, dark=3)
-SHORT = Counts(bias=3, flat=3, arc=1, dark=0)
+SHORT = Counts(bias=5, flat=3, arc=1, dark=0)
+"""Of three bias frames the slopes would be noisier than on real nights."""
 
 # The kinds of light that fall on a detector; an image is computed once for all its frames.
 Light = tuple[str, int]

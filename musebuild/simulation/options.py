@@ -45,8 +45,8 @@ class SimulationOptions:
     compress : bool
         Write Rice-compressed `.fits.fz` files, as the ESO archive ships them.
     short : bool
-        Write the fewest frames of each calibration that the recipes accept: 3 bias, 3 lamp flats,
-        one arc of each lamp, no dark. Half the time and disk, a little more noise.
+        Write as few lamp flats (3) and arcs (one of each lamp) as the recipes accept, and no dark.
+        A third less time and disk, a little more noise.
     progress : callable, optional
         Called with (name of the frame, frames done, frames in all).
     """

@@ -22,7 +22,7 @@ def test_the_examples_for_ci_reproduce_master_flats(reduction: Reduction, bench:
     ran = call(MUSEBUILD, "lock", task, "-o", bench / "settings.lock", cwd=reduction.folder)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     locked = {f.archive for f in read_lock(bench / "settings.lock").frames if f.place == "raw"}
-    assert len(locked) == 6
+    assert len(locked) == 8
     for number, commands in enumerate(all_calls()):
         checkout = bench / f"checkout{number}"
         shutil.copytree(reduction.folder / "calib", checkout / "calib")

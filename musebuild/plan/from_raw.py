@@ -57,7 +57,8 @@ def _from_raw(draft: Draft, planned: PlannedBlock, group: Group, folder: str) ->
     ifus = tuple(ifu for ifu in group.channels if wanted is None or ifu in wanted)
     failures: dict[str, tuple[LeftOut, list[int]]] = {}
     refused = _without_ifus(draft, planned, group, ifus)
-    for ifu in ifus if recipe.split_by_ifu else (None,):
+    # What is refused is told once, also where there is no IFU to tell it of.
+    for ifu in ifus if recipe.split_by_ifu and not refused else (None,):
         left = refused or _add(draft, task, group, ifus, ifu)
         if left is not None:
             failures.setdefault(left.reason, (left, []))[1].append(ifu or 0)

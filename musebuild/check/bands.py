@@ -9,8 +9,7 @@ from musebuild.errors import FrameError
 from musebuild.fits.headers import read_headers
 from musebuild.plan.model import Invocation
 from musebuild.settings.model import Settings
-from musebuild.settings.nearest import nearest
-from musebuild.settings.problems import Problem, SettingsProblems, problem_at
+from musebuild.settings.problems import Problem, SettingsProblems, unknown_at
 
 WHITE = "white"
 """The pipeline has it built in: every wavelength counts the same."""
@@ -57,12 +56,12 @@ def check_bands(invocations: Iterable[Invocation], settings: Settings) -> list[P
         known = lists[path]
         for band in bands:
             if known and band not in known:
-                problems[block, band] = problem_at(
+                problems[block, band] = unknown_at(
                     settings,
                     ("recipes", block, "params", "filter"),
                     f"{Path(path).name} holds no band {band}",
-                    nearest=tuple(nearest(band, known)),
-                    allowed=", ".join((WHITE, *known)),
+                    band,
+                    (WHITE, *known),
                 )
     return list(problems.values())
 

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from musebuild.check.whole import check_project
+from musebuild.check.everything import check_project
 from musebuild.cli.command import Command
 from musebuild.cli.opening import on_project
 from musebuild.cli.options import TEXT_OR_JSON, format_option, switch

@@ -46,7 +46,7 @@ class Terminal:
         self, project: Project, pending: Sequence[Invocation], later: Collection[str]
     ) -> None:
         """Refuse mistakes in the settings, and files of others in the way."""
-        from musebuild.check.whole import refuse_mistakes
+        from musebuild.check.everything import refuse_mistakes
         from musebuild.engine.adopt import refuse_foreign
 
         refuse_mistakes(project, pending, later)

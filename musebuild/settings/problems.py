@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from musebuild.errors import SettingsError
 from musebuild.settings.model import Position, Settings
+from musebuild.settings.nearest import nearest
 from musebuild.settings.secrets import masked
 
 MOST_SHOWN = 50
@@ -143,6 +144,32 @@ def problem_at(
         keys=keys,
         **details,
     )
+
+
+def unknown_at(
+    settings: Settings,
+    keys: Sequence[str | int],
+    message: str,
+    name: str,
+    known: Iterable[str],
+    **details: Any,
+) -> Problem:
+    """A problem with a name that is not known, with those that are, and the nearest of them.
+
+    Parameters
+    ----------
+    settings, keys, message
+        As of `problem_at`.
+    name : str
+        What was written.
+    known : iterable of str
+        What would be valid.
+    **details
+        As of `problem_at`; they go before what follows from the names.
+    """
+    known = list(known)
+    told = {"nearest": tuple(nearest(name, known)), "allowed": ", ".join(known)}
+    return problem_at(settings, keys, message, **{**told, **details})
 
 
 def ordered(problems: Iterable[Problem]) -> list[Problem]:

@@ -7,7 +7,7 @@ import json
 import pytest
 from astropy.io import fits
 
-from musebuild.check.parameters import Parameter, check_parameter
+from musebuild.check.parameter_checks import PipelineParameter, check_parameter
 from tests.support.projects import MockProject
 
 
@@ -142,19 +142,19 @@ def test_paths_that_do_not_exist_are_warnings(project: MockProject) -> None:
 @pytest.mark.parametrize(
     ("value", "parameter", "wrong"),
     [
-        ("x", Parameter("a", "y", choices=("x", "y")), ""),
-        ("z", Parameter("a", "y", choices=("x", "y")), "is not one of the choices"),
-        (5, Parameter("a", 1, low=0, high=3), "is out of range"),
-        (2, Parameter("a", 1, low=0, high=3), ""),
-        ("yes", Parameter("a", True), ""),
-        (1.5, Parameter("a", 1), "cannot be used here"),
-        ("3,4.5", Parameter("a", "15.,15."), ""),
-        (3, Parameter("a", "15.,15."), ""),
-        ("3,wide", Parameter("a", "15.,15."), "cannot be used here"),
-        ("a,b", Parameter("a", "cube,skymodel"), ""),
+        ("x", PipelineParameter("a", "y", choices=("x", "y")), ""),
+        ("z", PipelineParameter("a", "y", choices=("x", "y")), "is not one of the choices"),
+        (5, PipelineParameter("a", 1, low=0, high=3), "is out of range"),
+        (2, PipelineParameter("a", 1, low=0, high=3), ""),
+        ("yes", PipelineParameter("a", True), ""),
+        (1.5, PipelineParameter("a", 1), "cannot be used here"),
+        ("3,4.5", PipelineParameter("a", "15.,15."), ""),
+        (3, PipelineParameter("a", "15.,15."), ""),
+        ("3,wide", PipelineParameter("a", "15.,15."), "cannot be used here"),
+        ("a,b", PipelineParameter("a", "cube,skymodel"), ""),
     ],
 )
-def test_one_value(value: object, parameter: Parameter, wrong: str) -> None:
+def test_one_value(value: object, parameter: PipelineParameter, wrong: str) -> None:
     assert check_parameter(value, parameter)[0] == wrong
 
 

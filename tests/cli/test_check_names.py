@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from musebuild.check.whole import check_project
+from musebuild.check.everything import check_project
 from musebuild.engine.project import Project
 from musebuild.settings.problems import Problem
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musebuild.cache.keys import key_of, make_preimage
-from musebuild.check.parameters import read_parameters
+from musebuild.check.parameter_checks import read_parameters
 from musebuild.plan.blocks import meaning_in, plan_blocks
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.drs import find_drs

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from astropy.io import fits
 
-from musebuild.check.parameters import check_python
+from musebuild.check.parameter_checks import check_python
 from musebuild.errors import RecipeError
 from musebuild.plan.blocks import plan_blocks
 from musebuild.recipes.catalogue import load_catalogue

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from musebuild.check.whole import check_project
+from musebuild.check.everything import check_project
 from musebuild.engine.project import Project
 from musebuild.plan.model import Plan
 from musebuild.settings.load import load_settings

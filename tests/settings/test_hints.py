@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from musebuild.check.parameters import read_parameters
+from musebuild.check.parameter_checks import read_parameters
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.drs import find_drs
 from musebuild.recipes.functions import read_signature

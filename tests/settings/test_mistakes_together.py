@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from musebuild.check.whole import check_project
+from musebuild.check.everything import check_project
 from musebuild.engine.project import Project
 from musebuild.settings.load import load_settings
 from musebuild.settings.problems import SettingsProblems

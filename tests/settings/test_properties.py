@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from musebuild.check.whole import check_project
+from musebuild.check.everything import check_project
 from musebuild.engine.project import Project
 from musebuild.plan.blocks import meaning_in
 from musebuild.recipes.catalogue import load_catalogue

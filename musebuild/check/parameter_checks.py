@@ -15,11 +15,11 @@ from musebuild.plan.blocks import PlannedBlock
 from musebuild.recipes.parameters import fit, like
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
-from musebuild.settings.problems import Problem, problem_at
+from musebuild.settings.problems import Problem, problem_at, unknown_at
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class PipelineParameter:
     """A parameter of a DRS recipe."""
 
     name: str
@@ -31,7 +31,7 @@ class Parameter:
     """What a list may contain, as far as the description of the parameter says."""
 
 
-def read_parameters(path: str, plugins: Iterable[str]) -> dict[str, dict[str, Parameter]]:
+def read_parameters(path: str, plugins: Iterable[str]) -> dict[str, dict[str, PipelineParameter]]:
     """Parameters of recipes, as the pipeline declares them.
 
     They are read in a process of its own, so that this one never loads the recipes' libraries.
@@ -48,7 +48,13 @@ def read_parameters(path: str, plugins: Iterable[str]) -> dict[str, dict[str, Pa
     RecipeError
         python-cpl cannot be loaded, or fails.
     """
-    command = [sys.executable, "-m", "musebuild.check.parameters", path, *sorted(set(plugins))]
+    command = [
+        sys.executable,
+        "-m",
+        "musebuild.check.parameter_checks",
+        path,
+        *sorted(set(plugins)),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
@@ -61,7 +67,7 @@ def read_parameters(path: str, plugins: Iterable[str]) -> dict[str, dict[str, Pa
         )
     return {
         plugin: {
-            one["name"]: Parameter(
+            one["name"]: PipelineParameter(
                 one["name"],
                 one["default"],
                 tuple(one["choices"] or ()),
@@ -82,7 +88,7 @@ def items_of(description: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.findall(r'"(\w+)"', description)))
 
 
-def check_parameter(value: Any, parameter: Parameter) -> tuple[str, str]:
+def check_parameter(value: Any, parameter: PipelineParameter) -> tuple[str, str]:
     """What is wrong with a value, and what is allowed; two empty texts where nothing is."""
     kind = like(parameter.name, parameter.default)
     try:
@@ -99,7 +105,7 @@ def check_parameter(value: Any, parameter: Parameter) -> tuple[str, str]:
     return "", ""
 
 
-def _strange(value: Any, parameter: Parameter) -> list[str]:
+def _strange(value: Any, parameter: PipelineParameter) -> list[str]:
     """Items of a list that the parameter's description does not know."""
     given = [part.strip() for part in str(value).split(",")]
     return [part for part in given if part not in parameter.items] if parameter.items else []
@@ -108,14 +114,9 @@ def _strange(value: Any, parameter: Parameter) -> list[str]:
 def _unknown(
     settings: Settings, keys: tuple[str, ...], plugin: str, allowed: Iterable[str]
 ) -> Problem:
-    return problem_at(
-        settings,
-        keys,
-        f"{plugin} has no parameter {keys[-1]}",
-        of_key=True,
-        nearest=tuple(nearest(keys[-1], allowed)),
-        allowed=", ".join(allowed) or "none",
-    )
+    told = f"{plugin} has no parameter {keys[-1]}"
+    allowed = list(allowed) or ["none"]
+    return unknown_at(settings, keys, told, keys[-1], allowed, of_key=True)
 
 
 def check_python(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem]:
@@ -165,7 +166,7 @@ def check_python(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Pro
 
 def check_parameters(
     blocks: Iterable[PlannedBlock],
-    known: Mapping[str, Mapping[str, Parameter]],
+    known: Mapping[str, Mapping[str, PipelineParameter]],
     settings: Settings,
 ) -> list[Problem]:
     """Every parameter of the settings that its recipe does not take.

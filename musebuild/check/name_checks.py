@@ -1,17 +1,19 @@
-"""Names in the settings that must be known elsewhere: flags, datasets, runs, tables, columns."""
+"""Names in the settings that must be known elsewhere: categories, flags, runs, columns."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from musebuild.fits.classify import RAW_CATEGORIES
 from musebuild.index import qa
 from musebuild.index.columns import COLUMNS, column_of
 from musebuild.index.flags import FIELDS, known_flags
+from musebuild.plan.blocks import PlannedBlock
+from musebuild.recipes.model import Recipe
 from musebuild.settings.conditions import TABLES, ConditionError, check_condition
 from musebuild.settings.model import Settings
-from musebuild.settings.nearest import nearest
-from musebuild.settings.problems import Problem, problem_at
+from musebuild.settings.problems import Problem, problem_at, unknown_at
 
 Keys = tuple[str | int, ...]
 
@@ -19,6 +21,104 @@ Keys = tuple[str | int, ...]
 def raw_columns(settings: Settings) -> tuple[str, ...]:
     """Columns of the table of raw frames, with those of `additional_keywords`."""
     return tuple(dict.fromkeys([*COLUMNS, *map(column_of, settings.additional_keywords)]))
+
+
+def taken_by(recipe: Recipe) -> set[str]:
+    """Categories that a recipe can be given."""
+    needs = {need.category for need in recipe.needs}
+    return needs | set(recipe.takes) | set(recipe.takes.values()) | set(recipe.raw)
+
+
+def check_categories(
+    blocks: Iterable[PlannedBlock], settings: Settings, catalogue: Mapping[str, Recipe]
+) -> list[Problem]:
+    """Categories under `frames` that a block's recipe does not know.
+
+    To leave out what some other recipe takes has no effect, and is only a warning.
+
+    Parameters
+    ----------
+    blocks : iterable of PlannedBlock
+        Blocks with their recipes.
+    settings : Settings
+        Where each stands.
+    catalogue : mapping
+        All recipes.
+    """
+    problems = []
+    everywhere = {category for recipe in catalogue.values() for category in taken_by(recipe)}
+    for planned in blocks:
+        recipe, frames = planned.recipe, planned.block.frames
+        known = taken_by(recipe)
+        if not known:
+            continue
+        for key, categories in (
+            ("exclude", frames.exclude),
+            ("include", frames.include),
+            ("offsets", frames.offsets),
+            ("", frames.sources),
+        ):
+            for category in sorted(set(categories) - known):
+                keys = ("recipes", planned.name, "frames", key or category)
+                harmless = key in ("exclude", "offsets") and category in everywhere
+                problems.append(
+                    unknown_at(
+                        settings,
+                        (*keys, category) if key == "offsets" else keys,
+                        f"{recipe.name} takes no {category}",
+                        category,
+                        sorted(known),
+                        severity="warning" if harmless else "error",
+                        of_key=key in ("", "offsets"),
+                    )
+                )
+    return problems
+
+
+def check_static(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[Problem]:
+    """Categories of `static_calib` that no recipe takes."""
+    known = {category for recipe in catalogue.values() for category in taken_by(recipe)}
+    return [
+        unknown_at(
+            settings,
+            ("static_calib", category),
+            f"no recipe takes {category}",
+            category,
+            sorted(known),
+            of_key=True,
+            allowed="",
+        )
+        for category in settings.static_calib
+        if category not in known
+    ]
+
+
+def check_excluded(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[Problem]:
+    """Keys of the global `frames.exclude` that are no DPR type and no category.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings.
+    catalogue : mapping
+        All recipes.
+    """
+    known = {"raw", *RAW_CATEGORIES, *RAW_CATEGORIES.values()}
+    for recipe in catalogue.values():
+        known |= taken_by(recipe) | {rule.category for rule in recipe.products}
+    return [
+        unknown_at(
+            settings,
+            ("frames", "exclude", category),
+            f"there is no DPR type or category {category}",
+            category,
+            sorted(known),
+            of_key=True,
+            allowed=f"raw; {', '.join(sorted(RAW_CATEGORIES))}; a category of a product",
+        )
+        for category in settings.frames_exclude
+        if category not in known
+    ]
 
 
 def check_flags(settings: Settings) -> list[Problem]:
@@ -40,13 +140,13 @@ def check_selections(settings: Settings) -> list[Problem]:
     for keys, table, condition in _conditions(settings):
         if table not in TABLES:
             problems.append(
-                problem_at(
+                unknown_at(
                     settings,
                     keys,
                     f"there is no table {table} to select from",
+                    table,
+                    TABLES,
                     of_key=True,
-                    nearest=tuple(nearest(table, TABLES)),
-                    allowed=", ".join(TABLES),
                 )
             )
             continue
@@ -79,7 +179,7 @@ def check_targets(settings: Settings, names: Collection[str]) -> list[Problem]:
     names : collection of str
         Blocks.
     """
-    known = {*names, *settings.datasets, *settings.runs, "calib", "science"}
+    known = sorted({*names, *settings.datasets, *settings.runs, "calib", "science"})
     return [
         _unknown(settings, keys, "task or group", target, known, "")
         for keys, target in _each(settings.tree.get("targets"), ("targets",))
@@ -129,12 +229,14 @@ def _columns(
             what = "table of raw frames" if table == "raw" else f"table {table}"
             more = "; additional_keywords adds some" if table == "raw" else ""
             problems.append(
-                problem_at(
+                unknown_at(
                     settings,
                     at,
                     f"the {what} has no column {column}",
+                    column,
+                    columns,
                     of_key=True,
-                    nearest=tuple(nearest(column, columns)),
+                    allowed="",
                     remedy=f"docs/database.md lists the columns{more}",
                 )
             )
@@ -161,12 +263,12 @@ def _unknown(
     *,
     warn: bool = False,
 ) -> Problem:
-    return problem_at(
+    return unknown_at(
         settings,
         keys,
         f"there is no {kind} {name}",
-        nearest=tuple(nearest(name, known)),
-        allowed=", ".join(known),
+        name,
+        known,
         remedy=f"correct the name, or add it under `{section}`" if section else "",
         severity="warning" if warn else "error",
     )

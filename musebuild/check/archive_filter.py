@@ -10,8 +10,7 @@ from musebuild.archive.filters import NAMES, TIMES, tap_query, window_of
 from musebuild.archive.model import Window
 from musebuild.errors import UsageError
 from musebuild.settings.model import Settings
-from musebuild.settings.nearest import nearest
-from musebuild.settings.problems import Problem, problem_at
+from musebuild.settings.problems import Problem, problem_at, unknown_at
 
 SLIP = 0.8
 """A name that is so like a known one is a slip of the pen; another may be a column that ESO has
@@ -20,7 +19,7 @@ _HOURS = {"starttime": "stime", "endtime": "etime"}
 _PLACES = ("coord1", "coord2", "box", "format")
 
 
-def check_archive(settings: Settings) -> list[Problem]:
+def check_archive_filters(settings: Settings) -> list[Problem]:
     """Names in `archive_filter` that the archive cannot be asked for, and values that are none.
 
     Parameters
@@ -48,12 +47,14 @@ def check_archive(settings: Settings) -> list[Problem]:
 def _unknown(settings: Settings, keys: tuple[str, ...]) -> Problem:
     name = keys[-1]
     slip = bool(difflib.get_close_matches(name, NAMES, n=1, cutoff=SLIP))
-    return problem_at(
+    return unknown_at(
         settings,
         keys,
         f"the archive is not known to have {name} to ask for",
+        name,
+        NAMES,
         of_key=True,
-        nearest=tuple(nearest(name, NAMES)),
+        allowed="",
         remedy="`musebuild retrieve --help-query` lists what the archive can be asked for",
         severity="error" if slip else "warning",
     )

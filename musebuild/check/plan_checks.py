@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from musebuild.check.bands import check_bands
-from musebuild.check.blocks import below
+from musebuild.check.block_checks import below
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
 from musebuild.index.selection import select_exposures

@@ -4,125 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from musebuild.check.archive import check_archive
+from musebuild.check.archive_filter import check_archive_filters
 from musebuild.check.bands import check_bands
-from musebuild.check.blocks import check_blocks, products_of_paths
-from musebuild.check.files import check_dates, check_paths
-from musebuild.check.names import check_flags, check_selections, check_targets
-from musebuild.check.parameters import check_parameters, check_python, read_parameters
-from musebuild.check.planned import check_plan, of_error
-from musebuild.check.secrets import check_secrets
+from musebuild.check.block_checks import check_blocks, products_of_paths
+from musebuild.check.name_checks import (
+    check_categories,
+    check_excluded,
+    check_flags,
+    check_selections,
+    check_static,
+    check_targets,
+)
+from musebuild.check.parameter_checks import check_parameters, check_python, read_parameters
+from musebuild.check.path_checks import check_dates, check_paths
+from musebuild.check.plan_checks import check_plan, of_error
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, RecipeError
-from musebuild.fits.classify import RAW_CATEGORIES
 from musebuild.plan.blocks import PlannedBlock, plan_blocks
 from musebuild.plan.model import Invocation
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.declare import complete
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
-from musebuild.settings.nearest import nearest
 from musebuild.settings.problems import Problem, SettingsProblems, ordered, problem_at
+from musebuild.settings.resolved import flatten
+from musebuild.settings.secrets import has_login, is_secret
 
 APART = frozenset({"cpl", "cache", "resources", "retrieve_data", "loglevel", "revision"})
 """Keys of the settings that no plan follows from."""
 _PLACES = (("db",), ("workdir",), ("reduced_path",), ("cache",))
 """Without these nothing can be looked at."""
-
-
-def taken_by(recipe: Recipe) -> set[str]:
-    """Categories that a recipe can be given."""
-    needs = {need.category for need in recipe.needs}
-    return needs | set(recipe.takes) | set(recipe.takes.values()) | set(recipe.raw)
-
-
-def check_categories(
-    blocks: Iterable[PlannedBlock], settings: Settings, catalogue: Mapping[str, Recipe]
-) -> list[Problem]:
-    """Categories under `frames` that a block's recipe does not know.
-
-    To leave out what some other recipe takes has no effect, and is only a warning.
-
-    Parameters
-    ----------
-    blocks : iterable of PlannedBlock
-        Blocks with their recipes.
-    settings : Settings
-        Where each stands.
-    catalogue : mapping
-        All recipes.
-    """
-    problems = []
-    everywhere = {category for recipe in catalogue.values() for category in taken_by(recipe)}
-    for planned in blocks:
-        recipe, frames = planned.recipe, planned.block.frames
-        known = taken_by(recipe)
-        if not known:
-            continue
-        for key, categories in (
-            ("exclude", frames.exclude),
-            ("include", frames.include),
-            ("offsets", frames.offsets),
-            ("", frames.sources),
-        ):
-            for category in sorted(set(categories) - known):
-                keys = ("recipes", planned.name, "frames", key or category)
-                harmless = key in ("exclude", "offsets") and category in everywhere
-                problems.append(
-                    problem_at(
-                        settings,
-                        (*keys, category) if key == "offsets" else keys,
-                        f"{recipe.name} takes no {category}",
-                        severity="warning" if harmless else "error",
-                        of_key=key in ("", "offsets"),
-                        nearest=tuple(nearest(category, known)),
-                        allowed=", ".join(sorted(known)),
-                    )
-                )
-    return problems
-
-
-def check_static(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[Problem]:
-    """Categories of `static_calib` that no recipe takes."""
-    known = {category for recipe in catalogue.values() for category in taken_by(recipe)}
-    return [
-        problem_at(
-            settings,
-            ("static_calib", category),
-            f"no recipe takes {category}",
-            of_key=True,
-            nearest=tuple(nearest(category, sorted(known))),
-        )
-        for category in settings.static_calib
-        if category not in known
-    ]
-
-
-def check_excluded(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[Problem]:
-    """Keys of the global `frames.exclude` that are no DPR type and no category.
-
-    Parameters
-    ----------
-    settings : Settings
-        The settings.
-    catalogue : mapping
-        All recipes.
-    """
-    known = {"raw", *RAW_CATEGORIES, *RAW_CATEGORIES.values()}
-    for recipe in catalogue.values():
-        known |= taken_by(recipe) | {rule.category for rule in recipe.products}
-    return [
-        problem_at(
-            settings,
-            ("frames", "exclude", category),
-            f"there is no DPR type or category {category}",
-            of_key=True,
-            nearest=tuple(nearest(category, sorted(known))),
-            allowed=f"raw; {', '.join(sorted(RAW_CATEGORIES))}; a category of a product",
-        )
-        for category in settings.frames_exclude
-        if category not in known
-    ]
 
 
 def check_project(project: Project) -> list[Problem]:
@@ -184,7 +95,6 @@ def _of_settings(
         keys = ("recipes", name, "recipe" if settings.blocks[name].recipe else "declare")
         problems.append(of_error(error, settings, *keys))
     wrong.update(name for name, _ in mistakes)
-    project.__dict__["catalogue"] = catalogue
     blocks, mistaken = check_blocks(settings, catalogue, wrong)
     problems += mistaken
     wrong.update(str(p.keys[1]) for p in mistaken if len(p.keys) > 1)
@@ -204,7 +114,7 @@ def _of_settings(
     chosen = [*check_flags(settings), *check_selections(settings)]
     wrong.update(str(p.keys[1]) for p in chosen if p.keys[0] == "recipes" and p.severity == "error")
     problems += chosen
-    problems += check_archive(settings)
+    problems += check_archive_filters(settings)
     problems += check_dates(settings)
     return catalogue, blocks, problems
 
@@ -268,3 +178,31 @@ def _of_pipeline(project: Project, blocks: Iterable[PlannedBlock]) -> list[Probl
         keys = ("cpl", "recipe_path") if settings.cpl.recipe_path else ("cpl",)
         return [of_error(error, settings, *keys, severity="warning")]
     return check_parameters(blocks, known, settings)
+
+
+def check_secrets(settings: Settings) -> list[Problem]:
+    """Values that look like passwords, without showing them.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings; what comes from the environment or the command line is no matter.
+    """
+    problems = []
+    for keys, value in flatten(settings.tree):
+        address = has_login(value)
+        if not (address or is_secret(keys[-1])) or value in ("", False, True):
+            continue
+        if not settings.where(*keys).in_file:
+            continue
+        problems.append(
+            problem_at(
+                settings,
+                keys,
+                "an address with a password" if address else "a password in the settings file",
+                of_key=True,
+                severity="warning",
+                remedy="take it out, and change it if others have seen the file",
+            )
+        )
+    return problems

@@ -10,9 +10,8 @@ from musebuild.cache.trees import is_ours, own_name
 from musebuild.index.database import own_path
 from musebuild.index.files import named_paths
 from musebuild.settings.model import DateRange, Settings
-from musebuild.settings.nearest import nearest
 from musebuild.settings.path_names import is_path
-from musebuild.settings.problems import Problem, problem_at
+from musebuild.settings.problems import Problem, problem_at, unknown_at
 
 Keys = tuple[str | int, ...]
 
@@ -27,89 +26,90 @@ def check_paths(settings: Settings, made: Collection[str] = ()) -> list[Problem]
     made : collection of str
         Paths in `frames` that the plan itself makes.
     """
-    problems: list[Problem] = []
+    return [
+        *_folders(settings),
+        *_foreign(settings),
+        *(
+            _missing(settings, ("GTO_logs", "db"), path)
+            for path in settings.observers_logs
+            if not path.is_file()
+        ),
+        *_statics(settings),
+        *(
+            _missing(settings, ("recipes", block.name, "frames", category), text)
+            for block in settings.blocks.values()
+            for category, sources in block.frames.sources.items()
+            for text, _ in sources
+            if is_path(text)
+            and text not in made
+            and not named_paths(text, category, settings.folder)
+        ),
+    ]
 
-    def missing(keys: Keys, path: Path | str, **details: str) -> None:
-        problems.append(
-            problem_at(settings, keys, f"{path} does not exist", severity="warning", **details)
-        )
 
-    for keys, path in _folders(settings):
-        if path.exists() and not path.is_dir():
-            problems.append(problem_at(settings, keys, f"{path} is a file, and must be a folder"))
-        elif not path.is_dir() and keys[0] in _READ:
-            missing(keys, path)
+def _missing(settings: Settings, keys: Keys, path: Path | str) -> Problem:
+    return problem_at(settings, keys, f"{path} does not exist", severity="warning")
+
+
+def _folders(settings: Settings) -> Iterator[Problem]:
+    """Folders that are files, or, of those that a build only reads, not there."""
+    read = {"raw_path": settings.raw_path, "muse_calib_path": settings.muse_calib_path}
+    made = {"workdir": settings.workdir, "reduced_path": settings.reduced_path}
+    stores = [("cache", place) for place in settings.cache]
+    for name, path in (*read.items(), *made.items(), *stores):
+        if path is None or path.is_dir():
+            continue
+        if path.exists():
+            yield problem_at(settings, (name,), f"{path} is a file, and must be a folder")
+        elif name in read:
+            yield _missing(settings, (name,), path)
     if settings.db.is_dir():
-        problems.append(
-            problem_at(settings, ("db",), f"{settings.db} is a folder, and must be a file")
-        )
+        yield problem_at(settings, ("db",), f"{settings.db} is a folder, and must be a file")
+
+
+def _foreign(settings: Settings) -> Iterator[Problem]:
+    """What another tool made, and is left alone."""
     used = own_path(settings.db)
     if used != settings.db and settings.db.exists():
-        problems.append(
-            problem_at(
-                settings,
-                ("db",),
-                f"{settings.db} is another tool's: it is left alone, and {used.name} beside it is "
-                "used",
-                severity="warning",
-                remedy=f"`musebuild adopt` takes over the flags in it; "
-                f"to be rid of this line: db: {used.name}",
-            )
+        yield problem_at(
+            settings,
+            ("db",),
+            f"{settings.db} is another tool's: it is left alone, and {used.name} beside it is used",
+            severity="warning",
+            remedy=f"`musebuild adopt` takes over the flags in it; "
+            f"to be rid of this line: db: {used.name}",
         )
     tree = settings.reduced_path
     if tree.is_dir() and not is_ours(tree):
-        problems.append(
-            problem_at(
-                settings,
-                ("reduced_path",),
-                f"{tree} holds what another tool made: it is left alone, and "
-                f"{own_name(tree).name} beside it is used",
-                severity="warning",
-                remedy="`musebuild adopt` takes its place, and moves aside what is in the way",
-            )
+        yield problem_at(
+            settings,
+            ("reduced_path",),
+            f"{tree} holds what another tool made: it is left alone, and "
+            f"{own_name(tree).name} beside it is used",
+            severity="warning",
+            remedy="`musebuild adopt` takes its place, and moves aside what is in the way",
         )
-    for path in settings.observers_logs:
-        if not path.is_file():
-            missing(("GTO_logs", "db"), path)
-    calib = settings.muse_calib_path
-    if calib is not None and calib.is_dir():
-        present = [path.name for path in calib.iterdir()]
-        for category, files in settings.static_calib.items():
-            for name, _ in files:
-                if not (calib / name).is_file():
-                    near = tuple(nearest(name, present))
-                    problems.append(
-                        problem_at(
-                            settings,
-                            ("static_calib", category, name),
-                            f"{name} is not in {calib}",
-                            of_key=True,
-                            severity="warning",
-                            nearest=near,
-                        )
-                    )
-    for block in settings.blocks.values():
-        for category, sources in block.frames.sources.items():
-            for text, _ in sources:
-                if not is_path(text) or text in made:
-                    continue
-                if not named_paths(text, category, settings.folder):
-                    missing(("recipes", block.name, "frames", category), text)
-    return problems
 
 
-_READ = ("raw_path", "muse_calib_path")
-"""Folders that a build only reads; it makes the others."""
-
-
-def _folders(settings: Settings) -> Iterator[tuple[Keys, Path]]:
-    yield ("raw_path",), settings.raw_path
-    if settings.muse_calib_path is not None:
-        yield ("muse_calib_path",), settings.muse_calib_path
-    yield ("workdir",), settings.workdir
-    yield ("reduced_path",), settings.reduced_path
-    for place in settings.cache:
-        yield ("cache",), place
+def _statics(settings: Settings) -> Iterator[Problem]:
+    """Files of `static_calib` that the folder of static calibrations does not have."""
+    folder = settings.muse_calib_path
+    if folder is None or not folder.is_dir():
+        return
+    present = [path.name for path in folder.iterdir()]
+    for category, files in settings.static_calib.items():
+        for name, _ in files:
+            if not (folder / name).is_file():
+                yield unknown_at(
+                    settings,
+                    ("static_calib", category, name),
+                    f"{name} is not in {folder}",
+                    name,
+                    present,
+                    of_key=True,
+                    severity="warning",
+                    allowed="",
+                )
 
 
 def check_dates(settings: Settings) -> list[Problem]:

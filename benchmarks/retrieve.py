@@ -18,11 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from musebuild.archive.addresses import addresses_of
-from musebuild.archive.astro import quiet
 from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
 from musebuild.archive.downloads import Downloader
+from musebuild.archive.eso import addresses_of, quiet
 from tests.support.archive_frames import Stored, tiny
 from tests.support.archive_server import ArchiveServer, Fault
 

@@ -15,8 +15,7 @@ from typing import Any, ClassVar
 
 import requests
 
-from musebuild.archive.addresses import Addresses
-from musebuild.archive.astro import Heard, asks_tap, make_eso, quiet
+from musebuild.archive.eso import Addresses, Heard, asks_tap, make_eso, quiet
 from musebuild.archive.filters import NAMES, form_query, tap_query
 from musebuild.archive.model import ArchiveFrame, Associated, Window
 from musebuild.errors import MusebuildError

@@ -16,12 +16,12 @@ import requests
 from musebuild.archive import pauses
 from musebuild.archive.client import Client
 from musebuild.archive.disk import DiskFullError, DiskGuard
-from musebuild.archive.transfer import (
+from musebuild.archive.file_download import (
     AgainError,
+    FileDownload,
     GoneError,
     RefusedError,
     StoppedError,
-    Transfer,
 )
 
 How = Literal["here", "refused", "gone", "failed", "disk full", "stopped"]
@@ -128,7 +128,7 @@ class Downloader:
         return ended
 
     def _one(self, file_id: str, session: requests.Session) -> Ended:
-        transfer = Transfer(
+        transfer = FileDownload(
             file_id,
             self.client.url(file_id),
             self.folder,

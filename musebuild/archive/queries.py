@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from musebuild.archive.client import ArchiveError, Client
 from musebuild.archive.filters import check_names, nights, window_of
-from musebuild.archive.missing import choose, told, window_for
 from musebuild.archive.model import ArchiveFrame, Window
-from musebuild.archive.records import Records, log_of
+from musebuild.archive.wanted import WantedFrames, log_of
 from musebuild.errors import UsageError
 from musebuild.plan.model import Wanted
 from musebuild.settings.model import Dataset, Settings
@@ -30,14 +29,14 @@ class ArchiveQueries:
     Parameters
     ----------
     client : Client
-    records : Records
+    records : WantedFrames
     settings : Settings
     say : callable
         Told what a person should know.
     """
 
     def __init__(
-        self, client: Client, records: Records, settings: Settings, say: Callable[[str], None]
+        self, client: Client, records: WantedFrames, settings: Settings, say: Callable[[str], None]
     ) -> None:
         self.client, self.records, self.settings, self.say = client, records, settings, say
         self._calibrations: dict[Window, list[ArchiveFrame]] = {}
@@ -130,9 +129,9 @@ class ArchiveQueries:
         have = set(here)
         found: dict[str, ArchiveFrame] = {}
         for item in dict.fromkeys(wanted):
-            chosen = choose(item, self._in_window(window_for(item)))
+            chosen = nearest_night(item, self._in_window(window_for(item)))
             new = [frame for frame in chosen if frame.dp_id not in have]
-            (text,) = told([item])
+            (text,) = wanted_texts([item])
             if new:
                 self.say(f"{text}: {len(new)} frames in the archive, of {new[0].night}")
             else:
@@ -140,3 +139,53 @@ class ArchiveQueries:
             found |= {frame.dp_id: frame for frame in new}
         self.records.want(MISSING, found.values())
         return list(found)
+
+
+def window_for(wanted: Wanted) -> Window:
+    """Nights in which frames would do."""
+    night = dt.date.fromisoformat(wanted.night)
+    span = dt.timedelta(days=wanted.nights)
+    return nights(night - span, night + span)
+
+
+def nearest_night(wanted: Wanted, offered: Iterable[ArchiveFrame]) -> list[ArchiveFrame]:
+    """All frames of the category in the nearest night that has some.
+
+    At equal distance the later night goes first, as in the plan.
+
+    Parameters
+    ----------
+    wanted : Wanted
+    offered : iterable of ArchiveFrame
+        Frames of the archive, of any category and night.
+    """
+    fitting = [
+        frame
+        for frame in offered
+        if frame.category in wanted.categories
+        and (not wanted.ins_mode or not frame.ins_mode or frame.ins_mode == wanted.ins_mode)
+        and frame.moment in window_for(wanted)
+    ]
+    if not fitting:
+        return []
+    night = dt.date.fromisoformat(wanted.night)
+
+    def distance(frame: ArchiveFrame) -> tuple[int, int]:
+        days = (dt.date.fromisoformat(frame.night) - night).days
+        return abs(days), -days
+
+    least = min(map(distance, fitting))
+    return [frame for frame in fitting if distance(frame) == least]
+
+
+def wanted_texts(wanted: Sequence[Wanted]) -> list[str]:
+    """What is missing, in words: `BIAS of 2017-06-15`."""
+    found = []
+    for item in wanted:
+        text = f"{' or '.join(item.categories)} of {item.night}"
+        if item.nights:
+            text += f" (or up to {item.nights} night{'s' * (item.nights > 1)} away)"
+        if item.ins_mode:
+            text += f" in {item.ins_mode}"
+        found.append(text)
+    return list(dict.fromkeys(found))

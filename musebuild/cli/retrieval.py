@@ -16,18 +16,17 @@ from types import FrameType
 
 from sqlite_utils import Database
 
-from musebuild.archive.addresses import addresses_of
 from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
 from musebuild.archive.downloads import Downloader, Ended, sizes
+from musebuild.archive.eso import addresses_of
 from musebuild.archive.filters import nights
 from musebuild.archive.login import log_in
 from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
-from musebuild.archive.missing import told
 from musebuild.archive.model import ArchiveFrame, Window
 from musebuild.archive.present import present
-from musebuild.archive.queries import LOCKED, MISSING, ArchiveQueries
-from musebuild.archive.records import LOG, Records
+from musebuild.archive.queries import LOCKED, MISSING, ArchiveQueries, wanted_texts
+from musebuild.archive.wanted import LOG, WantedFrames
 from musebuild.cache.locks import KeyLock
 from musebuild.engine.project import Project, make_folder
 from musebuild.errors import EXIT_FAILED, EXIT_USAGE, MusebuildError, UsageError
@@ -144,7 +143,7 @@ class Retrieval:
             make_folder(folder, "folder of raw frames")
         if folder.is_dir():
             _ = self.project.scan_report
-        records = Records(_in_memory() if self.dry else self.project.db)
+        records = WantedFrames(_in_memory() if self.dry else self.project.db)
         with self._alone(), _terminated_is_interrupted() as signals:
             try:
                 queries = ArchiveQueries(client, records, self.settings, _say)
@@ -217,7 +216,7 @@ class Retrieval:
 
     # fetching
 
-    def _fetch(self, client: Client, records: Records, purposes: Sequence[str]) -> int:
+    def _fetch(self, client: Client, records: WantedFrames, purposes: Sequence[str]) -> int:
         here = self._here()
         frames = records.wanted(purposes)
         records.found({f.dp_id: here[f.dp_id] for f in frames if f.dp_id in here})
@@ -288,7 +287,7 @@ class Retrieval:
         return LineWatch(sys.stdout, len(todo))
 
     def _download(
-        self, client: Client, records: Records, todo: Sequence[ArchiveFrame], watch: LineWatch
+        self, client: Client, records: WantedFrames, todo: Sequence[ArchiveFrame], watch: LineWatch
     ) -> list[Ended]:
         retrieve = self.settings.retrieve
         guard = DiskGuard(self.settings.raw_path, retrieve.keep_free)
@@ -365,7 +364,7 @@ class Retrieval:
         plan = make_plan(self.settings, frames, self.project.files, self.project.catalogue)
         return list(dict.fromkeys(item for left in plan.left_out for item in left.wanted))
 
-    def _missing(self, client: Client, records: Records, queries: ArchiveQueries) -> int:
+    def _missing(self, client: Client, records: WantedFrames, queries: ArchiveQueries) -> int:
         status, tried = 0, set[str]()
         for _ in range(MOST_ROUNDS):
             wanted = self._wanted()
@@ -379,13 +378,13 @@ class Retrieval:
             status = max(status, self._fetch(client, records, [MISSING]))
             if self.dry or status:
                 return status
-        _say("Still missing: " + "; ".join(told(self._wanted())[:MOST_TOLD]))
+        _say("Still missing: " + "; ".join(wanted_texts(self._wanted())[:MOST_TOLD]))
         return max(status, EXIT_FAILED)
 
     def _tell_missing(self) -> None:
         wanted = self._wanted()
         if wanted:
-            shown = told(wanted)
+            shown = wanted_texts(wanted)
             more = f"; and {len(shown) - 5} more" if len(shown) > 5 else ""
             _say(f"The plan still misses: {'; '.join(shown[:5])}{more}")
             _say("`musebuild retrieve --missing` looks for them.")

@@ -11,8 +11,8 @@ import keyring.backend
 import keyring.errors
 import pytest
 
-from musebuild.archive import astro, pauses
-from musebuild.archive.addresses import VARIABLE
+from musebuild.archive import eso, pauses
+from musebuild.archive.eso import VARIABLE
 from tests.support.archive_frames import Stored, night_log, stored
 from tests.support.archive_server import ArchiveServer
 from tests.support.projects import MockProject, make_mock_project
@@ -59,7 +59,7 @@ def archive(
 ) -> Iterator[ArchiveServer]:
     """The archive with the mock night; commands of this test ask it, and wait for nothing long."""
     monkeypatch.setattr(pauses, "FIRST", 0.001)
-    monkeypatch.setattr(astro, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(eso, "FIRST_PAUSE", 0.01)
     with ArchiveServer() as server:
         server.add(night_in_store)
         server.add(night_log(f) for f in night_in_store if f.kind == "SCIENCE")

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from musebuild.archive.addresses import VARIABLE
+from musebuild.archive.eso import VARIABLE
 from tests.archive.commands import raw_files, retrieve
 from tests.support.archive_server import ArchiveServer, Fault
 from tests.support.projects import MockProject
@@ -101,7 +101,7 @@ def test_a_busy_archive_is_asked_again(
 ) -> None:
     archive.fail("query", Fault(status=503), Fault(status=429, retry_after="0"))
     archive.fail("calselector", Fault(status=500))
-    assert retrieve(empty, capsys, "FIELD", "-n").status == 0
+    assert retrieve(empty, capsys, "FIELD", "--dry-run").status == 0
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_more_rows_than_the_form_tells_of_are_not_passed_over(
     capsys: Capsys,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from musebuild.archive import astro, client
+    from musebuild.archive import client, eso
 
-    if astro.asks_tap():
+    if eso.asks_tap():
         pytest.skip("the TAP service has no such limit")
     monkeypatch.setattr(client, "FORM_MOST_ROWS", 2)
     said = retrieve(empty, capsys, "FIELD")

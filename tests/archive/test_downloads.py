@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musebuild.archive import pauses
-from musebuild.archive.addresses import addresses_of
 from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
 from musebuild.archive.downloads import Downloader, Ended
-from musebuild.archive.transfer import TIMEOUT
+from musebuild.archive.eso import addresses_of
+from musebuild.archive.file_download import TIMEOUT
 from tests.archive.commands import raw_files, retrieve
 from tests.support.archive_frames import night_log, tiny
 from tests.support.archive_server import ArchiveServer, Fault

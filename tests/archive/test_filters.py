@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musebuild.archive.filters import form_query, nights, tap_query, window_of
-from musebuild.archive.missing import choose
 from musebuild.archive.model import ALWAYS, ArchiveFrame, Window
+from musebuild.archive.queries import nearest_night
 from musebuild.errors import UsageError
 from musebuild.index.columns import night_of
 from musebuild.plan.model import Wanted
@@ -86,8 +86,8 @@ def test_the_nearest_night_mends_what_is_missing_the_later_one_first() -> None:
     after = [bias(f"2017-06-17T10:4{n}:00.000") for n in range(3)]
     far = [bias("2017-06-19T10:40:00.000")]
     wanted = Wanted(("BIAS",), "2017-06-15", 3)
-    assert choose(wanted, [*far, *before, *after]) == after
-    assert choose(wanted, [*far, *before]) == before
-    assert choose(Wanted(("BIAS",), "2017-06-15", 0), [*before, *after]) == []
-    assert choose(Wanted(("BIAS",), "2017-06-15", 3, "NFM-AO-N"), before) == []
-    assert choose(Wanted(("FLAT",), "2017-06-15", 3), before) == []
+    assert nearest_night(wanted, [*far, *before, *after]) == after
+    assert nearest_night(wanted, [*far, *before]) == before
+    assert nearest_night(Wanted(("BIAS",), "2017-06-15", 0), [*before, *after]) == []
+    assert nearest_night(Wanted(("BIAS",), "2017-06-15", 3, "NFM-AO-N"), before) == []
+    assert nearest_night(Wanted(("FLAT",), "2017-06-15", 3), before) == []

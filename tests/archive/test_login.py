@@ -81,7 +81,7 @@ def test_frames_without_rights_are_listed_and_the_others_come(
 def test_a_dry_run_tells_what_is_proprietary(
     proprietary: ArchiveServer, empty: MockProject, capsys: Capsys
 ) -> None:
-    said = retrieve(empty, capsys, "FIELD", "-n")
+    said = retrieve(empty, capsys, "FIELD", "--dry-run")
     assert "proprietary until 2099-01-01" in said.out
 
 
@@ -178,10 +178,10 @@ def test_no_password_in_the_error_of_a_dead_login_service(
     keys: Memory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from musebuild.archive import addresses
+    from musebuild.archive import eso
 
     keys.kept[SERVICE, "ME"] = SECRET
-    original = addresses.addresses_of
+    original = eso.addresses_of
     dead = "http://127.0.0.1:9/sso/oidc/token"
     monkeypatch.setattr(
         retrieval,

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from musebuild.archive.astro import asks_tap
+from musebuild.archive.eso import asks_tap
 from tests.archive.commands import raw_files, retrieve
 from tests.support.archive_frames import Stored, compressed
 from tests.support.archive_server import ArchiveServer, Fault
@@ -204,7 +204,7 @@ def test_a_calselector_that_fails_is_asked_again(
 def test_nights_from_start_to_end(
     archive: ArchiveServer, empty: MockProject, capsys: Capsys
 ) -> None:
-    assert retrieve(empty, capsys, "FIELD", "--start", "2017-06-15", "-n").status == 0
+    assert retrieve(empty, capsys, "FIELD", "--start", "2017-06-15", "--dry-run").status == 0
     said = retrieve(empty, capsys, "FIELD", "--start", "2017-06-16")
     assert said.status == 1
     assert "the archive has no science frame of FIELD" in said.err
@@ -222,7 +222,7 @@ def test_the_calibrations_of_a_night(
 def test_a_night_in_another_mode_has_its_biases_only(
     archive: ArchiveServer, empty: MockProject, capsys: Capsys
 ) -> None:
-    said = retrieve(empty, capsys, "--calib", "2017-06-15", "--ins-mode", "NFM-AO-N", "-n")
+    said = retrieve(empty, capsys, "--calib", "2017-06-15", "--ins-mode", "NFM-AO-N", "--dry-run")
     assert said.status == 0
     assert "To come: 3 files" in said.out
     assert retrieve(empty, capsys, "--calib", "2017-06-16").status == 1
@@ -279,7 +279,7 @@ def test_an_incomplete_set_of_calibrations_is_told(
     archive: ArchiveServer, empty: MockProject, capsys: Capsys
 ) -> None:
     archive.incomplete.add(SCIENCE)
-    said = retrieve(empty, capsys, "FIELD", "-n")
+    said = retrieve(empty, capsys, "FIELD", "--dry-run")
     assert f"{SCIENCE}: ESO does not name all of its calibrations" in said.out
 
 

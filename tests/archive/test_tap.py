@@ -5,8 +5,7 @@ from __future__ import annotations
 import astroquery.eso
 import pytest
 
-from musebuild.archive.addresses import VARIABLE
-from musebuild.archive.astro import asks_tap
+from musebuild.archive.eso import VARIABLE, asks_tap
 from tests.archive.commands import raw_files, retrieve
 from tests.support.archive_server import ArchiveServer, Fault
 from tests.support.next_astroquery import NextEso
@@ -40,7 +39,7 @@ def test_the_same_command_fetches_the_same_frames(
 def test_sizes_come_with_the_query(
     archive: ArchiveServer, empty: MockProject, capsys: Capsys
 ) -> None:
-    said = retrieve(empty, capsys, "--calib", "2017-06-15", "-n")
+    said = retrieve(empty, capsys, "--calib", "2017-06-15", "--dry-run")
     assert said.status == 0, said.text
     assert "To come: 14 files, 196 kB" in said.out
     assert not archive.asked("/dataPortal/")
@@ -65,7 +64,7 @@ def test_the_names_of_settings_are_translated(
     archive: ArchiveServer, empty: MockProject, capsys: Capsys, archive_filter: dict[str, object]
 ) -> None:
     filtered(empty, **archive_filter)
-    said = retrieve(empty, capsys, "FIELD", "-n")
+    said = retrieve(empty, capsys, "FIELD", "--dry-run")
     assert said.status == 0, said.text
     assert "FIELD: 2 science frames" in said.out
 
@@ -111,7 +110,7 @@ def test_a_busy_service_is_asked_again(
     archive: ArchiveServer, empty: MockProject, capsys: Capsys
 ) -> None:
     archive.fail("tap", Fault(status=503), Fault(status=500))
-    assert retrieve(empty, capsys, "FIELD", "-n").status == 0
+    assert retrieve(empty, capsys, "FIELD", "--dry-run").status == 0
 
 
 def test_a_service_that_is_down(archive: ArchiveServer, empty: MockProject, capsys: Capsys) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from musebuild.archive.addresses import VARIABLE
+from musebuild.archive.eso import VARIABLE
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 GITHUB = DOCS / "ci" / "github-reproduce.yml"

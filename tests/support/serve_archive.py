@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from musebuild.archive.addresses import VARIABLE
+from musebuild.archive.eso import VARIABLE
 from tests.support.archive_frames import Stored, night_log, stored
 from tests.support.archive_server import ArchiveServer
 from tests.support.frames import mock_night

@@ -19,9 +19,9 @@ from typing import Any
 import requests
 import urllib3.exceptions
 
+from musebuild.archive.checksums import ChecksumError, verify_fits
 from musebuild.archive.disk import DiskFullError, DiskGuard
 from musebuild.archive.pauses import retry_after
-from musebuild.archive.verify import ChecksumError, verify_fits
 from musebuild.errors import FrameError
 
 PIECE = 1 << 18
@@ -73,7 +73,7 @@ class StoppedError(Exception):
     """A person stopped the downloads."""
 
 
-class Transfer:
+class FileDownload:
     """One file of the data portal.
 
     Parameters

@@ -25,7 +25,7 @@ def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-class Records:
+class WantedFrames:
     """The tables `archive_*`.
 
     Parameters

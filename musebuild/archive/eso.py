@@ -1,4 +1,4 @@
-"""astroquery's `EsoClass`, made patient and quiet.
+"""The services of the ESO archive: where they are, and astroquery's `EsoClass` for them.
 
 What it says goes to us instead of the terminal, its requests end in time and are repeated where
 the archive is busy, and nothing of a login is kept on disk.
@@ -9,20 +9,61 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from musebuild.archive.addresses import Addresses
+from musebuild.errors import UsageError
 
 TIMEOUT = (10.0, 120.0)
 """Seconds to connect, and between two pieces of an answer."""
 BUSY = (429, 500, 502, 503, 504)
 FIRST_PAUSE = 1.0
 """Seconds before a query is repeated; each further pause is twice as long."""
+
+
+VARIABLE = "MUSEBUILD_ESO_ARCHIVE"
+"""Environment variable with the address of a stand-in of the whole archive (tests, mirrors)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Addresses of the services; astroquery's own where nothing else is said."""
+
+    query: str
+    tap: str
+    calselector: str
+    download: str
+    login: str
+
+
+def addresses_of(environment: Mapping[str, str]) -> Addresses | None:
+    """Addresses below the stand-in that the environment names; None: ESO's own.
+
+    Raises
+    ------
+    UsageError
+        The variable is not an address.
+    """
+    base = environment.get(VARIABLE, "").rstrip("/")
+    if not base:
+        return None
+    if not base.startswith(("http://", "https://")):
+        raise UsageError(
+            f"{VARIABLE} is no address: {base}",
+            remedy=f"write it like http://127.0.0.1:8000, or unset {VARIABLE}",
+        )
+    return Addresses(
+        query=f"{base}/wdb/wdb/eso",
+        tap=f"{base}/tap_obs",
+        calselector=f"{base}/calselector/v1/associations",
+        download=f"{base}/dataPortal/file/",
+        login=f"{base}/sso/oidc/token",
+    )
 
 
 class _Patient(HTTPAdapter):

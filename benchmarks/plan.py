@@ -16,10 +16,11 @@ import time
 from pathlib import Path
 
 from benchmarks.ten_years import EXPOSURES, NIGHTS, files, settings_text, ten_years
+from musebuild.cache.model import Input
 from musebuild.engine.probe import without_collector
 from musebuild.index.model import RawFrame
 from musebuild.plan.build import make_plan
-from musebuild.plan.model import Input, Invocation, Plan
+from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings

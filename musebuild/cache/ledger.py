@@ -12,19 +12,17 @@ import json
 import socket
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from blake3 import blake3
 
-from musebuild.cache.model import ChosenInput, Manifest, Product, Record, UsedInput
+from musebuild.cache.model import PRODUCT, Input, Manifest, Product, Quality, Record, UsedInput
 from musebuild.cache.store import Store
 from musebuild.errors import StoreError
 from musebuild.index.database import Connection
 
 NOT_RUN = "not run"
-PRODUCT = "product"
-"""Kind of an input that an invocation made: its source is no path."""
 SETTLED = 20
 """Builds with nothing to do that are remembered."""
 RECORDS = 8
@@ -397,7 +395,7 @@ class Ledger:
         )
         return [self._record_from(*row) for row in rows]
 
-    def associations(self, task: str) -> list[ChosenInput]:
+    def associations(self, task: str) -> list[Input]:
         """The frames that were chosen for a task when it was last made, in its order."""
         rows = self._rows(
             "SELECT tag, kind, source, category, grade, nights, hours, kelvin, note "
@@ -405,13 +403,16 @@ class Ledger:
             [task],
         )
         return [
-            ChosenInput(tag, kind, self._named(kind, source), *rest)
-            for tag, kind, source, *rest in rows
+            replace(
+                UsedInput.named(tag, "", kind, self._named(kind, source), category),
+                quality=Quality(grade, *rest),
+            )
+            for tag, kind, source, category, grade, *rest in rows
         ]
 
     def _record_from(self, task: str, key: str, date: str, call: str, inputs: str) -> Record:
         used = tuple(
-            UsedInput(tag, digest, kind, self._named(kind, source), *rest)
+            UsedInput.named(tag, digest, kind, self._named(kind, source), *rest)
             for tag, digest, kind, source, *rest in json.loads(inputs)
         )
         return Record(task, key, date, json.loads(call), used)
@@ -574,16 +575,17 @@ def _choose(connection: Connection, record: Record) -> None:
                 record.task,
                 number,
                 record.key,
-                c.tag,
-                c.kind,
-                _stored(connection, c.kind, c.source),
-                c.category,
-                c.grade,
-                c.nights,
-                c.hours,
-                c.kelvin,
-                c.note,
+                one.tag,
+                one.kind,
+                _stored(connection, one.kind, one.source),
+                one.category,
+                fit.grade,
+                fit.nights,
+                fit.hours,
+                fit.kelvin,
+                fit.note,
             )
-            for number, c in enumerate(record.chosen)
+            for number, one in enumerate(record.chosen)
+            if (fit := one.quality) is not None
         ],
     )

@@ -1,12 +1,16 @@
-"""What the store remembers of an invocation."""
+"""An input frame, what was made of it and how: the records that all rooms pass on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 MANIFEST_VERSION = 1
+PRODUCT = "product"
+"""Kind of an input that an invocation makes: its source is no path."""
+Kind = Literal["raw", "file", "product", ""]
+"""Kinds of inputs; empty: not known any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,42 +74,89 @@ class Manifest:
         return versions
 
 
-@dataclass(frozen=True, slots=True)
-class UsedInput:
-    """An input of an invocation, as a person knows it."""
+# Never changed, though not frozen: a plan has half a million of them, and freezing doubles the
+# time to make one.
+@dataclass(slots=True, unsafe_hash=True)
+class Quality:
+    """How well an associated frame fits."""
+
+    grade: Literal["same night", "other night", "other than asked", "as set", "static"]
+    """`other than asked`: taken though something differs, which the note names; `as set`: the
+    settings name it; `static`: valid for that night."""
+    nights: int = 0
+    """Nights away; positive: later."""
+    hours: float | None = None
+    """Time from the frame that needs it to the middle of this one [h]; positive: later."""
+    kelvin: float | None = None
+    """Difference in INS TEMP7 VAL [°C]; positive: warmer."""
+    note: str = ""
+    """What differs, and that it was chosen among several."""
+
+
+# Never changed, though not frozen: a plan has half a million of them, and freezing doubles the
+# time to make one.
+@dataclass(slots=True, unsafe_hash=True)
+class Input:
+    """One input frame of an invocation (of a product, perhaps several files)."""
 
     tag: str
-    digest: str
-    """Empty: not known yet."""
-    kind: str
-    """`raw`, `file` or `product`."""
-    source: str
-    """Path, or the invocation that made it."""
+    """The category under which the recipe takes it (OBJECT, MASTER_BIAS, …)."""
+    kind: Kind
+    path: str = ""
+    """raw, file: absolute path."""
+    invocation: str = ""
+    """product: the invocation that makes it."""
     category: str = ""
-    """Of a product, where it was made."""
+    """product: its category there (STD_RESPONSE, IMAGE_FOV, …)."""
+    filter: str = ""
+    """product: only the image in that filter; empty: all products of the category."""
+    ifu: int | None = None
+    """raw, file: only the primary header and this IFU's extension count."""
+    order: str = ""
+    """Sorts inputs of one tag (DATE-OBS of the frame); ties go by digest, never by name."""
+    quality: Quality | None = None
+
+    @property
+    def source(self) -> str:
+        """Path, or the invocation that makes it."""
+        return self.invocation or self.path
+
+
+@dataclass(slots=True, unsafe_hash=True)
+class UsedInput(Input):
+    """An input frame that is resolved: one file, with what it holds."""
+
+    digest: str = ""
+    """Content digest; empty: not known yet."""
+    product: Product | None = None
+    """Of a product that is made: the file in the store."""
     night: str = ""
     """Of what made it."""
 
+    @classmethod
+    def of(cls, wanted: Input, digest: str, product: Product | None = None) -> UsedInput:
+        """An input of the plan, resolved."""
+        return cls(
+            wanted.tag,
+            wanted.kind,
+            wanted.path,
+            wanted.invocation,
+            wanted.category,
+            wanted.filter,
+            wanted.ifu,
+            wanted.order,
+            wanted.quality,
+            digest,
+            product,
+        )
 
-@dataclass(frozen=True, slots=True)
-class ChosenInput:
-    """A frame that was chosen for an invocation, and how well it fits."""
-
-    tag: str
-    kind: str
-    """`raw`, `file` or `product`."""
-    source: str
-    """Path, or the invocation that made it."""
-    category: str
-    grade: str
-    """`same night`, `other night`, `other than asked`, `as set` or `static`."""
-    nights: int
-    """Nights away; positive: later."""
-    hours: float | None
-    """Time from the frame that needs it [h]; positive: later."""
-    kelvin: float | None
-    """Difference in INS TEMP7 VAL [°C]; positive: warmer."""
-    note: str
+    @classmethod
+    def named(
+        cls, tag: str, digest: str, kind: Kind, source: str, category: str = "", night: str = ""
+    ) -> UsedInput:
+        """An input as it is remembered; an empty kind: where it came from is not."""
+        place = ("", source) if kind == PRODUCT else (source, "")
+        return cls(tag, kind, *place, category, digest=digest, night=night)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +169,6 @@ class Record:
     call: Mapping[str, Any]
     """The preimage less its inputs: recipe, version, params, environment, packages."""
     inputs: tuple[UsedInput, ...]
-    chosen: tuple[ChosenInput, ...] = ()
-    """Frames of which there was a choice; the ledger has them in a table of their own."""
+    chosen: tuple[Input, ...] = ()
+    """Frames of which there was a choice, with their quality; the ledger has them in a table of
+    their own."""

@@ -11,7 +11,7 @@ from importlib import metadata
 from itertools import islice
 
 from musebuild.cache.ledger import Placed
-from musebuild.cache.model import Manifest
+from musebuild.cache.model import Input, Manifest
 from musebuild.cache.store import Lookup, Seen
 from musebuild.engine.fingerprints import Looks
 from musebuild.engine.project import Project
@@ -19,7 +19,7 @@ from musebuild.engine.quality import choose
 from musebuild.engine.resolve import Resolution, Software, World, resolve_all, resolve_each, slim
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.qa import Measurements
-from musebuild.plan.model import Choosing, Input, Invocation, Plan
+from musebuild.plan.model import Choosing, Invocation, Plan
 from musebuild.plan.names import select
 from musebuild.plan.selecting import Members
 from musebuild.recipes.model import Recipe

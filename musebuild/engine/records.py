@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from musebuild.cache.model import ChosenInput, Manifest, Record, UsedInput
+from musebuild.cache.model import Manifest, Record, UsedInput
 from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.resolve import Resolution, preimage_of, products_for
-from musebuild.plan.model import Input, Plan
+from musebuild.plan.model import Plan
 
 
-def _used(tag: str, digest: str, wanted: Input, plan: Plan) -> UsedInput:
-    if wanted.kind != "product":
-        return UsedInput(tag, digest, wanted.kind, wanted.path)
-    maker = plan.invocations[wanted.invocation]
-    return UsedInput(tag, digest, "product", maker.name, wanted.category, maker.night)
-
-
-def _chosen(wanted: Input) -> ChosenInput | None:
-    fit = wanted.quality
-    if fit is None:
-        return None
-    return ChosenInput(
-        wanted.tag,
-        wanted.kind,
-        wanted.invocation or wanted.path,
-        wanted.category,
-        fit.grade,
-        fit.nights,
-        fit.hours,
-        fit.kelvin,
-        fit.note,
-    )
+def _of_night(used: UsedInput, plan: Plan) -> UsedInput:
+    """An input with the night of what made it."""
+    return replace(used, night=plan.invocations[used.invocation].night) if used.invocation else used
 
 
 def record_of(resolution: Resolution, plan: Plan) -> Record:
@@ -41,11 +23,11 @@ def record_of(resolution: Resolution, plan: Plan) -> Record:
         key=resolution.key,
         date="",
         call={name: value for name, value in resolution.preimage.items() if name != "inputs"},
-        inputs=tuple(_used(s.tag, s.digest, s.input, plan) for s in resolution.sources),
+        inputs=tuple(_of_night(used, plan) for used in resolution.inputs),
         chosen=tuple(
-            chosen
+            wanted
             for wanted in plan.invocations[resolution.name].inputs
-            if (chosen := _chosen(wanted)) is not None
+            if wanted.quality is not None
         ),
     )
 
@@ -55,7 +37,9 @@ def record_stored(manifest: Manifest | None, task: str) -> Record | None:
     if manifest is None:
         return None
     call = {name: value for name, value in manifest.preimage.items() if name != "inputs"}
-    inputs = tuple(UsedInput(tag, digest, "", "") for tag, digest in manifest.preimage["inputs"])
+    inputs = tuple(
+        UsedInput.named(tag, digest, "", "") for tag, digest in manifest.preimage["inputs"]
+    )
     return Record(task, manifest.key, manifest.made, call, inputs)
 
 
@@ -87,13 +71,13 @@ def record_now(
     inputs = []
     for wanted in invocation.inputs:
         if wanted.kind != "product":
-            inputs.append(_used(wanted.tag, looked.world.digest(wanted) or "", wanted, plan))
+            inputs.append(UsedInput.of(wanted, looked.world.digest(wanted) or ""))
             continue
         upstream = resolutions.get(wanted.invocation)
         manifest = upstream.manifest if upstream is not None else None
         made = products_for(wanted, manifest) if manifest is not None else []
-        digests = [product.digest for product in made] or [""]
-        inputs += [_used(wanted.tag, digest, wanted, plan) for digest in digests]
+        resolved = [UsedInput.of(wanted, one.digest, one) for one in made]
+        inputs += [_of_night(one, plan) for one in resolved or [UsedInput.of(wanted, "")]]
     call = preimage_of(invocation, catalogue[invocation.recipe], (), looked.software())
     del call["inputs"]
     return Record(name, "", "", call, tuple(inputs))

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from musebuild.cache.keys import key_of, make_preimage
-from musebuild.cache.model import Manifest, Product
-from musebuild.plan.model import Choosing, Input, Invocation, Plan
+from musebuild.cache.model import Input, Manifest, Product, UsedInput
+from musebuild.plan.model import Choosing, Invocation, Plan
 from musebuild.plan.selecting import Members
 from musebuild.recipes.model import Recipe
 
@@ -64,17 +64,6 @@ class Software:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """An input with its digest: where it comes from, and what it is."""
-
-    tag: str
-    digest: str
-    input: Input
-    product: Product | None = None
-    """Of a product: the file."""
-
-
-@dataclass(frozen=True, slots=True)
 class Resolution:
     """State of one invocation."""
 
@@ -83,7 +72,7 @@ class Resolution:
     reason: str = ""
     key: str = ""
     preimage: Mapping[str, Any] = field(default_factory=dict)
-    sources: tuple[Source, ...] = ()
+    inputs: tuple[UsedInput, ...] = ()
     manifest: Manifest | None = None
     waits_for: tuple[str, ...] = ()
     detail: str = ""
@@ -110,7 +99,7 @@ def slim(resolution: Resolution) -> Resolution:
     `resolve_one` gives that once more when its time has come.
     """
     manifest = resolution.manifest and bare(resolution.manifest)
-    return replace(resolution, preimage={}, sources=(), manifest=manifest)
+    return replace(resolution, preimage={}, inputs=(), manifest=manifest)
 
 
 def products_for(wanted: Input, manifest: Manifest) -> list[Product]:
@@ -129,23 +118,23 @@ def _may_be_missing(wanted: Input, upstream: Invocation, catalogue: Mapping[str,
     return any(rule.category == wanted.category and rule.optional for rule in rules)
 
 
-def canonical(invocation: Invocation, sources: Iterable[Source]) -> tuple[Source, ...]:
-    """Sources in the one order that keys and recipes see: tag, date, digest; never names."""
+def canonical(invocation: Invocation, used: Iterable[UsedInput]) -> tuple[UsedInput, ...]:
+    """Inputs in the one order that keys and recipes see: tag, date, digest; never names."""
     tags: dict[str, int] = {}
     for wanted in invocation.inputs:
         tags.setdefault(wanted.tag, len(tags))
-    return tuple(sorted(sources, key=lambda s: (tags[s.tag], s.input.order, s.digest)))
+    return tuple(sorted(used, key=lambda one: (tags[one.tag], one.order, one.digest)))
 
 
 def preimage_of(
-    invocation: Invocation, recipe: Recipe, sources: Iterable[Source], software: Software
+    invocation: Invocation, recipe: Recipe, used: Iterable[UsedInput], software: Software
 ) -> dict[str, Any]:
     """The document that the key of an invocation is the hash of."""
     return make_preimage(
         recipe=recipe.plugin,
         version=software.drs_version if recipe.kind == "drs" else "",
         params=invocation.params,
-        inputs=[(source.tag, source.digest) for source in sources],
+        inputs=[(one.tag, one.digest) for one in used],
         environment=software.environment if recipe.kind == "drs" else {},
         packages={name: software.package_version(name) for name in recipe.packages},
         code=recipe.code,
@@ -178,7 +167,7 @@ def resolve_one(
     world : World
         Digests, store and tree.
     """
-    sources: list[Source] = []
+    used: list[UsedInput] = []
     unhashed = 0
     waits: dict[str, None] = {}
     for wanted in invocation.inputs:
@@ -197,13 +186,13 @@ def resolve_one(
                     State.IMPOSSIBLE,
                     f"{wanted.invocation} made no {wanted.category}{filtered}",
                 )
-            sources.extend(Source(wanted.tag, p.digest, wanted, p) for p in found)
+            used.extend(UsedInput.of(wanted, p.digest, p) for p in found)
             continue
         digest = world.digest(wanted)
         if digest is None:
             unhashed += 1
         else:
-            sources.append(Source(wanted.tag, digest, wanted))
+            used.append(UsedInput.of(wanted, digest))
     choosing = invocation.choosing
     if choosing is not None:
         waits.update(dict.fromkeys(name for name in invocation.needs if name not in manifests))
@@ -219,7 +208,7 @@ def resolve_one(
     chosen = Members() if choosing is None else world.choose(choosing, manifests)
     if chosen.problem:
         return Resolution(invocation.name, State.IMPOSSIBLE, chosen.problem, notes=chosen.notes)
-    taken = (source for source in sources if source.input.invocation not in chosen.dropped)
+    taken = (one for one in used if one.invocation not in chosen.dropped)
     ordered = canonical(invocation, taken)
     recipe = catalogue[invocation.recipe]
     preimage = preimage_of(invocation, recipe, ordered, software)
@@ -228,7 +217,7 @@ def resolve_one(
         State.RUN,
         key=key_of(preimage),
         preimage=preimage,
-        sources=ordered,
+        inputs=ordered,
         dropped=chosen.dropped,
         notes=chosen.notes,
     )

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from musebuild.cache.model import Manifest
+from musebuild.cache.model import Manifest, UsedInput
 from musebuild.cache.store import Store
 from musebuild.engine.project import Project
-from musebuild.engine.resolve import Resolution, Source
+from musebuild.engine.resolve import Resolution
 from musebuild.fits.digest import FrameDigest
 from musebuild.fits.headers import CHANNEL
 from musebuild.plan.model import Invocation, Plan
@@ -28,24 +28,24 @@ class OrderOptions:
     runner_options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def source_path(source: Source, store: Store) -> Path:
+def source_path(used: UsedInput, store: Store) -> Path:
     """The file of an input."""
-    if source.product is not None:
-        return store.path(source.product.object)
-    return Path(source.input.path)
+    if used.product is not None:
+        return store.path(used.product.object)
+    return Path(used.path)
 
 
-def link_names(sources: tuple[Source, ...], plan: Plan) -> list[str]:
+def link_names(inputs: tuple[UsedInput, ...], plan: Plan) -> list[str]:
     """Readable names of the inputs, each once: they land in the products' headers.
 
     Products of several upstream invocations often have one name (PIXTABLE_REDUCED_0001.fits);
     then the label of what made each stands before it.
     """
-    names = [s.product.name if s.product else Path(s.input.path).name for s in sources]
+    names = [one.product.name if one.product else Path(one.path).name for one in inputs]
     chosen: list[str] = []
-    for source, name in zip(sources, names, strict=True):
-        if names.count(name) > 1 and source.product is not None:
-            name = f"{plan.invocations[source.input.invocation].label}_{name}"
+    for used, name in zip(inputs, names, strict=True):
+        if names.count(name) > 1 and used.product is not None:
+            name = f"{plan.invocations[used.invocation].label}_{name}"
         base, number = name, 1
         while name in chosen:
             number += 1
@@ -82,7 +82,7 @@ def make_order(
     recipe = project.catalogue[invocation.recipe]
     block = project.settings.blocks.get(invocation.block)
     scratch = project.store.scratch(invocation.name)
-    names = link_names(resolution.sources, plan)
+    names = link_names(resolution.inputs, plan)
     drs = recipe.kind == "drs"
     return WorkOrder(
         task=invocation.name,
@@ -94,8 +94,8 @@ def make_order(
         drs={"path": project.drs.path, "version": project.drs.version},
         params=dict(invocation.params),
         inputs=tuple(
-            (source.tag, str(source_path(source, project.store)), name)
-            for source, name in zip(resolution.sources, names, strict=True)
+            (used.tag, str(source_path(used, project.store)), name)
+            for used, name in zip(resolution.inputs, names, strict=True)
         ),
         products=tuple(asdict(rule) for rule in rules_for(invocation, recipe)),
         scratch=str(scratch),
@@ -125,25 +125,25 @@ def input_bytes(resolution: Resolution, store: Store, known: Mapping[str, FrameD
     Parameters
     ----------
     resolution : Resolution
-        With its sources.
+        With its inputs.
     store : Store
         Where products lie.
     known : mapping
         Path → digest of raw frames and files, which tells how many IFUs each holds.
     """
     total = 0
-    for source in resolution.sources:
-        if source.product is not None:
-            total += source.product.size
+    for used in resolution.inputs:
+        if used.product is not None:
+            total += used.product.size
             continue
-        path = source.input.path
+        path = used.path
         try:
-            size = source_path(source, store).stat().st_size
+            size = source_path(used, store).stat().st_size
         except OSError:
             continue
         digest = known.get(path)
         held = ifus_held(digest) if digest else 1
-        total += size if source.input.ifu is None else size // max(held, 1)
+        total += size if used.ifu is None else size // max(held, 1)
     return total
 
 
@@ -157,14 +157,13 @@ def sidecar(invocation: Invocation, resolution: Resolution, manifest: Manifest) 
     """Inputs, calibrations and parameters of an invocation, for people."""
     raw: dict[str, list[str]] = {}
     calib: dict[str, list[str]] = {}
-    for source in resolution.sources:
-        wanted = source.input
-        if wanted.kind == "raw":
-            raw.setdefault(source.tag, []).append(Path(wanted.path).name)
-        elif source.product is not None:
-            calib.setdefault(source.tag, []).append(f"{wanted.invocation}/{source.product.name}")
+    for used in resolution.inputs:
+        if used.kind == "raw":
+            raw.setdefault(used.tag, []).append(Path(used.path).name)
+        elif used.product is not None:
+            calib.setdefault(used.tag, []).append(f"{used.invocation}/{used.product.name}")
         else:
-            calib.setdefault(source.tag, []).append(Path(wanted.path).name)
+            calib.setdefault(used.tag, []).append(Path(used.path).name)
     return {
         "task": invocation.name,
         "block": invocation.block,

@@ -221,8 +221,8 @@ def _task_from(task: Mapping[str, Any], made: str) -> SideTask:
 def _input_from(tag: str, digest: str, source: str) -> UsedInput:
     place, slash, _ = source.partition("/")
     if slash and place in ("raw", "calib", "other"):
-        return UsedInput(tag, digest, "raw" if place == "raw" else "file", source)
-    return UsedInput(tag, digest, "product", source)
+        return UsedInput.named(tag, digest, "raw" if place == "raw" else "file", source)
+    return UsedInput.named(tag, digest, "product", source)
 
 
 def write_lock(lock: Lock, path: Path) -> None:
@@ -322,7 +322,7 @@ def _locked_task(task: SideTask, project: Project) -> SideTask:
     inputs = tuple(
         used
         if used.kind == "product"
-        else replace(used, source="/".join(place_of(used.source, project)))
+        else replace(used, path="/".join(place_of(used.source, project)))
         for used in task.record.inputs
     )
     products = []

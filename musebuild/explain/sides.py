@@ -35,7 +35,7 @@ DEFAULT_STORE = ".musebuild/store"
 def _plain_input(used: UsedInput) -> UsedInput:
     if used.kind == "product":
         return used
-    return replace(used, source=Path(used.source).name)
+    return replace(used, path=Path(used.path).name)
 
 
 def plain_record(record: Record) -> Record:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from musebuild.cache.model import Input
 from musebuild.index.model import FileFrame, RawFrame
 from musebuild.plan.blocks import PlannedBlock, holds
 from musebuild.plan.calibrations import Static, choose_illum, choose_static
-from musebuild.plan.model import Input, Missing
+from musebuild.plan.model import Missing
 from musebuild.plan.named import Named
 from musebuild.plan.products import Found, Known, Products, Subject
 from musebuild.recipes.model import Need

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from musebuild.cache.model import Quality
 from musebuild.index.model import FileFrame, RawFrame
-from musebuild.plan.model import Quality, Refused
+from musebuild.plan.model import Refused
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of
 from musebuild.settings.model import DateRange
 

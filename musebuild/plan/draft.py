@@ -9,10 +9,11 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from musebuild.cache.model import Input
 from musebuild.index.model import FileIndex, RawFrame, Selected
 from musebuild.plan.association import Finder
 from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks, top_folder
-from musebuild.plan.model import Choosing, Input, Invocation, LeftOut, Missing
+from musebuild.plan.model import Choosing, Invocation, LeftOut, Missing
 from musebuild.plan.planned_task import PlannedTask, Setup
 from musebuild.plan.products import Found, Known
 from musebuild.plan.selecting import Measured, measured_by

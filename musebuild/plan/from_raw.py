@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from musebuild.cache.model import Input
 from musebuild.plan.blocks import PlannedBlock, top_folder
 from musebuild.plan.draft import Draft, ifu_list, lacking, plain_mode
-from musebuild.plan.model import Input, LeftOut, Wanted
+from musebuild.plan.model import LeftOut, Wanted
 from musebuild.plan.planned_task import PlannedTask
 from musebuild.plan.products import Found, Subject
 from musebuild.plan.sequences import Group, exposures, sequences, too_small

@@ -4,55 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from musebuild.cache.model import Input as Input
+from musebuild.cache.model import Quality as Quality
 from musebuild.index.model import Condition
 
 ADDED = frozenset({"nifu", "offsets", "scale_bands"})
 """Parameters that the plan itself gives to some invocations, beside those of their block."""
-
-
-# Never changed, though not frozen: a plan has half a million of them, and freezing doubles the
-# time to make one.
-@dataclass(slots=True, unsafe_hash=True)
-class Quality:
-    """How well an associated frame fits."""
-
-    grade: Literal["same night", "other night", "other than asked", "as set", "static"]
-    """`other than asked`: taken though something differs, which the note names; `as set`: the
-    settings name it; `static`: valid for that night."""
-    nights: int = 0
-    """Nights away; positive: later."""
-    hours: float | None = None
-    """Time from the frame that needs it to the middle of this one [h]; positive: later."""
-    kelvin: float | None = None
-    """Difference in INS TEMP7 VAL [°C]; positive: warmer."""
-    note: str = ""
-    """What differs, and that it was chosen among several."""
-
-
-# Never changed, though not frozen: a plan has half a million of them, and freezing doubles the
-# time to make one.
-@dataclass(slots=True, unsafe_hash=True)
-class Input:
-    """One input frame of an invocation (of a product, perhaps several files)."""
-
-    tag: str
-    """The category under which the recipe takes it (OBJECT, MASTER_BIAS, …)."""
-    kind: Literal["raw", "file", "product"]
-    path: str = ""
-    """raw, file: absolute path."""
-    invocation: str = ""
-    """product: the invocation that makes it."""
-    category: str = ""
-    """product: its category there (STD_RESPONSE, IMAGE_FOV, …)."""
-    filter: str = ""
-    """product: only the image in that filter; empty: all products of the category."""
-    ifu: int | None = None
-    """raw, file: only the primary header and this IFU's extension count."""
-    order: str = ""
-    """Sorts inputs of one tag (DATE-OBS of the frame); ties go by digest, never by name."""
-    quality: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True)

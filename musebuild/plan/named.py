@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+from musebuild.cache.model import Input, Quality
 from musebuild.index.model import FileFrame
 from musebuild.plan.blocks import PlannedPath, makes, named_results, planned_path, serving
 from musebuild.plan.calibrations import WORDS, choose_made
-from musebuild.plan.model import Input, Missing, Quality
+from musebuild.plan.model import Missing
 from musebuild.plan.offsets import OFFSET_LIST, lacking, lacking_file
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup
 from musebuild.plan.products import Found, Products, Subject

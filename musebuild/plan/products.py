@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from musebuild.cache.model import Input, Quality
 from musebuild.index.frames import matches
 from musebuild.index.model import FileIndex, RawFrame
 from musebuild.plan.blocks import PlannedBlock
 from musebuild.plan.calibrations import REFUSED_SHOWN, fitting, nearest_in_time, refused_for
-from musebuild.plan.model import Input, LeftOut, Missing, Quality, Refused, Wanted
+from musebuild.plan.model import LeftOut, Missing, Refused, Wanted
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of, setup_of
 from musebuild.recipes.model import Need
 from musebuild.settings.model import Settings

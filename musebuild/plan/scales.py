@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from musebuild.cache.model import Input
 from musebuild.plan.blocks import PlannedBlock, makes, scale_block
-from musebuild.plan.model import Choosing, Input, LeftOut, Missing
+from musebuild.plan.model import Choosing, LeftOut, Missing
 from musebuild.plan.planned_task import PlannedTask
 from musebuild.settings.nearest import nearest
 

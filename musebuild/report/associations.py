@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from musebuild.plan.model import Input, Invocation, LeftOut, Plan, Quality
+from musebuild.cache.model import Input, Quality
+from musebuild.plan.model import Invocation, LeftOut, Plan
 from musebuild.report.graph import Arrow, Box, dot_text, mermaid_text
 from musebuild.report.spans import count
 

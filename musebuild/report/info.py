@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from musebuild.cache.model import Input
 from musebuild.cache.store import Store
 from musebuild.engine.resolve import Resolution
-from musebuild.plan.model import Input, Invocation, Plan
+from musebuild.plan.model import Invocation, Plan
 from musebuild.report.associations import fit_text
 from musebuild.report.listing import WORDS, reason_of
 from musebuild.report.spans import span

@@ -9,10 +9,10 @@ from musebuild.explain.compare import compare_records
 from musebuild.report.why import change_text
 
 CALL = {"musebuild-key": 1, "recipe": "muse_scibasic", "version": "2.8.5", "params": {"nifu": 1}}
-TWILIGHT = UsedInput(
+TWILIGHT = UsedInput.named(
     "TWILIGHT_CUBE", "aa", "product", "muse_twilight:2017-06-15", "TWILIGHT_CUBE", "2017-06-15"
 )
-RAW = UsedInput("OBJECT", "bb", "raw", "/raw/MUSE.1.fits")
+RAW = UsedInput.named("OBJECT", "bb", "raw", "/raw/MUSE.1.fits")
 
 
 def record(*inputs: UsedInput, **call: object) -> Record:
@@ -24,7 +24,7 @@ def told(before: Record, now: Record) -> list[str]:
 
 
 def test_a_calibration_of_another_night_with_other_data() -> None:
-    later = replace(TWILIGHT, source="muse_twilight:x", night="2017-06-18", digest="cc")
+    later = replace(TWILIGHT, invocation="muse_twilight:x", night="2017-06-18", digest="cc")
     assert told(record(TWILIGHT), record(later)) == [
         "TWILIGHT_CUBE now comes from night 2017-06-18 (3 nights away), was night 2017-06-15; "
         "its data differ"
@@ -32,8 +32,8 @@ def test_a_calibration_of_another_night_with_other_data() -> None:
 
 
 def test_the_same_data_from_elsewhere_are_no_change() -> None:
-    later = replace(TWILIGHT, source="muse_twilight:x", night="2017-06-18")
-    renamed = replace(RAW, source="/elsewhere/x.fits")
+    later = replace(TWILIGHT, invocation="muse_twilight:x", night="2017-06-18")
+    renamed = replace(RAW, path="/elsewhere/x.fits")
     assert told(record(TWILIGHT, RAW), record(later, renamed)) == []
 
 
@@ -56,7 +56,7 @@ def test_what_is_not_made_yet_is_no_change() -> None:
 
 
 def test_frames_more_and_less_and_in_another_order() -> None:
-    second = replace(RAW, source="/raw/MUSE.2.fits", digest="cc")
+    second = replace(RAW, path="/raw/MUSE.2.fits", digest="cc")
     assert told(record(RAW), record(RAW, second)) == ["OBJECT MUSE.2.fits is new among the inputs"]
     assert told(record(RAW, second), record(RAW)) == [
         "OBJECT MUSE.2.fits is no longer among the inputs"
@@ -65,9 +65,11 @@ def test_frames_more_and_less_and_in_another_order() -> None:
 
 
 def test_what_is_only_known_from_the_store_has_no_names() -> None:
-    before = record(UsedInput("TWILIGHT_CUBE", "x", "", ""), UsedInput("OBJECT", "y", "", ""))
+    before = record(
+        UsedInput.named("TWILIGHT_CUBE", "x", "", ""), UsedInput.named("OBJECT", "y", "", "")
+    )
     assert told(before, record(TWILIGHT)) == [
         "TWILIGHT_CUBE (night 2017-06-15) is not what it was made with",
         "a frame of OBJECT is no longer among the inputs",
     ]
-    assert told(record(UsedInput("TWILIGHT_CUBE", "aa", "", "")), record(TWILIGHT)) == []
+    assert told(record(UsedInput.named("TWILIGHT_CUBE", "aa", "", "")), record(TWILIGHT)) == []

@@ -28,4 +28,4 @@ def test_a_survey_tells_the_same_as_a_full_resolution(
     assert seen == {name: slim(resolution) for name, resolution in full.items()}
     assert {r.state for r in seen.values()} == {State.UP_TO_DATE, State.RUN, State.WAITS}
     assert manifests.keys() == {name for name, r in full.items() if r.manifest is not None}
-    assert all(not r.preimage and not r.sources for r in seen.values())
+    assert all(not r.preimage and not r.inputs for r in seen.values())

@@ -1,6 +1,7 @@
 # make demo   sets up, simulates a MUSE night, reduces it to a data cube
 # make test   sets up, checks style and types, runs all tests (real recipes included)
-# make fast   the same without the real recipes
+# make fast   the same without the real recipes: what one runs while working
+# make lint   style and types alone
 # make torture BUDGET=600 SEED=1   random edits, kills and damage for so many seconds
 
 VENV := .venv/bin
@@ -19,18 +20,13 @@ demo: setup
 	@$(VENV)/musebuild demo demo
 
 lint: setup
-	@$(VENV)/ruff check .
-	@$(VENV)/ruff format --check .
-	@$(VENV)/mypy
+	@$(VENV)/python -m tests.support.parts ruff mypy
 
-fast: lint
-	@$(VENV)/pytest -n 2 --dist worksteal -m "not drs"
+fast: setup
+	@$(VENV)/python -m tests.support.parts ruff mypy fast
 
-# The real recipes take gigabytes of memory each and use both cores themselves,
-# so they run after the fast tests, one at a time; one reduction serves them all.
-test: lint
-	@$(VENV)/pytest -n 2 --dist worksteal -m "not drs"
-	@$(VENV)/pytest -m drs
+test: setup
+	@$(VENV)/python -m tests.support.parts ruff mypy fast drs
 
 torture: setup
 	@$(VENV)/python -m tests.torture --seconds $(BUDGET) --seed $(SEED)

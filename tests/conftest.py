@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.frames import mock_night
 from tests.support.projects import MockProject, make_mock_project
+
+pytest_plugins = ["tests.support.cpu_times"]
 
 # The same examples each time, however slow the machine is: a test that fails has found something.
 # HYPOTHESIS_PROFILE=explore draws new ones.
@@ -24,6 +27,14 @@ settings.register_profile(
     "explore", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_power_cuts() -> Iterator[None]:
+    """No test cuts the power: a build in this process need not wait for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(scope="session")

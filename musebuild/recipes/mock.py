@@ -31,13 +31,13 @@ from typing import Any
 
 import numpy as np
 import yaml
-from astropy.io import fits
-from astropy.table import Table
 from blake3 import blake3
+from numpy.typing import NDArray
 
 from musebuild.cache.keys import canonical, plain
 from musebuild.fits.digest import digest_frame
 from musebuild.fits.headers import read_headers
+from musebuild.fits.tiny import image, primary, table, write_frame
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
 from musebuild.settings.sizes import parse_bytes
 
@@ -186,15 +186,17 @@ def _make(call: RecipeCall, behaviour: dict[str, Any]) -> tuple[tuple[str, str],
             path = call.folder / f"{stem}{ifu}.fits"
             rows = 0 if category in behaviour.get("no_rows", ()) else 3
             nan = category in behaviour.get("nan_rows", ())
-            table = behaviour.get("tables", {}).get(category)
+            columns = behaviour.get("tables", {}).get(category)
             cards = dict(behaviour.get("cards", {}))
             if dates:
                 cards.setdefault("DATE-OBS", dates[0])
-            if category == "OFFSET_LIST" and table is None:
+            if category == "OFFSET_LIST" and columns is None:
                 _write_offsets(path, dates[: len(dates) if rows else 0], seed)
                 made.append((category, str(path)))
                 continue
-            _write(path, category, filter_name, seed, rows, nifu, nan=nan, cards=cards, table=table)
+            _write(
+                path, category, filter_name, seed, rows, nifu, nan=nan, cards=cards, columns=columns
+            )
             made.append((category, str(path)))
     return tuple(made)
 
@@ -212,17 +214,16 @@ def _write_offsets(path: Path, dates: list[str], seed: bytes) -> None:
     """A list of offsets of some arcsec, which follow from the content of the images."""
     numbers = np.frombuffer(blake3(seed).digest(16 * max(len(dates), 1)), "<i8")
     offsets = (numbers % 2001 - 1000) / 1000 / 3600
-    columns = [
-        fits.Column("DATE_OBS", "23A", array=np.array(dates)),
-        fits.Column("MJD_OBS", "D", unit="s", array=np.zeros(len(dates))),
-        fits.Column("RA_OFFSET", "D", unit="deg", array=offsets[: len(dates)]),
-        fits.Column("DEC_OFFSET", "D", unit="deg", array=offsets[len(dates) : 2 * len(dates)]),
-        fits.Column("FLUX_SCALE", "D", array=np.full(len(dates), np.nan)),
-    ]
-    primary = fits.PrimaryHDU()
-    primary.header["INSTRUME"] = "MUSE"
-    primary.header["HIERARCH ESO PRO CATG"] = "OFFSET_LIST"
-    fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(path, checksum=True)
+    columns = {
+        "DATE_OBS": np.array([date.encode() for date in dates], dtype="S23"),
+        "MJD_OBS": np.zeros(len(dates)),
+        "RA_OFFSET": offsets[: len(dates)],
+        "DEC_OFFSET": offsets[len(dates) : 2 * len(dates)],
+        "FLUX_SCALE": np.full(len(dates), np.nan),
+    }
+    units = {"TUNIT2": "s", "TUNIT3": "deg", "TUNIT4": "deg"}
+    first = primary({"INSTRUME": "MUSE", "ESO PRO CATG": "OFFSET_LIST"})
+    write_frame(path, [first, table(columns, units)], checksum=True)
 
 
 def _write(
@@ -235,26 +236,25 @@ def _write(
     *,
     nan: bool = False,
     cards: Mapping[str, Any],
-    table: Mapping[str, list[Any]] | None = None,
+    columns: Mapping[str, list[Any]] | None = None,
 ) -> None:
     data = np.frombuffer(blake3(seed + category.encode() + filter_name.encode()).digest(48), "u1")
-    primary = fits.PrimaryHDU()
-    primary.header["INSTRUME"] = "MUSE"
-    primary.header["HIERARCH ESO PRO CATG"] = category
+    own: dict[str, Any] = {"INSTRUME": "MUSE", "ESO PRO CATG": category}
     if filter_name:
-        primary.header["HIERARCH ESO DRS MUSE FILTER NAME"] = filter_name
-    for keyword, value in cards.items():
-        primary.header[f"HIERARCH {keyword}" if " " in keyword else keyword] = value
-    primary.header["DATE"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-    second: Any
-    if table is not None:
-        second = fits.table_to_hdu(Table({name: np.asarray(v) for name, v in table.items()}))
+        own["ESO DRS MUSE FILTER NAME"] = filter_name
+    own |= cards
+    own["DATE"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    name = {"EXTNAME": f"CHAN{nifu:02d}"} if isinstance(nifu, int) else {}
+    if columns is not None:
+        second = table({name: _column(values) for name, values in columns.items()}, name)
     elif any(part in category for part in TABLES):
-        column = fits.Column("value", "16B", array=data.reshape(3, 16)[:rows])
-        width = fits.Column("width", "E", array=np.array([1, np.nan if nan else 2, 3])[:rows])
-        second = fits.BinTableHDU.from_columns([column, width])
+        width = np.array([1, np.nan if nan else 2, 3], dtype=np.float32)[:rows]
+        second = table({"value": data.reshape(3, 16)[:rows], "width": width}, name)
     else:
-        second = fits.ImageHDU(data.reshape(6, 8).astype(np.float32))
-    if isinstance(nifu, int):
-        second.header["EXTNAME"] = f"CHAN{nifu:02d}"
-    fits.HDUList([primary, second]).writeto(path, checksum=True)
+        second = image(data.reshape(6, 8).astype(np.float32), name)
+    write_frame(path, [primary(own), second], checksum=True)
+
+
+def _column(values: list[Any]) -> NDArray[Any]:
+    made = np.asarray(values)
+    return np.char.encode(made, "ascii") if made.dtype.kind == "U" else made

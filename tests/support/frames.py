@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import numpy as np
-from astropy.io import fits
-from astropy.time import Time
+
+from musebuild.fits.tiny import image, primary, write_frame
 
 STATICS = (
     "ASTROMETRY_WCS",
@@ -32,6 +33,7 @@ DPR = {
     "OBJECT": "OBJECT",
     "STD": "STD",
 }
+MJD_ZERO = dt.datetime(1858, 11, 17)
 
 
 def write_raw(
@@ -48,43 +50,38 @@ def write_raw(
     cards: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a raw frame; its pixels follow from category, date, IFU and `value`."""
-    primary = fits.PrimaryHDU()
-    header = primary.header
-    header["INSTRUME"] = "MUSE"
-    header["OBJECT"] = target or DPR.get(category, category)
-    header["DATE-OBS"] = date
-    header["MJD-OBS"] = Time(date).mjd
-    header["EXPTIME"] = 600.0 if category == "OBJECT" else 1.0
-    header["HIERARCH ESO DPR TYPE"] = DPR.get(category, category)
-    header["HIERARCH ESO TPL START"] = tpl or date[:19]
-    header["HIERARCH ESO INS MODE"] = mode
-    header["HIERARCH ESO INS TEMP7 VAL"] = 12.5
-    header["HIERARCH ESO DET BINX"] = 1
-    header["HIERARCH ESO DET BINY"] = 1
-    header["HIERARCH ESO DET READ CURNAME"] = "SCI1.0"
+    header: dict[str, Any] = {
+        "INSTRUME": "MUSE",
+        "OBJECT": target or DPR.get(category, category),
+        "DATE-OBS": date,
+        "MJD-OBS": (dt.datetime.fromisoformat(date) - MJD_ZERO) / dt.timedelta(days=1),
+        "EXPTIME": 600.0 if category == "OBJECT" else 1.0,
+        "ESO DPR TYPE": DPR.get(category, category),
+        "ESO TPL START": tpl or date[:19],
+        "ESO INS MODE": mode,
+        "ESO INS TEMP7 VAL": 12.5,
+        "ESO DET BINX": 1,
+        "ESO DET BINY": 1,
+        "ESO DET READ CURNAME": "SCI1.0",
+    }
     if lamp:
-        header["HIERARCH ESO INS LAMP3 NAME"] = f"CU-LAMP-{lamp}"
-        header["HIERARCH ESO INS LAMP3 ST"] = True
-    for name, card in (cards or {}).items():
-        header[f"HIERARCH {name}" if " " in name else name] = card
-    hdus: list[Any] = [primary]
+        header |= {"ESO INS LAMP3 NAME": f"CU-LAMP-{lamp}", "ESO INS LAMP3 ST": True}
+    header |= cards or {}
+    hdus = [primary(header)]
     for ifu in ifus:
         seed = crc32(f"{category} {date} {ifu} {value}".encode())
         data = np.random.default_rng(seed).integers(0, 60000, (4, 6)).astype(np.uint16)
-        hdus.append(fits.ImageHDU(data, name=f"CHAN{ifu:02d}"))
+        hdus.append(image(data, {"EXTNAME": f"CHAN{ifu:02d}"}))
     path = folder / f"MUSE.{date}.fits"
-    fits.HDUList(hdus).writeto(path, overwrite=True)
+    write_frame(path, hdus)
     return path
 
 
 def write_static(folder: Path, category: str, *, value: int = 0, name: str = "") -> Path:
     """Write a static calibration."""
-    primary = fits.PrimaryHDU()
-    primary.header["INSTRUME"] = "MUSE"
-    primary.header["HIERARCH ESO PRO CATG"] = category
-    data = np.arange(6, dtype=np.int16) + value
+    data = (np.arange(6) + value).astype(np.int16)
     path = folder / (name or f"{category.lower()}.fits")
-    fits.HDUList([primary, fits.ImageHDU(data)]).writeto(path, overwrite=True)
+    write_frame(path, [primary({"INSTRUME": "MUSE", "ESO PRO CATG": category}), image(data)])
     return path
 
 

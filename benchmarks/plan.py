@@ -24,7 +24,7 @@ from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings
-from musebuild.settings.nodes import plain
+from musebuild.settings.nodes import plain_data
 from musebuild.settings.reading import read_text
 from musebuild.settings.schema import coerce
 
@@ -32,7 +32,7 @@ from musebuild.settings.schema import coerce
 def read_settings(text: str) -> Settings:
     """Settings from YAML text."""
     root = coerce(read_text(text, "settings.yml"))
-    return make_settings(Path("/project/settings.yml"), root, plain(root))
+    return make_settings(Path("/project/settings.yml"), root, plain_data(root))
 
 
 def planned(settings: Settings, frames: list[RawFrame]) -> tuple[Plan, float, float]:

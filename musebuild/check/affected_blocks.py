@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from musebuild.plan.blocks import PlannedBlock, providers
-from musebuild.settings.diff import Difference
+from musebuild.settings.differences import Difference
 from musebuild.settings.model import Settings
 from musebuild.settings.resolved import Keys
 

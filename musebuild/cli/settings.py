@@ -21,9 +21,9 @@ from musebuild.engine.project import Project
 from musebuild.errors import PlanError
 from musebuild.index.database import own_path
 from musebuild.plan.blocks import PlannedBlock, meaning_in, plan_blocks
-from musebuild.settings.diff import Difference, differences
+from musebuild.settings.differences import Difference, differences
 from musebuild.settings.model import Settings
-from musebuild.settings.resolved import Value, explained
+from musebuild.settings.resolved import Value, with_origins
 
 settings_format = format_option("For people, or for machines.", TEXT_OR_JSON)
 
@@ -42,7 +42,7 @@ def show_settings(project: Project, form: str) -> None:
     File and line, --set, an environment variable, the default of the settings or of the recipe.
     Passwords are not shown.
     """
-    values = [_as_used(v, project.settings) for v in explained(project.settings)]
+    values = [_as_used(v, project.settings) for v in with_origins(project.settings)]
     values += _of_recipes(project)
     if form == "json":
         _tell([{"key": v.key, "value": v.value, "source": v.origin} for v in values])

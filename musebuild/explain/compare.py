@@ -15,7 +15,7 @@ from musebuild.cache.model import Product, Record, UsedInput
 from musebuild.engine.portable_settings import COMPUTES
 from musebuild.plan.blocks import meaning_in
 from musebuild.recipes.catalogue import load_catalogue
-from musebuild.settings.diff import Difference, between
+from musebuild.settings.differences import Difference, between
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

@@ -67,7 +67,7 @@ class ConditionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class SqlCondition:
     """A condition on one table, checked."""
 
     table: str
@@ -125,7 +125,7 @@ def guarded(connection: sqlite3.Connection, tables: Iterable[str]) -> Iterator[N
         connection.set_authorizer(None)
 
 
-def check_condition(text: str, table: str, columns: Iterable[str] | None = None) -> Condition:
+def check_condition(text: str, table: str, columns: Iterable[str] | None = None) -> SqlCondition:
     """A condition as people write it after WHERE.
 
     Parameters
@@ -139,7 +139,7 @@ def check_condition(text: str, table: str, columns: Iterable[str] | None = None)
 
     Returns
     -------
-    Condition
+    SqlCondition
 
     Raises
     ------
@@ -162,12 +162,12 @@ def check_condition(text: str, table: str, columns: Iterable[str] | None = None)
                 ) from None
             names[name.casefold()] = name
             continue
-        return Condition(table, text.strip(), columns=frozenset(read))
+        return SqlCondition(table, text.strip(), columns=frozenset(read))
 
 
 def column_condition(
     wanted: Mapping[str, Any], table: str, columns: Iterable[str] | None = None
-) -> Condition:
+) -> SqlCondition:
     """A condition from columns with a value, or with a list of values of which one must match.
 
     Parameters
@@ -200,12 +200,12 @@ def column_condition(
             either.append(f'"{column}" IS NULL')
         parts.append(f"({' OR '.join(either) or '0'})")
         values += given
-    return Condition(table, " AND ".join(parts) or "1", tuple(values), frozenset(wanted))
+    return SqlCondition(table, " AND ".join(parts) or "1", tuple(values), frozenset(wanted))
 
 
 def make_condition(
     given: str | Mapping[str, Any], table: str, columns: Iterable[str] | None = None
-) -> Condition:
+) -> SqlCondition:
     """The condition of a selection: an SQL text, or columns with values.
 
     Parameters

@@ -13,11 +13,11 @@ from typing import Any
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
-from musebuild.settings.nodes import Keys, Node, mistaken_paths, overlay, plain
+from musebuild.settings.nodes import Keys, Node, mistaken_paths, overlay, plain_data
 from musebuild.settings.overrides import apply, environment_overrides, given_overrides
 from musebuild.settings.problems import Problem, SettingsProblems
-from musebuild.settings.reading import read_file
-from musebuild.settings.schema import check, coerce, described
+from musebuild.settings.reading import read_settings
+from musebuild.settings.schema import coerce, described, schema_problems
 from musebuild.settings.substitute import Substitution
 
 SIMILAR = 0.8
@@ -59,12 +59,12 @@ def load_settings(
     root = _with_overrides(root, overrides or {}, environment, told)
     substitution = Substitution(root, complete=complete)
     root = coerce(substitution.run())
-    data = plain(root)
+    data = plain_data(root)
     spoilt = mistaken_paths(root)
     problems = [
         *told,
         *substitution.problems,
-        *(problem for problem in check(root, data) if not _below(problem.keys, spoilt)),
+        *(problem for problem in schema_problems(root, data) if not _below(problem.keys, spoilt)),
         # What is not read may be what uses a key of one's own.
         *(_slips(root, substitution.used) if complete else ()),
     ]
@@ -96,7 +96,7 @@ def _with_overrides(
 
 def _with_includes(path: Path, open_: tuple[Path, ...]) -> tuple[Node, list[Problem], bool]:
     """A file over those that it includes; what is wrong with them; whether all could be read."""
-    root, told = read_file(path)
+    root, told = read_settings(path)
     complete = True
     included = root.get("include")
     if included is None or included.value is None:
@@ -152,7 +152,7 @@ def _the_rest(
     for keys in (*(problem.keys for problem in problems), *spoilt):
         # Half a range of nights means something else.
         _take_out(left, keys[:-1] if keys[-1:] in (("start_date",), ("end_date",)) else keys)
-    if check(root, left):
+    if schema_problems(root, left):
         return (), None
     try:
         return (), make_settings(path, root, left, environment)

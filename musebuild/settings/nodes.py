@@ -13,7 +13,7 @@ Keys = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceText:
     """A text that settings were read from."""
 
     name: str
@@ -28,7 +28,7 @@ class Source:
 class Mark:
     """A stretch of a line of a source."""
 
-    source: Source
+    source: SourceText
     line: int
     column: int
     length: int = 1
@@ -113,12 +113,12 @@ class Entry:
     """It came through a YAML merge key (`<<`)."""
 
 
-def plain(node: Node) -> Any:
+def plain_data(node: Node) -> Any:
     """The tree as plain data: dict, list and scalars."""
     if isinstance(node.value, dict):
-        return {name: plain(entry.node) for name, entry in node.value.items()}
+        return {name: plain_data(entry.node) for name, entry in node.value.items()}
     if isinstance(node.value, list):
-        return [plain(item) for item in node.value]
+        return [plain_data(item) for item in node.value]
     return node.value
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from musebuild.settings.nodes import Entry, Mark, Node, Source, overlay
+from musebuild.settings.nodes import Entry, Mark, Node, SourceText, overlay
 from musebuild.settings.problems import Problem, SettingsProblems
 from musebuild.settings.reading import read_text
-from musebuild.settings.schema import below, described
+from musebuild.settings.schema import described, part_at
 
 PREFIX = "MUSEBUILD__"
 """`MUSEBUILD__recipes__muse_scipost__params__skymethod=none`: one value, keys joined by `__`."""
@@ -119,7 +119,7 @@ def apply(root: Node, override: Override) -> Node:
             "name the files in the settings file itself",
         )
     value = read_text(override.text, override.origin, any_value=True)
-    source = Source(override.origin, tuple(override.text.splitlines()) or ("",))
+    source = SourceText(override.origin, tuple(override.text.splitlines()) or ("",))
     mark = Mark(source, 1, 1, max(1, len(source.lines[0])))
     value.mark = Mark(source, value.mark.line, value.mark.column, value.mark.length)
     for depth in range(1, len(override.keys)):
@@ -158,10 +158,10 @@ def _known(parts: list[str], root: Node) -> tuple[str, ...]:
         else:
             key = part.lower() if keys and keys[-1] in _SMALL else part
         keys.append(key)
-        here = below(here, key)
+        here = part_at(here, key)
     return tuple(keys)
 
 
 def _refuse(origin: str, message: str, remedy: str) -> SettingsProblems:
-    mark = Mark(Source(origin, ()), 1, 1)
+    mark = Mark(SourceText(origin, ()), 1, 1)
     return SettingsProblems([mark.problem(message, remedy=remedy)])

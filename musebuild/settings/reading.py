@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from musebuild.settings.model import Position
-from musebuild.settings.nodes import Entry, Mark, Node, Source
+from musebuild.settings.nodes import Entry, Mark, Node, SourceText
 from musebuild.settings.problems import Problem, SettingsProblems
 from musebuild.settings.scalars import TAG, value_of
 
@@ -22,7 +22,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS = {TAG + t for t in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
 
 
-def read_file(path: Path) -> tuple[Node, list[Problem]]:
+def read_settings(path: Path) -> tuple[Node, list[Problem]]:
     """Read a settings file.
 
     Parameters
@@ -60,7 +60,7 @@ def read_file(path: Path) -> tuple[Node, list[Problem]]:
             f"the file is larger than {MOST_BYTES // 1_000_000} MB, too large for settings",
             remedy="name the settings file, not a data file",
         )
-    return read(decode(data, name), name)
+    return compose(decode(data, name), name)
 
 
 def decode(data: bytes, name: str) -> str:
@@ -118,13 +118,13 @@ def read_text(text: str, name: str, *, any_value: bool = False) -> Node:
     SettingsProblems
         Every mistake of form, up to the first of syntax.
     """
-    root, problems = read(text, name, any_value=any_value)
+    root, problems = compose(text, name, any_value=any_value)
     if problems:
         raise SettingsProblems(problems)
     return root
 
 
-def read(text: str, name: str, *, any_value: bool = False) -> tuple[Node, list[Problem]]:
+def compose(text: str, name: str, *, any_value: bool = False) -> tuple[Node, list[Problem]]:
     """Compose YAML text.
 
     Parameters
@@ -146,7 +146,7 @@ def read(text: str, name: str, *, any_value: bool = False) -> tuple[Node, list[P
     SettingsProblems
         A mistake of syntax, or the text is no mapping.
     """
-    source = Source(name, tuple(re.split(r"\r\n|[\r\n]", text)))
+    source = SourceText(name, tuple(re.split(r"\r\n|[\r\n]", text)))
     composer = _Composer(source)
     try:
         root = composer.compose(text)
@@ -181,7 +181,7 @@ def _refuse(name: str, message: str, *, remedy: str = "") -> SettingsProblems:
     return SettingsProblems([Problem(message, Position(name, 1, 1), remedy=remedy)])
 
 
-def _unreadable(error: yaml.YAMLError, source: Source) -> Problem:
+def _unreadable(error: yaml.YAMLError, source: SourceText) -> Problem:
     """A text that holds what no text holds, such as a control character."""
     character = getattr(error, "character", None)
     if character is None:
@@ -195,7 +195,7 @@ def _unreadable(error: yaml.YAMLError, source: Source) -> Problem:
     return Mark(source, 1, 1).problem(f"this is no text: control character 0x{code:02x}")
 
 
-def _explain(error: yaml.MarkedYAMLError, source: Source, opened: Mark | None) -> Problem:
+def _explain(error: yaml.MarkedYAMLError, source: SourceText, opened: Mark | None) -> Problem:
     """A syntax error in our words; `opened`: where the innermost open collection begins."""
     at: Any = error.problem_mark or error.context_mark
     begun: Any = error.context_mark
@@ -238,7 +238,7 @@ def _explain(error: yaml.MarkedYAMLError, source: Source, opened: Mark | None) -
 class _Composer:
     """Events of the parser → nodes. Aliases stay shared; nothing is built from tags."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SourceText) -> None:
         self.source = source
         self.problems: list[Problem] = []
         self.anchors: dict[str, Node | None] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from musebuild.settings.model import ALWAYS, DateRange, Settings
-from musebuild.settings.schema import Part, below, described
+from musebuild.settings.schema import Part, described, part_at
 from musebuild.settings.secrets import without_secrets
 from musebuild.settings.sizes import format_bytes
 
@@ -41,15 +41,23 @@ def flatten(tree: Mapping[str, Any], at: Keys = ()) -> Iterator[tuple[Keys, Any]
             yield (*at, str(name)), value
 
 
-def resolved(settings: Settings) -> dict[Keys, Any]:
-    """What settings mean, by keys; what is not said stands at its default, or is left out."""
-    shown = _shown(settings.values, described(), ())
+def resolved(settings: Settings, *, unused: bool = False) -> dict[Keys, Any]:
+    """What settings mean, by keys; what is not said stands at its default, or is left out.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings.
+    unused : bool
+        With what is accepted and has no effect.
+    """
+    shown = _shown(settings.values, described(), (), unused)
     return {keys: value for keys, value in shown if value is not None and value not in ([], {})}
 
 
-def _shown(value: Any, part: Part, keys: Keys) -> Iterator[tuple[Keys, Any]]:
+def _shown(value: Any, part: Part, keys: Keys, unused: bool) -> Iterator[tuple[Keys, Any]]:
     """Values at and below some keys, as they can be written down."""
-    if "x-unused" in part:
+    if "x-unused" in part and not unused:
         return
     if value is None:
         yield keys, part.get("x-none")
@@ -57,7 +65,7 @@ def _shown(value: Any, part: Part, keys: Keys) -> Iterator[tuple[Keys, Any]]:
         for name, item in value.items():
             if keys or not (name in ELSEWHERE or name.startswith("x-")):
                 below_it = keys if name == part.get("x-short") else (*keys, str(name))
-                yield from _shown(item, below(part, name), below_it)
+                yield from _shown(item, part_at(part, name), below_it, unused)
     else:
         yield keys, _plain(value, part.get("x-means", ""))
 
@@ -100,7 +108,7 @@ def origin(settings: Settings, keys: Keys) -> str:
     return f"{position.file.rpartition('/')[2]}:{position.line}"
 
 
-def explained(settings: Settings) -> list[Value]:
+def with_origins(settings: Settings) -> list[Value]:
     """Every value with where it comes from; passwords are not shown.
 
     Parameters
@@ -108,8 +116,12 @@ def explained(settings: Settings) -> list[Value]:
     settings : Settings
         The settings.
     """
-    return [
-        Value(keys, without_secrets(keys[-1], value), source)
-        for keys, value in resolved(settings).items()
-        if (source := origin(settings, keys)) != "default" or keys[0] != "recipes"
-    ]
+    meant = resolved(settings)
+    found = []
+    for keys, value in resolved(settings, unused=True).items():
+        source = origin(settings, keys)
+        if source == "default" and (keys[0] == "recipes" or keys not in meant):
+            continue
+        source += "" if keys in meant else ", without effect"
+        found.append(Value(keys, without_secrets(keys[-1], value), source))
+    return found

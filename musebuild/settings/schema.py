@@ -70,7 +70,7 @@ def described() -> Part:
     return whole
 
 
-def below(part: Part, key: str) -> Part:
+def part_at(part: Part, key: str) -> Part:
     """What the schema says of a key of a mapping; nothing of a key that may be anything."""
     named = part.get("properties", {})
     if key in named:
@@ -88,12 +88,12 @@ def default_at(keys: Iterable[str]) -> Any:
     part, named = described(), True
     for key in keys:
         named = key in part.get("properties", {})
-        part = below(part, key)
+        part = part_at(part, key)
     default = part.get("default") if named else None
     return default if default not in ([], {}, "") else None
 
 
-def defaults() -> dict[str, str]:
+def text_defaults() -> dict[str, str]:
     """Top-level keys that are texts where the settings do not give them; they may hold braces."""
     parts = described()["properties"].items()
     return {name: part["default"] for name, part in parts if isinstance(part.get("default"), str)}
@@ -255,7 +255,7 @@ def _explain(error: ValidationError, root: Node) -> Iterator[Problem]:
             yield problem(error.message)
 
 
-def check(root: Node, data: Mapping[str, Any]) -> list[Problem]:
+def schema_problems(root: Node, data: Mapping[str, Any]) -> list[Problem]:
     """Every mistake that the schema finds.
 
     Parameters

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from musebuild.settings.nearest import nearest
 from musebuild.settings.nodes import Entry, Mark, Node
 from musebuild.settings.problems import Problem
-from musebuild.settings.schema import defaults
+from musebuild.settings.schema import text_defaults
 
 LONGEST = 20_000
 """Characters of a text after substitution; a path has a few hundred."""
@@ -30,7 +30,7 @@ class Substitution:
 
     def __post_init__(self) -> None:
         self._texts: dict[str, str | None] = {}
-        self._defaults = defaults()
+        self._defaults = text_defaults()
         self._open: list[str] = []
 
     def run(self) -> Node:

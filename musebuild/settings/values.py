@@ -16,7 +16,7 @@ from musebuild.settings.model import ALWAYS, DateRange
 from musebuild.settings.nodes import Keys, Node, mark_at
 from musebuild.settings.path_names import NAME, why_not
 from musebuild.settings.problems import Problem
-from musebuild.settings.schema import Part, below, defaults, described
+from musebuild.settings.schema import Part, described, part_at, text_defaults
 from musebuild.settings.sizes import parse_bytes, parse_seconds
 
 IFUS = range(1, 25)
@@ -66,7 +66,7 @@ class Values:
         if "x-short" in part and not isinstance(value, Mapping):
             # The place of the value is that of the whole.
             short = part["x-short"]
-            typed = self.value(value, below(part, short), keys)
+            typed = self.value(value, part_at(part, short), keys)
             return self._mapping({}, part, keys) | {short: typed}
         means = part.get("x-means")
         if means is not None:
@@ -87,7 +87,7 @@ class Values:
         for name, item in given.items():
             here = (*keys, name)
             if name not in named and self._can_be_file(name, here, of_key=True):
-                found[name] = self.value(item, below(part, name), here)
+                found[name] = self.value(item, part_at(part, name), here)
         return found
 
     def _default(self, part: Part) -> Any:
@@ -99,7 +99,7 @@ class Values:
         def one(match: re.Match[str]) -> str:
             given = self.data.get(match[1])
             if given in (None, "") or why_not(str(given))[0]:
-                return self._filled(defaults()[match[1]])
+                return self._filled(text_defaults()[match[1]])
             return str(given)
 
         return _BRACES.sub(one, text)

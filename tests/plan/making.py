@@ -14,9 +14,9 @@ from musebuild.plan.model import Plan
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings
-from musebuild.settings.nodes import plain
+from musebuild.settings.nodes import plain_data
 from musebuild.settings.reading import read_text
-from musebuild.settings.schema import check, coerce
+from musebuild.settings.schema import coerce, schema_problems
 
 STATICS = [
     "ASTROMETRY_WCS",
@@ -85,8 +85,8 @@ def files(*without: str, named: dict[Any, Any] | None = None) -> FileIndex:
 def settings(text: str) -> Settings:
     """Settings from YAML text."""
     root = coerce(read_text(text, "settings.yml"))
-    data = plain(root)
-    assert not check(root, data)
+    data = plain_data(root)
+    assert not schema_problems(root, data)
     return make_settings(Path("/project/settings.yml"), root, data)
 
 

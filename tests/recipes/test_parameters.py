@@ -19,7 +19,7 @@ from musebuild.recipes.drs import find_drs
 from musebuild.recipes.model import Parameter
 from musebuild.recipes.parameters import as_taken, fit, for_pipeline, like
 from musebuild.recipes.pipeline import EXCEPTIONS, PARAMETERS, pipeline_parameter
-from musebuild.settings.diff import differences
+from musebuild.settings.differences import differences
 from musebuild.settings.load import load_settings
 from musebuild.settings.model import Settings
 

@@ -15,11 +15,11 @@ from musebuild.check.everything import check_project
 from musebuild.engine.project import Project
 from musebuild.plan.blocks import meaning_in
 from musebuild.recipes.catalogue import load_catalogue
-from musebuild.settings.diff import differences
+from musebuild.settings.differences import differences
 from musebuild.settings.load import load_settings
 from musebuild.settings.model import Settings
 from musebuild.settings.problems import SettingsProblems
-from musebuild.settings.resolved import explained
+from musebuild.settings.resolved import with_origins
 from tests.settings.making import SCALARS, SETTINGS
 
 
@@ -60,7 +60,7 @@ def test_valid_settings_survive_reading_and_writing(tree: dict[str, Any], folder
     again = load(folder, yaml.safe_dump(escaped(dict(found.tree)), allow_unicode=True))
     assert same(found, again)
     assert not differences(found, again, MEANING)
-    assert {value.key for value in explained(found)} >= {"version", "raw_path", "cache"}
+    assert {value.key for value in with_origins(found)} >= {"version", "raw_path", "cache"}
 
 
 @given(tree=SETTINGS, data=st.data())
@@ -121,7 +121,7 @@ def test_a_wrong_value_anywhere_gives_messages_and_no_traceback(
         assert str(problem)
         assert problem.to_dict()["file"]
     try:
-        assert explained(load_settings(path, environment={}))
+        assert with_origins(load_settings(path, environment={}))
     except SettingsProblems as error:
         assert str(error)
         assert problems

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from musebuild.settings.diff import between
+from musebuild.settings.differences import between
 from musebuild.settings.load import load_settings
 from musebuild.settings.model import Block
-from musebuild.settings.resolved import resolved
-from musebuild.settings.schema import below, default_at, described, schema
+from musebuild.settings.resolved import resolved, with_origins
+from musebuild.settings.schema import default_at, described, part_at, schema
 from musebuild.settings.values import Values
 
 EXAMPLE = Path(__file__).parents[2] / "settings.yml.example"
@@ -62,7 +62,7 @@ def test_what_is_not_said_stands_at_the_default_of_the_schema(tmp_path: Path) ->
                 assert value in (text, str(tmp_path / text)), keys
     given = {keys[0] for keys, default in usual.items() if default is not None}
     assert given >= {"workdir", "raw_path", "db", "version", "loglevel", "cpl", "retrieve_data"}
-    assert found["recipes", "b", "filt"] == below(described()["properties"]["recipes"], "b")[
+    assert found["recipes", "b", "filt"] == part_at(described()["properties"]["recipes"], "b")[
         "properties"]["filt"]["default"]  # fmt: skip
     assert found["ifus",] == "all"
     assert found["datasets", "A", "OBJECT"] == ["A"]
@@ -112,5 +112,11 @@ def test_what_has_no_effect_is_no_difference(tmp_path: Path) -> None:
         "recipes: {common: {temp_dir: /a, verbose: no}, b: {init: {log_dir: /b}}}\n",
         encoding="utf-8",
     )
-    found = resolved(load_settings(path, environment={}))
-    assert not [keys for keys in found if keys[-1] in ("temp_dir", "verbose", "log_dir", "nifu")]
+    settings = load_settings(path, environment={})
+    idle = {"temp_dir", "verbose", "log_dir", "nifu"}
+    assert not [keys for keys in resolved(settings) if keys[-1] in idle]
+    assert {v.key: v.origin for v in with_origins(settings) if v.keys[-1] in idle} == {
+        "recipes.common.temp_dir": "settings.yml:1, without effect",
+        "recipes.common.verbose": "settings.yml:1, without effect",
+        "recipes.b.init.log_dir": "settings.yml:1, without effect",
+    }

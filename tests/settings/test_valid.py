@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from musebuild.settings.nodes import plain
+from musebuild.settings.nodes import plain_data
 from musebuild.settings.reading import read_text
 from musebuild.settings.schema import coerce, schema, surely_valid
 from tests.settings.making import SETTINGS
@@ -29,7 +29,7 @@ ODD = st.sampled_from(
 
 def tree_of(text: str) -> Any:
     """Settings as they meet the schema."""
-    return plain(coerce(read_text(text, "settings.yml")))
+    return plain_data(coerce(read_text(text, "settings.yml")))
 
 
 def spots(tree: Any) -> list[tuple[Any, Any]]:

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from musebuild.settings.nearest import nearest
@@ -146,6 +147,12 @@ def check_condition(text: str, table: str, columns: Iterable[str] | None = None)
     ConditionError
         It is no condition, reads more than the table, or names a column that there is not.
     """
+    return _checked(text, table, None if columns is None else tuple(columns))
+
+
+@lru_cache(maxsize=1000)
+def _checked(text: str, table: str, columns: tuple[str, ...] | None) -> SqlCondition:
+    """The same; a condition that many blocks share is compiled once."""
     _check_form(text)
     known = None if columns is None else {name.casefold(): name for name in columns}
     names: dict[str, str] = {}

@@ -23,8 +23,6 @@ from musebuild.errors import StoreError
 from musebuild.index.database import Connection
 
 NOT_RUN = "not run"
-SETTLED = 20
-"""Builds with nothing to do that are remembered."""
 RECORDS = 8
 """Ways in which a task was made that are remembered: the newest."""
 SAMPLES = 50
@@ -436,22 +434,6 @@ class Ledger:
             list(tasks),
         )
         return [(str(task), str(log)) for task, log in rows]
-
-    def settled(self, fingerprint: str) -> str:
-        """What a build found that had nothing to do; empty where none is remembered."""
-        rows = self._rows("SELECT found FROM settled WHERE fingerprint = ?", [fingerprint])
-        return str(rows[0][0]) if rows else ""
-
-    def set_settled(self, fingerprint: str, found: str) -> None:
-        """Remember a build that had nothing to do, in place of older ones."""
-        with self._writing() as connection:
-            connection.execute(
-                "DELETE FROM settled WHERE fingerprint NOT IN "
-                f"(SELECT fingerprint FROM settled ORDER BY date DESC LIMIT {SETTLED - 1})"
-            )
-            connection.execute(
-                "INSERT OR REPLACE INTO settled VALUES (?, ?, ?)", [fingerprint, now(), found]
-            )
 
     def tasks(self) -> dict[str, Mapping[str, Any]]:
         """What last became of each task."""

@@ -92,6 +92,8 @@ class Store:
         # Asked hundreds of thousands of times: plain text, where `Path` would cost more than
         # to look at the file.
         self._objects = [f"{root}/objects/" for root in self.roots]
+        self._touched: set[str] = set()
+        """Objects that somebody touched, and whose bytes are as they were."""
         self._without_reflinks: set[tuple[int, int]] = set()
         try:
             for name in ("objects", "manifests", "scratch", "locks"):
@@ -240,9 +242,7 @@ class Store:
         if not verdict or touched:
             self._verdicts[path] = (identity(status), verdict)
         if verdict and touched and path.startswith(self._objects[0]):
-            with contextlib.suppress(OSError):
-                Path(path).chmod(0o444)
-                os.utime(path, (OBJECT_TIME, OBJECT_TIME))
+            self._touched.add(path)
         return "" if verdict else "damaged"
 
     def set_aside(self, path: Path) -> None:
@@ -316,8 +316,8 @@ class Store:
     def lookup(self, key: str, seen: Seen = _unseen) -> Lookup:
         """What the store has for a key; a manifest only if all its objects are sound.
 
-        Damage in the writable store is taken away, so that the invocation is made again. What
-        cannot be read just now, or was written by another version, is left where it is.
+        Nothing is changed: whoever makes the invocation again takes away what is damaged
+        (`clear`), and whoever builds gives touched objects their time back (`mend`).
 
         Parameters
         ----------
@@ -353,21 +353,51 @@ class Store:
             damage = str(error)
         else:
             return self._damaged(manifest, seen) or Lookup(manifest, "hit")
-        if root == self.root:
-            self.set_aside(path)
         return Lookup(None, "manifest damaged", f"{path}: {damage}")
+
+    def clear(self, key: str) -> None:
+        """Take away what is damaged of a key in the writable store: it is made again.
+
+        What cannot be read just now, or was written by another version, is left where it is.
+        """
+        path = self.manifest_path(self.root, key)
+        try:
+            manifest = self.read_manifest(path)
+            if manifest.key != key:
+                raise ValueError(f"it is the manifest of {manifest.key}")
+        except OtherVersionError:
+            return
+        except OSError:
+            if path.is_dir():
+                self.set_aside(path)
+            return
+        except BAD_MANIFEST:
+            self.set_aside(path)
+            return
+        for product in manifest.products:
+            target = self.object_path(self.root, product.object)
+            if self._condition(str(target), product.size, product.object) == "damaged":
+                self.set_aside(target)
+
+    def mend(self) -> None:
+        """Give objects that were touched, and found sound, the time by which they are known."""
+        while self._touched:
+            path = Path(self._touched.pop())
+            with contextlib.suppress(OSError):
+                known = self._verdicts.get(str(path))
+                if known is not None and known == (identity(path.lstat()), True):
+                    path.chmod(0o444)
+                    os.utime(path, (OBJECT_TIME, OBJECT_TIME))
 
     def _damaged(self, manifest: Manifest, seen: Seen) -> Lookup | None:
         """What is wrong with a manifest's objects, where no store has a sound copy of one."""
         for product in manifest.products:
             worst, name = "missing", product.object
-            for number, objects in enumerate(self._objects):
+            for objects in self._objects:
                 path = f"{objects}{name[:2]}/{name[2:]}"
                 condition = self._condition(path, product.size, name, seen)
                 if not condition:
                     break
-                if condition == "damaged" and not number:
-                    self.set_aside(Path(path))
                 if condition != "missing":
                     worst = condition
             else:

@@ -10,8 +10,8 @@ import click
 from musebuild.cli.command import Command
 from musebuild.cli.opening import on_project
 from musebuild.cli.options import names, switch
-from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
+from musebuild.engine.view import resolved
 from musebuild.plan.names import closure, select
 from musebuild.report.spans import count
 
@@ -66,7 +66,7 @@ def clean(
 def forget_tasks(project: Project, names: Sequence[str]) -> int:
     """Drop what is remembered of invocations; how many keys."""
     known = project.ledger.tasks()
-    resolutions = ProjectWorld(project).resolve(closure(project.plan, names))
+    resolutions = resolved(project, names)
     keys = {known[name]["key"] for name in names if name in known}
     keys |= {resolutions[name].key for name in names if name in resolutions}
     keys.discard("")

@@ -20,15 +20,15 @@ from musebuild.cli.options import (
     switch,
     table_option,
 )
-from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
+from musebuild.engine.view import resolved
 from musebuild.errors import UsageError
 from musebuild.index.columns import run_of
 from musebuild.index.dates import When, choose
 from musebuild.index.model import RawFrame
 from musebuild.index.scan import problems
 from musebuild.plan.model import Invocation, Plan
-from musebuild.plan.names import closure, select
+from musebuild.plan.names import select
 from musebuild.report import overview
 from musebuild.report.info import info_text
 from musebuild.report.spans import count
@@ -126,7 +126,7 @@ def _known_runs(project: Project, runs: Sequence[str]) -> Sequence[str]:
 def _tell_tasks(project: Project, args: Sequence[str], *, ifus: bool) -> None:
     plan = project.plan
     names = select(plan, args)
-    resolutions = ProjectWorld(project).resolve(closure(plan, names))
+    resolutions = resolved(project, names)
     history = project.ledger.tasks()
     shown = names if ifus else first_of_each(plan, names)
     texts = [
@@ -238,8 +238,8 @@ def _states(project: Project, group: str, by: str, dates: Sequence[str]) -> Rows
     if by == "exposure":
         every = (i for i in every if i.night)
     chosen = choose(every, dates, when, runs=project.settings.runs, what=f"{group} task")
-    wanted = closure(plan, [invocation.name for invocation in chosen])
-    return overview.states(plan, ProjectWorld(project).resolve(wanted), chosen, by=by)
+    wanted = [invocation.name for invocation in chosen]
+    return overview.states(plan, resolved(project, wanted), chosen, by=by)
 
 
 def _told(project: Project, dates: Sequence[str], columns: Sequence[str], view: str) -> Rows:

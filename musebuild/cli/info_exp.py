@@ -11,10 +11,9 @@ import click
 from musebuild.cli.command import Command
 from musebuild.cli.opening import on_project
 from musebuild.cli.options import frames_of, show, switch, table_option
-from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
+from musebuild.engine.view import resolved
 from musebuild.errors import UsageError
-from musebuild.plan.names import closure
 from musebuild.report.exposure import (
     Step,
     facts,
@@ -60,7 +59,7 @@ def info_exp(
     plan = project.plan
     tasks = {frame.name: tasks_of(plan, frame.name) for frame in found}
     every = {name for names in tasks.values() for name in names}
-    resolutions = ProjectWorld(project).resolve(closure(plan, every))
+    resolutions = resolved(project, every)
     logs = {name: steps(plan, names, resolutions) for name, names in tasks.items()}
     if form == "text":
         texts = [

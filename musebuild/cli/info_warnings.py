@@ -9,11 +9,11 @@ import click
 from musebuild.cli.command import Command
 from musebuild.cli.opening import on_project
 from musebuild.cli.options import OneOf, date_option, names, show, table_option
-from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
+from musebuild.engine.view import resolved
 from musebuild.index.dates import When, choose
 from musebuild.plan.model import Invocation
-from musebuild.plan.names import closure, select
+from musebuild.plan.names import select
 from musebuild.report.tables import Rows
 
 
@@ -46,7 +46,7 @@ def info_warnings(
         runs=project.settings.runs,
         what="task",
     )
-    resolutions = ProjectWorld(project).resolve(closure(plan, [made.name for made in chosen]))
+    resolutions = resolved(project, [made.name for made in chosen])
     told = [
         (made, text)
         for made in chosen

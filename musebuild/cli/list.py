@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 
 import click
@@ -11,13 +10,12 @@ import click
 from musebuild.cli.command import Command
 from musebuild.cli.opening import on_project
 from musebuild.cli.options import ifus_option, names, switch
+from musebuild.engine.forecast import forecast
 from musebuild.engine.machine import machine_of
-from musebuild.engine.overview import Overview, with_overview
-from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
+from musebuild.engine.view import View, look
 from musebuild.explain.why import Explainer
-from musebuild.plan.model import LeftOut
-from musebuild.report.listing import Line, counts, overview_lines, table
+from musebuild.report.listing import counts, table, view_lines
 from musebuild.report.status import price_text
 from musebuild.report.summary import left_out_text
 from musebuild.report.why import short
@@ -56,41 +54,26 @@ def list_tasks(
                 sys.stdout.write(f"{name:<28}  {len(members)}\n")
         return
 
-    def told(found: Overview) -> str:
-        lines = overview_lines(found, ifus=ifus)
-        if why:
-            lines = _explained(project, found, lines)
-        shown = [line for line in lines if line.pending or not pending]
-        text = table(shown, status=status or why, quiet=quiet)
-        if quiet:
-            return text
+    view = look(project, names, everything=everything, whole=why).complete()
+    lines = view_lines(view, ifus=ifus)
+    if why:
+        explain = Explainer(project, view.probe, view.in_full).explain
+        lines = [replace(line, reason=short(explain(line.worst))) for line in lines]
+    shown = [line for line in lines if line.pending or not pending]
+    text = table(shown, status=status or why, quiet=quiet)
+    if not quiet:
         if lines and not shown:
             text += "Nothing is pending.\n"
         elif status:
-            price = found.price(machine_of(project).cores)
+            price = forecast(view, machine_of(project).cores)
             text += f"{counts(lines)}\n{price_text(price, project.settings.cache[0])}"
-        return text + _besides(found.problems, found.left_out)
-
-    sys.stdout.write(
-        with_overview(project, list(names), told, everything=everything, whole=ifus or why)
-    )
+        text += _besides(view)
+    sys.stdout.write(text)
 
 
-def _explained(project: Project, found: Overview, lines: list[Line]) -> list[Line]:
-    """The lines with what changed, and the root cause, as the reason."""
-    world = ProjectWorld(project)
-    again = world.resolve(found.resolutions)
-    for name, first in found.resolutions.items():
-        if first.state is again[name].state:
-            # The first look took damaged objects away: its reason is the true one.
-            again[name] = replace(again[name], reason=first.reason, detail=first.detail)
-    explainer = Explainer(project, world, again)
-    return [replace(line, reason=short(explainer.explain(line.worst))) for line in lines]
-
-
-def _besides(problems: Sequence[str], left_out: Sequence[LeftOut]) -> str:
+def _besides(view: View) -> str:
     """What people should know besides a list."""
-    text = "".join(f"{problem}\n" for problem in problems)
-    if left_out:
-        text += "Left out:\n" + "\n".join(left_out_text(left_out)) + "\n"
+    text = "".join(f"{problem}\n" for problem in (*view.problems, *view.file_problems))
+    if view.left_out:
+        text += "Left out:\n" + "\n".join(left_out_text(view.left_out)) + "\n"
     return text

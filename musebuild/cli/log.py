@@ -12,10 +12,10 @@ from musebuild.cli.command import Command
 from musebuild.cli.opening import on_project
 from musebuild.cli.options import names, switch
 from musebuild.cli.reporting import log_folder
-from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
+from musebuild.engine.view import resolved
 from musebuild.errors import UsageError
-from musebuild.plan.names import closure, select
+from musebuild.plan.names import select
 
 
 @click.command(cls=Command, example="doit log muse_scipost --last-failure", takes="names")
@@ -90,7 +90,7 @@ def _failures(project: Project, names: Sequence[str]) -> list[tuple[str, Path]]:
 
 def _latest(project: Project, names: Sequence[str]) -> list[tuple[str, Path]]:
     known = project.ledger.tasks()
-    resolutions = ProjectWorld(project).resolve(closure(project.plan, names))
+    resolutions = resolved(project, names)
     found = []
     for name in names:
         manifest = resolutions[name].manifest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -162,8 +162,8 @@ workers_option = click.option(
 )
 
 
-def write_file(path: str | Path, text: str, what: str) -> None:
-    """Write what a command was asked to write.
+def write_file(path: str | Path, text: str | Iterable[str], what: str) -> None:
+    """Write what a command was asked to write; a long text in parts.
 
     Raises
     ------
@@ -171,7 +171,8 @@ def write_file(path: str | Path, text: str, what: str) -> None:
         It cannot be written there.
     """
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        with Path(path).open("w", encoding="utf-8") as file:
+            file.writelines([text] if isinstance(text, str) else text)
     except OSError as error:
         raise UsageError(
             f"{what} cannot be written to {path}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -10,8 +11,8 @@ import click
 from musebuild.cli.command import Command
 from musebuild.cli.opening import on_project
 from musebuild.cli.options import format_option, names, output_option, write_file
-from musebuild.engine.overview import with_overview
 from musebuild.engine.project import Project
+from musebuild.engine.view import look
 from musebuild.report.graph import graph_dot, graph_html, graph_json, graph_mermaid, nodes_of
 
 
@@ -26,16 +27,17 @@ def plan(project: Project, names: tuple[str, ...], form: str, output: Path | Non
     Of what names stand for, and all that it needs. It hashes nothing.
     """
     # The whole graph is told.
-    found = with_overview(project, list(names), lambda found: found, needed=True, whole=True)
+    view = look(project, names, needed=True, whole=True)
     if form == "json":
-        text = graph_json(found.plan, found.names, found.resolutions, found.left_out)
+        # A piece at a time: the whole of a large plan fills the memory.
+        text: Iterable[str] = graph_json(view)
     else:
-        nodes = nodes_of(found.plan, found.names, found.resolutions)
+        nodes = nodes_of(view.complete())
         if form == "html":
-            text = graph_html(nodes, found.left_out, f"Plan of {project.settings.folder.name}")
+            text = [graph_html(nodes, view.left_out, f"Plan of {project.settings.folder.name}")]
         else:
-            text = (graph_dot if form == "dot" else graph_mermaid)(nodes)
+            text = [(graph_dot if form == "dot" else graph_mermaid)(nodes)]
     if output is not None:
         write_file(output, text, "the plan")
     else:
-        sys.stdout.write(text)
+        sys.stdout.writelines(text)

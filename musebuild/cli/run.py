@@ -173,7 +173,8 @@ def _show_dry_run(
     project: Project, names: Sequence[str], sof: Path | None, *, always: bool, single: bool
 ) -> None:
     """Say what would run; nothing runs, and nothing is hashed."""
-    from musebuild.engine.probe import ProjectWorld, selection
+    from musebuild.engine.probe import selection
+    from musebuild.engine.view import resolved
     from musebuild.plan.names import closure, concerned
     from musebuild.report.dry_run import dry_run_text, write_sofs
 
@@ -182,7 +183,7 @@ def _show_dry_run(
     needed = closure(plan, wanted)
     left_out = concerned(plan.left_out, names, project.settings.datasets)
     sys.stdout.write(ahead_text(left_out))
-    resolutions = ProjectWorld(project).resolve(needed)
+    resolutions = resolved(project, needed)
     if sof is not None:
         folder = sof.expanduser()
         written = write_sofs(folder, list(wanted if single else needed), resolutions, project)

@@ -9,10 +9,11 @@ import click
 from musebuild.cli.command import Command
 from musebuild.cli.opening import on_project
 from musebuild.cli.options import TEXT_OR_JSON, format_option, names, workers_option
+from musebuild.engine.forecast import forecast
 from musebuild.engine.machine import machine_of
-from musebuild.engine.overview import Overview, with_overview
 from musebuild.engine.project import Project
-from musebuild.report.listing import overview_lines
+from musebuild.engine.view import look
+from musebuild.report.listing import view_lines
 from musebuild.report.status import status_json, status_text
 
 
@@ -28,12 +29,10 @@ def status(project: Project, names: tuple[str, ...], num_process: int, form: str
     recipes side by side as -n says. It hashes nothing.
     """
     workers = num_process or machine_of(project).cores
-
-    def told(found: Overview) -> str:
-        price = found.price(workers)
-        if form == "json":
-            return status_json(found.all_states(), found.left_out, price)
-        store = project.settings.cache[0]
-        return status_text(overview_lines(found), found.left_out, price, store)
-
-    sys.stdout.write(with_overview(project, list(names), told, needed=True, named=form == "json"))
+    view = look(project, names, needed=True).complete()
+    price = forecast(view, workers)
+    if form == "json":
+        text = status_json(view, price)
+    else:
+        text = status_text(view_lines(view), view.left_out, price, project.settings.cache[0])
+    sys.stdout.write(text)

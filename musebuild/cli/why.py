@@ -11,9 +11,10 @@ from musebuild.cli.opening import on_project
 from musebuild.cli.options import names
 from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
+from musebuild.engine.view import resolved
 from musebuild.errors import UsageError
 from musebuild.explain.why import Explainer
-from musebuild.plan.names import closure, select
+from musebuild.plan.names import select
 from musebuild.report.why import why_text
 
 
@@ -32,7 +33,6 @@ def why(project: Project, names: tuple[str, ...]) -> None:
             remedy="`doit list` shows the names; `doit list --status --why` explains all",
         )
     chosen = select(project.plan, names)
-    world = ProjectWorld(project)
-    resolutions = world.resolve(closure(project.plan, chosen))
-    explainer = Explainer(project, world, resolutions)
+    probe = ProjectWorld(project)
+    explainer = Explainer(project, probe, resolved(project, chosen, probe))
     sys.stdout.write(why_text([explainer.explain(name) for name in chosen]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -11,16 +10,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from musebuild.engine.options import BuildOptions
-from musebuild.engine.probe import without_collector
 from musebuild.engine.project import Project
-from musebuild.engine.remembered import is_remembered, recall
-from musebuild.engine.settled import Settled
 from musebuild.engine.summary import BuildSummary
+from musebuild.engine.view import look
 from musebuild.plan.model import Invocation, LeftOut
 
 if TYPE_CHECKING:
     from musebuild.engine.build_state import Build
     from musebuild.workers.executor import Executor
+
+
+AHEAD = 0.3
+"""Seconds for which a build looks before its first recipe may start: at all of a project of some
+nights, so that the longest path through it is known."""
 
 
 def local_executor() -> Executor:
@@ -93,27 +95,20 @@ def build(
         Something must not begin.
     """
     began = time.monotonic()
-    usual = not (options.always or options.single or front_end.needs_all)
-    with without_collector():
-        known = recall(project, names) if usual else None
-    if isinstance(known, Settled):
-        project.require_writable()
-        return _settled_summary(project, known, time.monotonic() - began)
+    again = options.always or options.single
+    view = look(project, names, whole=again, remember=not again)
+    project.require_writable()
+    if view.over and not front_end.needs_all:
+        summary = view.summary()
+        summary.seconds = time.monotonic() - began
+        return summary
     # Here, since an empty build needs none of it.
     from musebuild.engine.build_state import Build
-    from musebuild.engine.survey import AHEAD
 
-    remember = usual and not names and is_remembered(project.settings)
-    with without_collector():
-        current = Build(project, names, options, rest=known, remember=remember)
+    current = Build(project, view, options, names)
     try:
-        with without_collector():
-            current.look_ahead(AHEAD if usual else math.inf)
-        if usual and not remember and not current.survey.needs:
-            current.settle(names)
-        # What there is now stays to the end: nobody need look through it again and again.
-        gc.freeze()
-        if not current.survey.needs or _may_begin(current, front_end):
+        current.look_ahead(math.inf if again or front_end.needs_all else AHEAD)
+        if not current.needs or _may_begin(current, front_end):
             _run(current, front_end, executor or local_executor)
     finally:
         current.summary.seconds = time.monotonic() - began
@@ -125,15 +120,14 @@ def build(
 
 def _may_begin(current: Build, front_end: FrontEnd) -> bool:
     """Whether nothing is in the way of the first recipe; notes the start."""
-    survey, summary = current.survey, current.summary
-    pending = [current.plan.invocations[name] for name in survey.needs]
-    later = () if survey.over else {name.partition(":")[0] for name in current.names}
-    front_end.refuse(current.project, pending, later)
+    view, summary = current.view, current.summary
+    pending = [current.plan.invocations[name] for name in current.needs]
+    front_end.refuse(current.project, pending, view.blocks_to_come)
     keep_going = current.options.keep_going
     # Known before the first recipe, and told then: hours of recipes may follow.
     if front_end.tell_left_out(summary.left_out, goes_on=keep_going) and not keep_going:
         current.look_ahead()
-        summary.refused = len(survey.needs)
+        summary.refused = len(current.needs)
         return False
     current.begin()
     return True
@@ -143,7 +137,7 @@ def _run(current: Build, front_end: FrontEnd, make_executor: Callable[[], Execut
     from musebuild.engine.dispatch import GrowingDispatcher
     from musebuild.engine.run import BuildRunner
 
-    if not current.survey.needs and not front_end.needs_all:
+    if not current.needs and not front_end.needs_all:
         return
     executor = make_executor()
     try:
@@ -157,15 +151,3 @@ def _run(current: Build, front_end: FrontEnd, make_executor: Callable[[], Execut
 def _refuse_more(current: Build, front_end: FrontEnd, names: Collection[str]) -> None:
     pending = [current.plan.invocations[name] for name in names]
     front_end.refuse_more(current.project, pending)
-
-
-def _settled_summary(project: Project, settled: Settled, seconds: float) -> BuildSummary:
-    """The summary of a build that is known to have nothing to do."""
-    return BuildSummary(
-        up_to_date=settled.tasks,
-        saved_seconds=settled.saved_seconds,
-        left_out=list(settled.left_out),
-        problems=list(settled.problems),
-        results=str(project.reduced),
-        seconds=seconds,
-    )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import math
 import os
 import shutil
-from collections.abc import Collection, MutableMapping, Sequence
-from dataclasses import replace
+import time
+from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from musebuild.cache.ledger import NOT_RUN
@@ -17,21 +17,18 @@ from musebuild.cache.reduced import PlaceReport
 from musebuild.cache.steps import step
 from musebuild.cache.store import manifest_from
 from musebuild.engine.admission import MemoryModel, learned_models
-from musebuild.engine.fingerprints import Looks, watched_paths
 from musebuild.engine.hashing import Hasher
 from musebuild.engine.machine import machine_of
 from musebuild.engine.options import BuildOptions
 from musebuild.engine.portable_settings import settings_document
-from musebuild.engine.probe import ProjectWorld, file_inputs, selection, without_collector
+from musebuild.engine.probe import file_inputs, selection
 from musebuild.engine.project import Project
 from musebuild.engine.quality import QualityTables
 from musebuild.engine.records import record_of
-from musebuild.engine.remembered import Notes, Rest
 from musebuild.engine.resolve import Resolution, State, bare, judge, resolve_one, slim
-from musebuild.engine.settled import Kept, Settled
-from musebuild.engine.summary import BuildSummary, Failure
-from musebuild.engine.survey import Survey
-from musebuild.engine.tasks import Plugins, folded_lines, longest_paths
+from musebuild.engine.summary import Failure
+from musebuild.engine.tasks import Plugins, longest_paths
+from musebuild.engine.view import MOST_KNOWN, View
 from musebuild.engine.work import (
     OrderOptions,
     input_bytes,
@@ -40,12 +37,7 @@ from musebuild.engine.work import (
     sidecar,
     sidecar_name,
 )
-from musebuild.index.scan import scan
-from musebuild.plan.names import closure, concerned
 from musebuild.workers.orders import WorkOrder, WorkResult
-
-MOST_KNOWN = 5000
-"""Digests of input files that are held; those of a large archive fill the memory."""
 
 
 class Build:
@@ -54,61 +46,38 @@ class Build:
     Parameters
     ----------
     project : Project
-        The project.
-    names : sequence of str
-        What to build; empty: the default.
+        The project; what a build writes to is there.
+    view : View
+        What is to do, as far as that is known yet.
     options : BuildOptions
         From the command line.
-    rest : Rest, optional
-        What is left to look at, where the rest is known.
-    remember : bool
-        Whether to remember what is found.
+    names : sequence of str
+        What was asked for.
     """
 
     def __init__(
-        self,
-        project: Project,
-        names: Sequence[str],
-        options: BuildOptions,
-        *,
-        rest: Rest | None = None,
-        remember: bool = False,
+        self, project: Project, view: View, options: BuildOptions, names: Sequence[str]
     ) -> None:
-        project.require_writable()
         self.project = project
         self.options = options
-        self.rest = rest
-        # Before anything of what it rests on is read.
-        self.notes = Notes(project, rest) if remember else None
-        self.summary = BuildSummary(results=str(project.reduced), beside=project.beside)
-        if rest is None:
-            self.summary.problems = [str(problem) for problem in project.scan_report.problems]
-            if self.notes is not None:
-                self.notes.scanned()
-            self.plan = project.plan
-            project.let_go()
-            self.selected = selection(project, names)
-            self.names: Collection[str] = closure(self.plan, self.selected)
-            self.summary.left_out = concerned(self.plan.left_out, names, project.settings.datasets)
-        else:
-            self.plan, self.selected, self.names = rest.plan, rest.names, rest.names
-            self.summary.problems = list(rest.settled.problems)
-            self.summary.left_out = list(rest.settled.left_out)
-            self.summary.up_to_date = rest.settled.tasks
-            self.summary.saved_seconds = rest.settled.saved_seconds
-        project.store.sweep()
-        self.world = ProjectWorld(project)
+        self.view = view
+        self.plan = view.plan
+        self.manifests = view.manifests
+        self.world = view.probe
         self.software = self.world.software()
+        self.only = set(selection(project, names)) if options.single else None
+        """What alone is to be done; None: all that is needed for it, too."""
+        self.summary = view.summary()
+        project.store.sweep()
         self.machine = machine_of(project)
         self.workers = options.workers or self.machine.cores
         self.quality = QualityTables(project.connection, project.store, self.world.measurements)
-        self.manifests: MutableMapping[str, Manifest] = {} if rest is None else rest.manifests
         self.resolutions: dict[str, Resolution] = {}
         """Of what is to do and has a key."""
         self.hasher = Hasher(project.digests, self.world.known)
-        self.survey = Survey(self.names, self._look, lambda name: self.plan.invocations[name].needs)
-        self._looks = Looks()
-        self._unhashed: list[str] = []
+        self.needs: dict[str, tuple[str, ...]] = {}
+        """Each that is to do → those to do whose products it takes."""
+        self._waiting: deque[str] = deque()
         self._plugins = Plugins(self.plan, project.catalogue)
         self._bytes: dict[str, int] = {}
         self.number = 0
@@ -116,110 +85,54 @@ class Build:
         """Seconds on the longest path that begins with an invocation."""
         self._models: dict[str, MemoryModel] = {}
 
-    def _look(self, names: Sequence[str]) -> list[str]:
-        """Look at a few invocations; those that are to do."""
+    def _look(self) -> list[str]:
+        """Look at the next few invocations; those that are to do."""
         found, same = [], []
-        looks = self._looks
-        single = set(self.selected) if self.options.single else None
-        with without_collector():
-            for resolution in self.world.piece(names, self.plan, self.manifests, looks):
-                name = resolution.name
-                if self.notes is not None:
-                    self.notes.take(self.plan.invocations[name].block, resolution, looks)
-                wanted = single is None or name in single
-                if wanted and (resolution.stale or self.options.always):
-                    found.append(name)
-                    self._unhashed += looks.unhashed
-                    if resolution.key:
-                        self.resolutions[name] = resolution
-                elif wanted:
-                    self._count_up_to_date(resolution)
-                if resolution.manifest is not None and resolution.state is State.UP_TO_DATE:
-                    same.append((name, resolution.manifest))
-                looks.clear()
+        for resolution in self.view.advance():
+            name, manifest = resolution.name, resolution.manifest
+            wanted = self.only is None or name in self.only
+            if wanted and (resolution.stale or self.options.always):
+                found.append(name)
+                if resolution.key:
+                    self.resolutions[name] = resolution
+            elif wanted:
+                self._count_up_to_date(resolution)
+            if manifest is not None and resolution.state is State.UP_TO_DATE:
+                same.append((name, manifest))
+        self.project.store.mend()
         # Where the database was made anew, or the store is shared, they are not known yet.
         self.quality.record(same)
+        for name in found:
+            needs = self.plan.invocations[name].needs
+            self.needs[name] = tuple(other for other in needs if other in self.needs)
+        self._waiting.extend(found)
         return found
 
     def look_ahead(self, seconds: float = math.inf) -> None:
-        """Look at all that was selected; or for so long, and until something is to do.
+        """Look at all that was asked for; or for so long, and until something is to do.
 
         Recipes may start then, and `look_on` goes on while they run.
         """
-        self.survey.look_ahead(seconds)
-        if self.survey.over:
-            self._remember()
+        began = time.monotonic()
+        while not self.view.over and (time.monotonic() - began < seconds or not self.needs):
+            self._look()
 
     def look_on(self) -> list[str]:
         """Look at a few more; those that are to do."""
-        found = self.survey.advance()
-        # It stays to the end, as what was found before the first recipe does.
-        gc.freeze()
+        found = self._look()
         self._hash_ahead()
-        if self.survey.over:
-            self._remember()
+        if self.view.over:
             self._rank()
         return found
+
+    def take(self, most: int) -> list[str]:
+        """Some that are to do and were not taken yet, in the order of the plan."""
+        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
     def _count_up_to_date(self, resolution: Resolution) -> None:
         self.summary.up_to_date += 1
         if resolution.manifest is not None:
             self.summary.saved_seconds += resolution.manifest.seconds
-
-    def _remember(self) -> None:
-        """Remember the whole plan, and what was found up to date, for the next build.
-
-        Where only a part was looked at, what is remembered of it stays until all of that part is
-        up to date.
-        """
-        if self.notes is None or (self.rest is not None and self.survey.needs):
-            return
-        rest, problems = self.rest, self.project.files.problems if self.rest is None else ()
-        found = Settled(
-            self.summary.up_to_date,
-            self.summary.saved_seconds,
-            tuple(self.summary.left_out),
-            tuple(self.summary.problems),
-            rest.settled.file_problems if rest else tuple(problems),
-            () if rest else folded_lines(self.plan, self.selected),
-        )
-        self.notes.write(self.plan, self.names, found, self.world.forgotten)
-        self.notes = None
-
-    def settle(self, names: Sequence[str]) -> None:
-        """Remember that there is nothing to do, and what that rests on."""
-        project = self.project
-        inputs = {p for name in self.names for p in file_inputs(self.plan.invocations[name])}
-        if len(project.digests.known_many(sorted(inputs))) < len(inputs):
-            # Some frame is so new that it could have changed within the tick of its time stamp.
-            return
-        products: list[tuple[str, str]] = []
-        manifests: list[str] = []
-        for name in self.names:
-            manifest = self.manifests[name]
-            folder = f"{project.reduced}/{self.plan.invocations[name].folder}"
-            products += [
-                (f"{folder}/{product.name}", str(project.store.path(product.object)))
-                for product in manifest.products
-            ]
-            manifests.append(str(project.store.manifest_file(manifest.key)))
-        found = Settled(
-            self.summary.up_to_date,
-            self.summary.saved_seconds,
-            tuple(self.summary.left_out),
-            tuple(self.summary.problems),
-            tuple(project.files.problems),
-            folded_lines(self.plan, self.selected),
-        )
-        kept = Kept(project, names, found, [*watched_paths(products), *manifests])
-        # What changed since the first look and before the files were noted shows now; what
-        # changes from now on differs from the note.
-        report = scan(project.connection, project.settings)
-        if report.new or report.changed or report.vanished:
-            return
-        again = self.world.survey(self.names, self.plan, {})
-        if not any(resolution.stale for resolution in again):
-            kept.write()
 
     def begin(self) -> None:
         """Note the start, and begin to digest input files in the order of the plan."""
@@ -235,15 +148,15 @@ class Build:
         self._rank()
 
     def _hash_ahead(self) -> None:
-        self.hasher.start(self._unhashed)
-        self._unhashed.clear()
+        self.hasher.start(self.view.unhashed)
+        self.view.unhashed.clear()
 
     def _rank(self) -> None:
         """Find what is urgent, among what is known to be to do."""
         known = self.project.ledger.seconds()
         usual = sum(known.values()) / len(known) if known else 1.0
-        seconds = {name: known.get(self.plugin(name), usual) for name in self.survey.needs}
-        self.urgency = longest_paths(self.survey.needs, seconds)
+        seconds = {name: known.get(self.plugin(name), usual) for name in self.needs}
+        self.urgency = longest_paths(self.needs, seconds)
 
     def plugin(self, name: str) -> str:
         """The recipe that an invocation calls, as the pipeline knows it."""
@@ -270,21 +183,14 @@ class Build:
             software=self.software,
             world=self.world.world,
         )
-        return self._noted(name, resolution)
-
-    def _noted(self, name: str, resolution: Resolution) -> Resolution:
-        before = self.resolutions.get(name)
-        if before and before.key == resolution.key and before.state == resolution.state:
-            # The first look took damaged objects away: its reason is the true one.
-            resolution = replace(resolution, reason=before.reason)
         self.resolutions[name] = resolution
         return resolution
 
     def look_again(self, name: str) -> Resolution:
         """State of an invocation under its key's lock: another build may have made it."""
-        return self._noted(
-            name, judge(self.resolutions[name], self.plan.invocations[name], self.world.world)
-        )
+        resolution = judge(self.resolutions[name], self.plan.invocations[name], self.world.world)
+        self.resolutions[name] = resolution
+        return resolution
 
     def up_to_date(self, name: str) -> None:
         """An invocation turned out to be up to date."""
@@ -324,7 +230,8 @@ class Build:
         return report
 
     def order(self, name: str, threads: int) -> WorkOrder:
-        """The work order of an invocation."""
+        """The work order of an invocation; what the store has of it in damage goes."""
+        self.project.store.clear(self.resolutions[name].key)
         return make_order(
             self.plan.invocations[name],
             self.resolutions[name],

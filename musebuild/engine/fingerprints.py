@@ -1,18 +1,69 @@
-"""Whether files are as they were: one hash over the identities of hundreds of thousands of them."""
+"""What a plan and its findings rest on: identities of files, settings, software.
+
+Paths are relative to the project's folder where they lie below it, so that a project that moved
+has the same fingerprints.
+"""
 
 from __future__ import annotations
 
+import json
 import marshal
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import metadata, resources
+from operator import attrgetter
+from typing import Any
 
 from blake3 import blake3
 
-PIECE = 4096
-"""Rows that are hashed at once."""
+from musebuild import __version__
+from musebuild.cache.keys import KEY_VERSION, canonical, plain
+from musebuild.engine.project import Project
+from musebuild.fits.volatile import DIGEST_VERSION
+from musebuild.index.observing import log_paths
+from musebuild.plan.blocks import PlannedBlock
+
+VERSION = 3
+"""Raised whenever what the plan cache holds, or what it means, changes."""
+_identity = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+NUMBERS = 5
+"""In the identity of a file: what changes whenever its content may have."""
+GONE = (0,) * NUMBERS
+_MASK = 2**64 - 1
 Look = tuple[str, os.stat_result]
 """A file that was looked at, as it was then."""
+
+
+def identities(paths: Iterable[str], folder: int) -> bytes:
+    """The identities of files, one after another; zeros for a missing one.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Absolute, or below a folder.
+    folder : int
+        Descriptor of that folder, open: looking up a short path costs the system less.
+    """
+    numbers: list[int] = []
+    extend, status_of, identity = numbers.extend, os.stat, _identity
+    for path in paths:
+        try:
+            extend(identity(status_of(path, dir_fd=folder)))
+        except OSError:
+            extend(GONE)
+    return packed(numbers)
+
+
+def packed(numbers: Sequence[int]) -> bytes:
+    """Whole numbers as bytes, eight for each."""
+    try:
+        return array("Q", numbers).tobytes()
+    except OverflowError:
+        # A time before 1970.
+        return array("Q", [number & _MASK for number in numbers]).tobytes()
 
 
 class Looks:
@@ -32,133 +83,207 @@ class Looks:
         self.placed.clear()
         self.unhashed.clear()
 
-    def note(self, watch: Watch) -> None:
-        """Have them watched; a hard link in the reduced tree and its object are one file.
+    def files(self) -> list[Look]:
+        """What was looked at; a hard link in the reduced tree and its object are one file.
 
         Whoever writes to either, or takes one away, changes the status of the other.
         """
-        seen = set()
-        for path, status in self.placed:
-            seen.add((status.st_dev, status.st_ino))
-            watch.add(path, status)
-        for path, status in self.stored:
-            if (status.st_dev, status.st_ino) not in seen:
-                watch.add(path, status)
+        seen = {(status.st_dev, status.st_ino) for _, status in self.placed}
+        own = [look for look in self.stored if (look[1].st_dev, look[1].st_ino) not in seen]
+        return self.placed + own
 
 
-def row_of(path: str, s: os.stat_result) -> tuple[object, ...]:
-    """The identity of a file: what changes whenever its content may have."""
-    return (path, s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
+def identity_bytes(files: Iterable[Look]) -> bytes:
+    """What `identities` gives of files, as they were when they were looked at."""
+    numbers: list[int] = []
+    for _, status in files:
+        numbers.extend(_identity(status))
+    return packed(numbers)
 
 
-class Watch:
-    """One hash over the identities of files, noted as they are looked at.
-
-    What is noted is what a finding rests on: the status that the file had when it was looked at,
-    so that whatever happens to it from then on shows.
-    """
-
-    def __init__(self) -> None:
-        self._hasher = blake3()
-        self._rows: list[tuple[object, ...]] = []
-        self.paths: list[str] = []
-        self.newest = 0
-        """Latest change of any of them [ns]."""
-
-    def add(self, path: str, status: os.stat_result) -> None:
-        """Note a file."""
-        self.paths.append(path)
-        self.newest = max(self.newest, status.st_mtime_ns, status.st_ctime_ns)
-        self._append(row_of(path, status))
-
-    def _append(self, row: tuple[object, ...]) -> None:
-        self._rows.append(row)
-        if len(self._rows) == PIECE:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._hasher.update(_bytes(self._rows))
-        self._rows.clear()
-
-    def digest(self) -> str:
-        """The hash; `watched` of the same paths gives the same while nothing changed."""
-        self._flush()
-        return str(self._hasher.hexdigest())
+def newest_change(files: Iterable[Look]) -> int:
+    """Latest change of any file [ns]."""
+    return max((max(s.st_mtime_ns, s.st_ctime_ns) for _, s in files), default=0)
 
 
-def watched(paths: Iterable[str]) -> str:
-    """One hash over the identity of files; a missing one has none."""
-    # Hundreds of thousands of files: plain tuples, and one conversion to bytes for many.
-    hasher = blake3()
-    rows: list[tuple[object, ...]] = []
-    status_of = os.stat
-    for path in paths:
-        try:
-            s = status_of(path)
-            rows.append((path, s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns))
-        except OSError:
-            rows.append((path,))
-        if len(rows) == PIECE:
-            hasher.update(_bytes(rows))
-            rows.clear()
-    hasher.update(_bytes(rows))
-    return str(hasher.hexdigest())
+class Places:
+    """Paths as the plan cache holds them: relative to the project's folder, if below it."""
+
+    def __init__(self, project: Project) -> None:
+        self._below = f"{project.settings.folder}/"
+        self._length = len(self._below)
+
+    def open(self) -> int:
+        """A descriptor of the folder, which kept paths start from."""
+        return os.open(self._below, os.O_RDONLY | os.O_DIRECTORY)
+
+    def short(self, path: str) -> str:
+        """A path as it is kept."""
+        return path[self._length :] if path.startswith(self._below) else path
+
+    def whole(self, path: str) -> str:
+        """A path as it is used."""
+        return self._below + path if path and path[0] != "/" else path
+
+    def hidden(self, text: str) -> str:
+        """A message without the project's folder."""
+        return text.replace(self._below, "\0")
+
+    def shown(self, text: str) -> str:
+        """The message of `hidden`, where the project lies now."""
+        return text.replace("\0", self._below)
 
 
-def _bytes(rows: list[tuple[object, ...]]) -> bytes:
-    # Version 2 has no references, so that equal rows give equal bytes.
-    return marshal.dumps(rows, 2)
-
-
-def watched_tree(folder: str) -> str:
+def tree_hash(folder: str) -> str:
     """One hash over the names and identities of all files below a folder, and of its folders.
 
     Links to folders are followed, circles are not; what is new there shows as well.
     """
     hasher = blake3()
     seen: set[tuple[int, int]] = set()
-    waiting = [folder]
+    waiting = [""]
+    identity = _identity
     while waiting:
         current = waiting.pop()
-        rows: list[tuple[object, ...]] = [(current,)]
+        rows: list[tuple[object, ...]] = []
         try:
-            here = os.stat(current)
+            here = os.stat(f"{folder}/{current}")
             if (here.st_dev, here.st_ino) in seen:
                 continue
             seen.add((here.st_dev, here.st_ino))
-            with os.scandir(current) as entries:
+            with os.scandir(f"{folder}/{current}") as entries:
                 for entry in entries:
+                    name = entry.name
                     try:
-                        if entry.is_dir():
-                            waiting.append(entry.path)
-                        s = entry.stat()
+                        # Through a link: the file itself counts.
+                        status = entry.stat()
                     except OSError:
-                        rows.append((entry.name,))
+                        rows.append((name,))
                         continue
-                    # Through a link: the file itself counts.
-                    own = () if stat.S_ISDIR(s.st_mode) else (s.st_size, s.st_mtime_ns)
-                    changed = () if stat.S_ISDIR(s.st_mode) else (s.st_ctime_ns,)
-                    rows.append((entry.name, s.st_dev, s.st_ino, *own, *changed))
+                    if stat.S_ISDIR(status.st_mode):
+                        waiting.append(f"{current}{name}/")
+                        rows.append((name, status.st_dev, status.st_ino))
+                    else:
+                        rows.append((name, identity(status)))
         except OSError:
             rows.append(("unreadable",))
-        rows[1:] = sorted(rows[1:], key=lambda row: str(row[0]))
+        rows.sort()
         waiting.sort()
-        hasher.update(_bytes(rows))
+        # Version 2 has no references, so that equal rows give equal bytes.
+        hasher.update(marshal.dumps((current, rows), 2))
     return str(hasher.hexdigest())
 
 
-def watched_paths(products: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Files to watch for products: (file in the reduced tree, its object).
+def files_hash(project: Project, paths: Iterable[str]) -> str:
+    """One hash over the names and identities of files."""
+    places = Places(project)
+    listed = list(paths)
+    folder = places.open()
+    try:
+        found = identities(listed, folder)
+    finally:
+        os.close(folder)
+    names = "\0".join(map(places.short, listed)).encode("utf-8", "surrogateescape")
+    return blake3(names + b"\0\0" + found).hexdigest()
 
-    A hard link and its object are one file: whoever writes to either, or takes one away,
-    changes the status of the other.
+
+def inputs_hash(project: Project) -> str:
+    """Hash of the raw folder and the observers' databases, by `stat` alone."""
+    logs = files_hash(project, (str(path) for path in log_paths(project.settings)))
+    return tree_hash(str(project.settings.raw_path)) + logs
+
+
+@cache
+def package_version(name: str) -> str:
+    """Version of an installed Python package; empty where it is missing."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def catalogue_digest() -> str:
+    """Hash of the catalogue that comes with musebuild."""
+    catalogue = resources.files("musebuild").joinpath("recipes", "catalogue.yml")
+    return str(blake3(catalogue.read_bytes()).hexdigest())
+
+
+@cache
+def source_hash() -> str:
+    """Hash of the identities of musebuild's own source files: who changes the code plans anew."""
+    found = sorted(
+        f"{folder}/{name}"
+        for folder, _, names in os.walk(str(resources.files("musebuild")))
+        for name in names
+        if name.endswith(".py")
+    )
+    return blake3("\0".join(found).encode() + identities(found, -1)).hexdigest()
+
+
+def structure_hash(
+    project: Project, blocks: Sequence[PlannedBlock], files: str, generation: int
+) -> str:
+    """Hash of all that the graph of invocations follows from.
+
+    Parameters only as far as blocks are shaped by them; what else goes into keys is in
+    `call_hash`.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    blocks : sequence of PlannedBlock
+        All of them, in their order.
+    files : str
+        `files_hash` of the calibration files.
+    generation : int
+        Of the index.
     """
-    for placed, stored in products:
-        yield placed
-        try:
-            ours, theirs = os.stat(placed), os.stat(stored)
-            if (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino):
-                continue
-        except OSError:
-            pass
-        yield stored
+    settings = project.settings
+    places = Places(project)
+    recipes = dict(settings.tree.get("recipes") or {})
+    for name in settings.blocks:
+        recipes[name] = {k: v for k, v in (recipes[name] or {}).items() if k != "params"}
+        if not recipes[name]:
+            # Declared or not, the block is the same but for its folder, which is told below.
+            del recipes[name]
+    document: dict[str, Any] = {
+        "version": [VERSION, __version__, KEY_VERSION, DIGEST_VERSION, source_hash()],
+        "settings": [places.short(str(settings.path)), {**settings.tree, "recipes": recipes}],
+        "blocks": [
+            [b.name, b.recipe.name, b.source, b.shaping, b.block.output_dir] for b in blocks
+        ],
+        "places": [
+            places.short(str(path))
+            for path in (project.reduced, settings.raw_path, *settings.cache)
+        ],
+        "catalogue": catalogue_digest(),
+        "code": {name: one.code for name, one in project.catalogue.items() if one.code},
+        "index": generation,
+        "files": files,
+    }
+    return _hashed(document)
+
+
+def call_hash(planned: PlannedBlock, project: Project) -> str:
+    """Hash of all that goes into the keys of a block besides its inputs.
+
+    Raises
+    ------
+    ValueError
+        A parameter has no canonical form, so that there is no key.
+    """
+    recipe = planned.recipe
+    drs = recipe.kind == "drs"
+    document = {
+        "recipe": [recipe.plugin, recipe.kind, recipe.code],
+        "params": canonical(plain(planned.params)),
+        "drs": [project.drs.version, project.drs.path] if drs else [],
+        "environment": project.recipe_environment if drs else {},
+        "packages": {name: package_version(name) for name in recipe.packages},
+    }
+    return _hashed(document)
+
+
+def _hashed(document: dict[str, Any]) -> str:
+    return blake3(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()

@@ -13,6 +13,7 @@ from musebuild.engine.admission import MemoryModel, learned_models
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import State, products_for
 from musebuild.engine.tasks import Plugins, longest_paths
+from musebuild.engine.view import View
 from musebuild.engine.work import ifus_held
 from musebuild.plan.model import Invocation, Plan
 
@@ -151,28 +152,18 @@ class _Sizes:
         return int(total)
 
 
-def forecast(
-    project: Project,
-    plan: Plan,
-    pending: Sequence[str],
-    manifests: Mapping[str, Manifest],
-    workers: int,
-) -> Forecast:
+def forecast(view: View, workers: int) -> Forecast:
     """What the pending work will take, at most: what waits may turn out to be the same.
 
     Parameters
     ----------
-    project : Project
-        Whose ledger remembers earlier runs.
-    plan : Plan
-        The plan, or a part of it that holds all that is pending and what it takes.
-    pending : sequence of str
-        Invocations for which a recipe may run, in the order of the plan.
-    manifests : mapping
-        Of what is made, as far as pending invocations take it.
+    view : View
+        All of it was looked at.
     workers : int
         Recipes side by side.
     """
+    project, plan, manifests = view.project, view.plan, view.manifests
+    pending = [name for name, found in view.states.items() if found.state in PENDING]
     estimates: dict[str, Estimate] = {}
     recipes: dict[str, str] = {}
     needs: dict[str, tuple[str, ...]] = {}

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from musebuild.errors import FrameError
 from musebuild.fits.digest import FrameDigest, digest_frame
-from musebuild.index.digests import DigestMemory, Identity, identity
+from musebuild.index.digests import COARSE_TICK_NS, DigestMemory, Identity, identity, tick_of
 
 ATTEMPTS = 3
+MARGIN = 0.001
+"""Seconds beyond the tick of a file system's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,20 @@ class Hashed:
     began_ns: int
 
 
+def _let_settle(path: Path, known: Identity) -> None:
+    """Wait until a change of a file would show another time than the last one did.
+
+    Else its digest could not be believed by whoever looks next.
+    """
+    age = time.time_ns() - max(known[3], known[4])
+    if 0 <= age <= COARSE_TICK_NS:
+        tick = tick_of(str(path.parent))
+        if age <= tick:
+            time.sleep((tick - age) / 1e9 + MARGIN)
+
+
 def digest_unchanged(path: Path) -> Hashed:
-    """Digest of a file that did not change meanwhile.
+    """Digest of a file that did not change meanwhile; a file just written is waited for.
 
     Raises
     ------
@@ -35,6 +49,7 @@ def digest_unchanged(path: Path) -> Hashed:
     for _ in range(ATTEMPTS):
         try:
             before = identity(path.stat())
+            _let_settle(path, before)
             began = time.time_ns()
             digest = digest_frame(path)
             after = identity(path.stat())

@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from functools import cache, cached_property
-from importlib import metadata
-from itertools import islice
+from functools import cached_property
 
 from musebuild.cache.ledger import Placed
 from musebuild.cache.model import Input, Manifest
 from musebuild.cache.store import Lookup, Seen
-from musebuild.engine.fingerprints import Looks
+from musebuild.engine.fingerprints import Looks, package_version
 from musebuild.engine.project import Project
 from musebuild.engine.quality import choose
-from musebuild.engine.resolve import Resolution, Software, World, resolve_all, resolve_each, slim
+from musebuild.engine.resolve import Resolution, Software, World, identify, resolve_each, slim
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.qa import Measurements
 from musebuild.plan.model import Choosing, Invocation, Plan
 from musebuild.plan.names import select
 from musebuild.plan.selecting import Members
-from musebuild.recipes.model import Recipe
-
-CHUNK = 250
-"""Invocations whose inputs' digests, and whose products' places, are held at once."""
-
-
-@contextlib.contextmanager
-def without_collector() -> Iterator[None]:
-    """While millions of small records are made, none of which refers back to another, the
-    collector of circles would walk them all again and again."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
-@cache
-def package_version(name: str) -> str:
-    """Version of an installed Python package; empty where it is missing."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def digest_of(wanted: Input, digest: FrameDigest) -> str:
@@ -151,48 +121,18 @@ class ProjectWorld:
             package_version=package_version,
         )
 
-    def resolve(self, names: Iterable[str]) -> dict[str, Resolution]:
-        """State of invocations, given in the order of the plan."""
-        names = list(names)
-        plan = self.project.plan
-        catalogue: dict[str, Recipe] = self.project.catalogue
-        with without_collector():
-            self.learn(plan.invocations[name] for name in names)
-            placed = self.project.ledger.placed_by_any(names)
-            return resolve_all(
-                names,
-                plan=plan,
-                catalogue=catalogue,
-                software=self.software(),
-                world=self._world(self.known, placed, None),
-            )
-
-    def survey(
-        self,
-        names: Iterable[str],
-        plan: Plan,
-        manifests: MutableMapping[str, Manifest],
-        looks: Looks | None = None,
-    ) -> Iterator[Resolution]:
-        """State of invocations, without what is only needed to run one of them.
-
-        The digests of their inputs are known only meanwhile: those of a large archive fill the
-        memory.
-
-        Parameters
-        ----------
-        names : iterable of str
-            In the order of the plan.
-        plan : Plan
-            The plan, or a part of it that holds all of them.
-        manifests : mutable mapping
-            What is known of upstream invocations; grows.
-        looks : Looks, optional
-            Told of each file that is looked at; whoever takes a resolution clears it.
-        """
-        waiting = iter(names)
-        while some := list(islice(waiting, CHUNK)):
-            yield from self.piece(some, plan, manifests, looks)
+    def identify(
+        self, invocation: Invocation, plan: Plan, manifests: Mapping[str, Manifest]
+    ) -> Resolution:
+        """Key of an invocation, with all that it follows from."""
+        return identify(
+            invocation,
+            plan=plan,
+            catalogue=self.project.catalogue,
+            manifests=manifests,
+            software=self.software(),
+            world=self._world(self._known_of([invocation]), None, None),
+        )
 
     def piece(
         self,
@@ -200,9 +140,29 @@ class ProjectWorld:
         plan: Plan,
         manifests: MutableMapping[str, Manifest],
         looks: Looks | None = None,
+        *,
+        full: bool = False,
     ) -> Iterator[Resolution]:
-        """The same of a few of them."""
+        """State of a few invocations; the digests of their inputs are known only meanwhile.
+
+        Those of a large archive fill the memory.
+
+        Parameters
+        ----------
+        names : sequence of str
+            In the order of the plan.
+        plan : Plan
+            The plan, or a part of it that holds all of them.
+        manifests : mutable mapping
+            What is known of upstream invocations; grows.
+        looks : Looks, optional
+            Told of each file that is looked at; whoever takes a resolution clears it.
+        full : bool
+            Whether with what is only needed to run or explain them.
+        """
         known = self._known_of(plan.invocations[name] for name in names)
+        if full:
+            self.known |= known
         world = self._world(known, self.project.ledger.placed_by_any(names), looks)
         for resolution in resolve_each(
             names,
@@ -212,4 +172,4 @@ class ProjectWorld:
             world=world,
             manifests=manifests,
         ):
-            yield slim(resolution)
+            yield resolution if full else slim(resolution)

@@ -18,6 +18,7 @@ from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cache.reduced import ReducedTree
 from musebuild.cache.store import Store
 from musebuild.cache.trees import mark, own_tree
+from musebuild.engine.migrations import PLAN_CACHE_MIGRATIONS
 from musebuild.errors import UsageError
 from musebuild.index.database import Connection, open_database, own_path, settle_folder
 from musebuild.index.digests import DigestMemory
@@ -151,7 +152,12 @@ class Project:
         """The project's database, with its tables up to date: all that an empty build needs."""
         path = self.database_path
         make_folder(path.parent, "folder of the database")
-        migrations = (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS, *ARCHIVE_MIGRATIONS)
+        migrations = (
+            *INDEX_MIGRATIONS,
+            *CACHE_MIGRATIONS,
+            *ARCHIVE_MIGRATIONS,
+            *PLAN_CACHE_MIGRATIONS,
+        )
         connection = open_database(path, migrations)
         settle_folder(connection, path, self.settings_path.parent)
         recover_flags(connection)
@@ -214,9 +220,14 @@ class Project:
             )
         return frames
 
-    def let_go(self) -> None:
+    @property
+    def is_scanned(self) -> bool:
+        """Whether the raw folder was scanned already."""
+        return "scan_report" in vars(self)
+
+    def forget_frames(self) -> None:
         """Let go of the raw frames, which fill the memory: who has a plan needs them no more."""
-        self.__dict__.pop("raw", None)
+        vars(self).pop("raw", None)
 
     @cached_property
     def files(self) -> FileIndex:
@@ -228,14 +239,12 @@ class Project:
     @cached_property
     def plan(self) -> Plan:
         """Every invocation that the settings need."""
-        from musebuild.engine.probe import without_collector
         from musebuild.index.selection import select_exposures
         from musebuild.plan.build import make_plan
 
         raw = self.raw
         selections = select_exposures(self.connection, self.settings)
-        with without_collector():
-            return make_plan(self.settings, raw, self.files, self.catalogue, selections)
+        return make_plan(self.settings, raw, self.files, self.catalogue, selections)
 
     @cached_property
     def digests(self) -> DigestMemory:

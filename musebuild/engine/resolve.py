@@ -150,7 +150,30 @@ def resolve_one(
     software: Software,
     world: World,
 ) -> Resolution:
-    """Resolve one invocation.
+    """State of one invocation: see `identify`, whose parameters it has."""
+    found = identify(
+        invocation,
+        plan=plan,
+        catalogue=catalogue,
+        manifests=manifests,
+        software=software,
+        world=world,
+    )
+    return judge(found, invocation, world) if found.key else found
+
+
+def identify(
+    invocation: Invocation,
+    *,
+    plan: Plan,
+    catalogue: Mapping[str, Recipe],
+    manifests: Mapping[str, Manifest],
+    software: Software,
+    world: World,
+) -> Resolution:
+    """The key of one invocation, with all that it follows from; without one, what keeps it.
+
+    With a key it is not known yet whether it was made: store and tree are not asked.
 
     Parameters
     ----------
@@ -212,7 +235,7 @@ def resolve_one(
     ordered = canonical(invocation, taken)
     recipe = catalogue[invocation.recipe]
     preimage = preimage_of(invocation, recipe, ordered, software)
-    resolution = Resolution(
+    return Resolution(
         invocation.name,
         State.RUN,
         key=key_of(preimage),
@@ -221,7 +244,6 @@ def resolve_one(
         dropped=chosen.dropped,
         notes=chosen.notes,
     )
-    return judge(resolution, invocation, world)
 
 
 def judge(resolution: Resolution, invocation: Invocation, world: World) -> Resolution:
@@ -243,22 +265,6 @@ def judge(resolution: Resolution, invocation: Invocation, world: World) -> Resol
     )
 
 
-def resolve_all(
-    names: Iterable[str],
-    *,
-    plan: Plan,
-    catalogue: Mapping[str, Recipe],
-    software: Software,
-    world: World,
-) -> dict[str, Resolution]:
-    """Resolve invocations, given in an order in which each follows what it needs.
-
-    An invocation whose upstream must run has no key yet: it waits.
-    """
-    each = resolve_each(names, plan=plan, catalogue=catalogue, software=software, world=world)
-    return {resolution.name: resolution for resolution in each}
-
-
 def resolve_each(
     names: Iterable[str],
     *,
@@ -268,7 +274,9 @@ def resolve_each(
     world: World,
     manifests: MutableMapping[str, Manifest] | None = None,
 ) -> Iterator[Resolution]:
-    """Resolve invocations one after another, as `resolve_all` does all.
+    """Resolve invocations, given in an order in which each follows what it needs.
+
+    An invocation whose upstream must run has no key yet: it waits.
 
     Parameters
     ----------

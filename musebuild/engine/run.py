@@ -110,16 +110,15 @@ class BuildRunner(Runner):  # type: ignore[misc]
 
     def run_all(self, task_dispatcher: GrowingDispatcher) -> int:
         """Run all that is to do, from the first that is known; doit's exit status."""
-        survey = self.build.survey
-        if survey.over:
+        if self.build.view.over:
             # All of it is told at the start.
-            self._add(task_dispatcher, len(survey.needs))
+            self._add(task_dispatcher, len(self.build.needs))
         status: int = super().run_all(task_dispatcher)
         return status
 
     def run_tasks(self, task_dispatcher: GrowingDispatcher) -> None:
         """Run everything that the dispatcher hands out."""
-        self._told_found(list(self.build.survey.needs))
+        self._told_found(list(self.build.needs))
         with StopSignals(self._on_signal) as signals:
             try:
                 self._loop(task_dispatcher)
@@ -148,11 +147,11 @@ class BuildRunner(Runner):  # type: ignore[misc]
 
     def _add(self, dispatcher: GrowingDispatcher, most: int) -> bool:
         """Give the dispatcher more tasks, if there are any yet; whether it has news."""
-        survey = self.build.survey
-        names = survey.take(most)
+        build = self.build
+        names = build.take(most)
         if names:
-            dispatcher.add(make_tasks(self.build.plan, {n: survey.needs[n] for n in names}))
-        elif survey.over and not self._complete:
+            dispatcher.add(make_tasks(build.plan, {n: build.needs[n] for n in names}))
+        elif build.view.over and not self._complete:
             self._complete = True
             dispatcher.complete()
         else:
@@ -161,7 +160,7 @@ class BuildRunner(Runner):  # type: ignore[misc]
 
     def _told_found(self, names: Sequence[str]) -> None:
         plugins = {name: self.build.plugin(name) for name in names}
-        self._tell("found", plugins, not self.build.survey.over)
+        self._tell("found", plugins, not self.build.view.over)
 
     def _look_on(self) -> None:
         """Look at a few more of the invocations, and refuse what must not begin."""
@@ -195,7 +194,7 @@ class BuildRunner(Runner):  # type: ignore[misc]
                 self._ready.clear()
                 self._foreign.clear()
             self._admit()
-            looking = not self.build.survey.over and not self._stop_running
+            looking = not self.build.view.over and not self._stop_running
             if looking:
                 self._look_on()
             if self._running:

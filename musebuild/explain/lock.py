@@ -19,8 +19,8 @@ from musebuild.cache.keys import KEY_VERSION
 from musebuild.cache.ledger import now
 from musebuild.cache.model import Product, Record, UsedInput
 from musebuild.cache.place import write_atomically
+from musebuild.engine.fingerprints import package_version
 from musebuild.engine.portable_settings import portable, portable_settings
-from musebuild.engine.probe import package_version
 from musebuild.engine.project import SETTINGS_NAME, Project
 from musebuild.errors import MusebuildError, PlanError, UsageError
 from musebuild.explain.compare import (

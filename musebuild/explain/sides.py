@@ -19,6 +19,7 @@ from musebuild.engine.probe import ProjectWorld, file_inputs, selection
 from musebuild.engine.project import Project
 from musebuild.engine.records import record_now, record_stored
 from musebuild.engine.resolve import Resolution, State
+from musebuild.engine.view import resolved
 from musebuild.errors import MusebuildError, UsageError
 from musebuild.explain.compare import Side, SideTask
 from musebuild.index.database import Connection, is_ours, known_folder, migrate
@@ -60,12 +61,12 @@ def looked_at(
 def resolve_hashed(project: Project, names: Sequence[str]) -> dict[str, Resolution]:
     """State of all that names stand for and need, after hashing what was not yet hashed."""
     world, needed = looked_at(project, names)
-    return world.resolve(needed)
+    return resolved(project, needed, world)
 
 
 def side_tasks(project: Project, world: ProjectWorld, names: Iterable[str]) -> dict[str, SideTask]:
     """Invocations as the settings ask for them; their files by path."""
-    resolutions = world.resolve(names)
+    resolutions = resolved(project, names, world)
     tasks = {}
     for name, resolution in resolutions.items():
         manifest = resolution.manifest

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from math import cos, radians
 from pathlib import Path
 
-from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import Resolution
+from musebuild.engine.view import resolved
 from musebuild.errors import UsageError
 from musebuild.fits.offsets import OFFSET_LIST, Offset, read_offsets
 from musebuild.index.model import RawFrame
 from musebuild.plan.model import Invocation, Plan
-from musebuild.plan.names import closure
 from musebuild.report.tables import Rows
 from musebuild.settings.nearest import nearest
 
@@ -167,7 +166,7 @@ def alignments(project: Project, names: Sequence[str]) -> list[Alignment]:
     shown = {name: _image_makers(plan, dataset, name) for _, name, dataset in wanted}
     looked = [made.name for made, _, _ in wanted if made is not None]
     looked += [made.name for group, _ in shown.values() for made in group]
-    resolutions = ProjectWorld(project).resolve(closure(plan, looked))
+    resolutions = resolved(project, looked)
     found = []
     for maker, name, dataset in wanted:
         rows, state = _rows(maker, name, resolutions, project)

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from musebuild.engine.probe import ProjectWorld
 from musebuild.engine.project import Project, find_settings
+from musebuild.engine.view import resolved
 from musebuild.index.flags import all_flags
 from musebuild.index.questions import ask
 from musebuild.index.questions import columns as raw_columns
@@ -123,7 +123,7 @@ class ProjectTables:
         """
         with self._opened() as project:
             plan = project.plan
-            resolutions = ProjectWorld(project).resolve(plan.invocations)
+            resolutions = resolved(project, plan.invocations)
         return astropy_table(
             Rows(
                 (
@@ -175,7 +175,7 @@ class ProjectTables:
         rows = []
         with self._opened() as project:
             plan, store = project.plan, project.store
-            resolutions = ProjectWorld(project).resolve(plan.invocations)
+            resolutions = resolved(project, plan.invocations)
             for name, invocation in plan.invocations.items():
                 manifest = resolutions[name].manifest
                 for product in manifest.products if manifest is not None else ():

@@ -10,7 +10,7 @@ from musebuild.engine.resolve import Resolution
 from musebuild.index.flags import all_flags
 from musebuild.plan.model import Plan
 from musebuild.report.info import quality_text
-from musebuild.report.listing import WORDS, fold
+from musebuild.report.listing import WORDS, planned_lines
 from musebuild.report.spans import span
 from musebuild.report.tables import Rows, cell, text_of
 
@@ -69,7 +69,7 @@ def steps(plan: Plan, names: Sequence[str], resolutions: Mapping[str, Resolution
         grouped.setdefault(plan.invocations[name].task, []).append(name)
     found = []
     for task, members in grouped.items():
-        (line,) = fold(plan, members, resolutions)
+        (line,) = planned_lines(plan, members, resolutions)
         manifests = [m for name in members if (m := resolutions[name].manifest) is not None]
         first = plan.invocations[members[0]]
         own = {first.name, *members}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from musebuild.engine.resolve import Resolution, State
 from musebuild.engine.tasks import describe
-from musebuild.plan.model import LeftOut, Plan
-from musebuild.report.listing import WORDS, fold
+from musebuild.engine.view import View
+from musebuild.plan.model import Invocation, LeftOut
+from musebuild.report.listing import WORDS, view_lines
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -125,11 +127,11 @@ class TaskNode:
     params: Mapping[str, Any]
 
 
-def nodes_of(
-    plan: Plan, names: Collection[str], resolutions: Mapping[str, Resolution]
-) -> list[TaskNode]:
-    """Tasks of a plan, each after what it needs."""
-    lines = {line.name: line for line in fold(plan, names, resolutions)}
+def nodes_of(view: View) -> list[TaskNode]:
+    """Tasks of a plan that was looked at, each after what it needs."""
+    plan = view.plan
+    names = [entry.name for entry in view.entries()]
+    lines = {line.name: line for line in view_lines(view)}
     needs: dict[str, dict[str, None]] = {}
     first: dict[str, str] = {}
     for name in names:
@@ -162,45 +164,46 @@ def nodes_of(
     return found
 
 
-def graph_json(
-    plan: Plan,
-    names: Collection[str],
-    resolutions: Mapping[str, Resolution],
-    left_out: Collection[LeftOut],
-) -> str:
-    """Every invocation with its inputs and state, as JSON."""
-    tasks = []
-    for name in names:
-        invocation, resolution = plan.invocations[name], resolutions[name]
-        tasks.append(
-            {
-                "name": name,
-                "task": invocation.task,
-                "block": invocation.block,
-                "recipe": invocation.recipe,
-                "ifu": invocation.ifu,
-                "night": invocation.night,
-                "dataset": invocation.dataset,
-                "doc": describe(invocation),
-                "state": WORDS[resolution.state],
-                "reason": resolution.reason,
-                "key": resolution.key,
-                "params": dict(invocation.params),
-                "inputs": [
-                    {
-                        "tag": wanted.tag,
-                        "kind": wanted.kind,
-                        "source": wanted.invocation or wanted.path,
-                        "category": wanted.category,
-                    }
-                    for wanted in invocation.inputs
-                ],
-                "products": list(invocation.products),
-                "folder": invocation.folder,
-            }
+def graph_json(view: View) -> Iterator[str]:
+    """Every invocation of a plan with its inputs and state, as JSON, a piece at a time."""
+    yield '{\n "tasks": ['
+    between = ""
+    for resolution in view.each():
+        text = json.dumps(
+            _task(view.plan.invocations[resolution.name], resolution), indent=1, default=str
         )
-    document = {"tasks": tasks, "left_out": [asdict(left) for left in left_out]}
-    return json.dumps(document, indent=1, default=str) + "\n"
+        yield between + "\n" + indent(text, "  ")
+        between = ","
+    left_out = json.dumps([asdict(left) for left in view.left_out], indent=1)
+    yield f'\n ],\n "left_out": {indent(left_out, " ").lstrip()}\n}}\n'
+
+
+def _task(invocation: Invocation, resolution: Resolution) -> dict[str, Any]:
+    return {
+        "name": invocation.name,
+        "task": invocation.task,
+        "block": invocation.block,
+        "recipe": invocation.recipe,
+        "ifu": invocation.ifu,
+        "night": invocation.night,
+        "dataset": invocation.dataset,
+        "doc": describe(invocation),
+        "state": WORDS[resolution.state],
+        "reason": resolution.reason,
+        "key": resolution.key,
+        "params": dict(invocation.params),
+        "inputs": [
+            {
+                "tag": wanted.tag,
+                "kind": wanted.kind,
+                "source": wanted.invocation or wanted.path,
+                "category": wanted.category,
+            }
+            for wanted in invocation.inputs
+        ],
+        "products": list(invocation.products),
+        "folder": invocation.folder,
+    }
 
 
 def graph_dot(nodes: Collection[TaskNode]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from musebuild.engine.overview import Overview
+from musebuild.engine.plan_cache import Entry, entry_of
 from musebuild.engine.resolve import Resolution, State
-from musebuild.engine.tasks import folded_doc
+from musebuild.engine.view import View
 from musebuild.plan.model import Plan
 
 WORDS = {
@@ -24,6 +24,7 @@ WORDS = {
 REASONS = {"absent": "not made with these inputs and parameters yet"}
 """Reasons of the engine that people need in other words."""
 _ORDER = list(WORDS)
+_RANK = {state: rank for rank, state in enumerate(WORDS)}
 
 
 def reason_of(resolution: Resolution) -> str:
@@ -60,66 +61,56 @@ class Line:
 
 
 def fold(
-    plan: Plan, names: Iterable[str], resolutions: Mapping[str, Resolution], *, ifus: bool = False
+    entries: Iterable[Entry], state: Callable[[str], Resolution], *, ifus: bool = False
 ) -> list[Line]:
     """Lines of a list, what is pending first, else in the order of the plan.
 
     Parameters
     ----------
-    plan : Plan
-        The plan.
-    names : iterable of str
+    entries : iterable of Entry
         Invocations to list.
-    resolutions : mapping
-        State of each.
+    state : callable
+        Name → state.
     ifus : bool
         One line for each IFU.
     """
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        key = name if ifus else plan.invocations[name].task
-        groups.setdefault(key, []).append(name)
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.name if ifus else entry.task, []).append(entry)
     lines = []
     for key, members in groups.items():
-        states = [resolutions[name] for name in members]
-        worst = min(states, key=lambda r: _ORDER.index(r.state))
-        first = plan.invocations[members[0]]
-        doc = folded_doc(first, len(members))
-        done = sum(1 for r in states if r.state is State.UP_TO_DATE)
-        lines.append(Line(key, worst.state, doc, reason_of(worst), len(members), done, worst.name))
+        states = [state(entry.name) for entry in members]
+        worst, done = 0, 0
+        for place, one in enumerate(states):
+            done += one.state is State.UP_TO_DATE
+            if _RANK[one.state] < _RANK[states[worst].state]:
+                worst = place
+        found = states[worst]
+        about = members[0].about + (f", {len(members)} IFUs" if len(members) > 1 else "")
+        lines.append(
+            Line(
+                key,
+                found.state,
+                about,
+                reason_of(found),
+                len(members),
+                done,
+                members[worst].name,
+            )
+        )
     return sorted(lines, key=lambda line: not line.pending)
 
 
-def settled_lines(found: Iterable[tuple[str, str, int]]) -> list[Line]:
-    """Lines of a project in which nothing is pending."""
-    return [Line(name, State.UP_TO_DATE, doc, "", members, members) for name, doc, members in found]
+def planned_lines(
+    plan: Plan, names: Iterable[str], resolutions: Mapping[str, Resolution]
+) -> list[Line]:
+    """Lines of invocations of a plan, their IFUs folded."""
+    return fold((entry_of(plan.invocations[name]) for name in names), resolutions.__getitem__)
 
 
-def overview_lines(found: Overview, *, ifus: bool = False) -> list[Line]:
-    """Lines of a list of what was asked for, whether it was looked at or is known.
-
-    Raises
-    ------
-    ValueError
-        What is known does not fit what was found.
-    """
-    looked = fold(found.plan, found.names, found.resolutions, ifus=ifus)
-    if found.kept is None:
-        return looked
-    by_name = {line.name: line for line in looked}
-    blocks = {name.partition(":")[0] for name in by_name}
-    lines = []
-    for line in settled_lines(found.kept):
-        if line.name.partition(":")[0] in blocks:
-            # In the place that it has in the plan.
-            own = by_name.pop(line.name, None)
-            if own is None or own.members != line.members:
-                raise ValueError(f"{line.name} is not as it was kept")
-            line = own
-        lines.append(line)
-    if by_name:
-        raise ValueError(f"{next(iter(by_name))} was not kept")
-    return sorted(lines, key=lambda line: not line.pending)
+def view_lines(view: View, *, ifus: bool = False) -> list[Line]:
+    """Lines of what was asked for, after all was looked at."""
+    return fold(view.entries(), view.state, ifus=ifus)
 
 
 def table(lines: list[Line], *, status: bool = False, quiet: bool = False) -> str:

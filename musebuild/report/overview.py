@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from musebuild.engine.resolve import Resolution
 from musebuild.index.model import RawFrame
 from musebuild.plan.model import Invocation, Plan
-from musebuild.report.listing import WORDS, fold
+from musebuild.report.listing import WORDS, planned_lines
 from musebuild.report.tables import Rows
 from musebuild.settings.model import Settings
 
@@ -159,7 +159,7 @@ def states(
         blocks[invocation.block] = None
     cells = {}
     for key, names in groups.items():
-        lines = fold(plan, names, resolutions)
+        lines = planned_lines(plan, names, resolutions)
         done = sum(line.done for line in lines)
         members = sum(line.members for line in lines)
         # The most pressing state stands first.

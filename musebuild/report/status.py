@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from musebuild.engine.forecast import Forecast, Price
-from musebuild.engine.resolve import Resolution
+from musebuild.engine.view import View
 from musebuild.plan.model import LeftOut
 from musebuild.report.listing import WORDS, Line, counts, reason_of
 from musebuild.report.spans import count, span
@@ -74,14 +74,13 @@ def status_text(
     return text
 
 
-def status_json(
-    resolutions: Mapping[str, Resolution], left_out: Sequence[LeftOut], found: Forecast
-) -> str:
-    """The same for programs, with the state of each invocation."""
+def status_json(view: View, found: Forecast) -> str:
+    """The same for programs, with the state of each invocation that was asked for."""
+    resolutions = {entry.name: view.state(entry.name) for entry in view.entries()}
     document = {
         "states": {name: WORDS[r.state] for name, r in resolutions.items()},
         "reasons": {name: reason_of(r) for name, r in resolutions.items() if r.reason},
-        "left_out": [asdict(left) for left in left_out],
+        "left_out": [asdict(left) for left in view.left_out],
         "price": asdict(found.total) | {"wall": found.wall, "workers": found.workers},
         "recipes": {name: asdict(price) for name, price in found.recipes.items()},
     }

@@ -166,6 +166,10 @@ def test_invariant_7_a_damaged_object_is_a_miss_that_names_it(
     assert (found.manifest, found.outcome) == (None, outcome)
     assert "MASTER_BIAS-01.fits" in found.detail
     assert str(path) in found.detail
+    # A look changes nothing; whoever makes it again takes it away.
+    assert path.exists() == (outcome != "object missing")
+    store.clear(KEY)
+    assert not path.exists() or outcome == "object unreadable"
     # Made again, it is as if nothing had happened.
     manifest = run(store)
     assert store.lookup(KEY).outcome == "hit"
@@ -222,6 +226,9 @@ def test_invariant_7_a_damaged_manifest_is_a_miss_that_names_it(
     found = store.lookup(KEY)
     assert (found.manifest, found.outcome) == (None, "manifest damaged")
     assert str(manifest_file(store)) in found.detail
+    # A look changes nothing; whoever makes it again takes it away.
+    assert manifest_file(store).exists()
+    store.clear(KEY)
     assert not manifest_file(store).exists()
     run(store)
     assert store.lookup(KEY).outcome == "hit"
@@ -293,6 +300,9 @@ def test_an_object_that_was_touched_is_hashed_once_and_sealed_again(
     monkeypatch.setattr(store_module, "hash_file", lambda path: hashed.append(path) or real(path))
     assert [store.lookup(KEY).outcome for _ in range(3)] == ["hit"] * 3
     assert hashed == [object_path(store)]
+    # A look changes nothing; a build does.
+    assert object_path(store).stat().st_mode & 0o777 == 0o644
+    store.mend()
     assert object_path(store).stat().st_mode & 0o777 == 0o444
     assert object_path(store).stat().st_mtime == OBJECT_TIME
 

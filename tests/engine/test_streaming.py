@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from musebuild.engine import survey as survey_module
 from musebuild.engine.run import BuildRunner
-from musebuild.engine.survey import Survey
 from musebuild.fits.digest import digest_frame
 from tests.support.projects import ALL, MockProject, Ran, make_mock_project
 
@@ -24,12 +22,12 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
     start = BuildRunner._start
 
     def noted(self: BuildRunner, *arguments: Any) -> None:
-        survey = self.build.survey
-        found.append((survey.looked, survey.over))
+        view = self.build.view
+        found.append((view.looked, view.over))
         start(self, *arguments)
 
-    monkeypatch.setattr(survey_module, "CHUNK", 2)
-    monkeypatch.setattr("musebuild.engine.survey.AHEAD", 0.0)
+    monkeypatch.setattr("musebuild.engine.view.CHUNK", 2)
+    monkeypatch.setattr("musebuild.engine.build.AHEAD", 0.0)
     monkeypatch.setattr(BuildRunner, "_start", noted)
     return found
 
@@ -124,18 +122,3 @@ def test_failures_count_for_what_is_found_later(
         "muse_exp_align",
         "muse_exp_combine",
     }
-
-
-def test_a_survey_finds_each_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey_module, "CHUNK", 3)
-    names = [str(number) for number in range(10)]
-    needs = {name: [names[n - 1], "0"] for n, name in enumerate(names) if n}
-    odd = [name for name in names if int(name) % 2 or name == "4"]
-    survey = Survey(names, lambda some: [n for n in some if n in odd], lambda n: needs.get(n, []))
-    survey.look_ahead(0.0)
-    assert (survey.looked, survey.over, list(survey.needs)) == (3, False, ["1"])
-    assert survey.take(5) == ["1"]
-    survey.look_ahead()
-    assert survey.over
-    assert survey.needs == {"1": (), "3": (), "4": ("3",), "5": ("4",), "7": (), "9": ()}
-    assert survey.take(2) + survey.take(9) == odd[1:]

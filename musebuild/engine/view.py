@@ -1,0 +1,534 @@
+"""What is to do: the one answer that builds, lists and all other commands go by.
+
+A *view* of a project knows of every invocation that was asked for, and of all that these need,
+whether it is up to date. Of most of them the plan cache says so, since nothing that the finding
+of an earlier build rests on has changed; the others are looked at, in the order of the plan, a few
+at a time, so that the first recipe may start before the last of them was looked at. To look
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from musebuild.cache.model import Manifest
+from musebuild.engine import plan_cache
+from musebuild.engine.background import in_background
+from musebuild.engine.fingerprints import (
+    Looks,
+    Places,
+    call_hash,
+    files_hash,
+    identity_bytes,
+    inputs_hash,
+    newest_change,
+    structure_hash,
+)
+from musebuild.engine.plan_cache import DAMAGE, Entry, Found, Head, KeptPlan, entry_of
+from musebuild.engine.probe import ProjectWorld, selection
+from musebuild.engine.project import Project
+from musebuild.engine.resolve import Resolution, State
+from musebuild.engine.summary import BuildSummary
+from musebuild.errors import MusebuildError
+from musebuild.index.digests import tick_of
+from musebuild.index.files import paths_of
+from musebuild.index.meta import generation
+from musebuild.plan.blocks import plan_blocks
+from musebuild.plan.model import Invocation, LeftOut, Plan
+from musebuild.plan.names import closure, concerned
+
+CHUNK = 250
+"""Invocations that are looked at together, at most."""
+MOST_KNOWN = 5000
+"""Digests of input files that are held; those of a large archive fill the memory."""
+LARGE = 20_000_000
+"""Bytes of a database from which on a second process looks at the raw frames."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """Some invocations of one piece of the plan that are to be looked at."""
+
+    piece: int
+    places: list[int]
+    """Where they stand in the piece."""
+    names: list[str]
+
+
+@dataclass
+class View:
+    """What is known of a project; `advance` looks at a few more invocations.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    plan : Plan
+        Its invocations are all that are looked at, and those that these take.
+    parts : deque
+        What is to be looked at.
+    asked : iterable of Entry
+        What was asked for, in the order of the plan.
+    """
+
+    project: Project
+    plan: Plan
+    probe: ProjectWorld
+    manifests: MutableMapping[str, Manifest]
+    """What is known of products; grows."""
+    left_out: Sequence[LeftOut]
+    problems: Sequence[str]
+    """Messages on raw files that cannot be used."""
+    file_problems: Sequence[str]
+    """Messages on calibration files that cannot be read."""
+    same: int
+    """Invocations that are known to be up to date, of those that were asked for or are needed."""
+    seconds: float
+    """That the recipes of these took."""
+    _parts: deque[_Part]
+    _asked: Callable[[], Iterable[Entry]]
+    """Gives the entries of what was asked for."""
+    _notes: _Notes | None = None
+    _full: bool = False
+    looked: int = 0
+    unhashed: list[str] = field(default_factory=list)
+    """Input files without digest of what was looked at; who digests them empties it."""
+    states: dict[str, Resolution] = field(default_factory=dict)
+    """Of all that `complete` looked at."""
+    _looks: Looks = field(default_factory=Looks)
+
+    @property
+    def over(self) -> bool:
+        """Whether all was looked at."""
+        return not self._parts
+
+    @property
+    def blocks_to_come(self) -> set[str]:
+        """Blocks of which something is still to be looked at."""
+        return {part.names[0].partition(":")[0] for part in self._parts}
+
+    def summary(self) -> BuildSummary:
+        """A summary that tells of what need not be looked at; it grows with what is."""
+        return BuildSummary(
+            up_to_date=self.same,
+            saved_seconds=self.seconds,
+            left_out=list(self.left_out),
+            problems=list(self.problems),
+            results=str(self.project.reduced),
+            beside=self.project.beside,
+        )
+
+    def entries(self) -> Iterator[Entry]:
+        """What was asked for, in the order of the plan."""
+        return iter(self._asked())
+
+    def advance(self) -> list[Resolution]:
+        """Look at the next few; their states, without what is only needed to run them."""
+        if not self._parts:
+            return []
+        part = self._parts.popleft()
+        if len(part.names) > CHUNK:
+            rest = _Part(part.piece, part.places[CHUNK:], part.names[CHUNK:])
+            self._parts.appendleft(rest)
+            part = _Part(part.piece, part.places[:CHUNK], part.names[:CHUNK])
+        looks, found = self._looks, []
+        each = self.probe.piece(part.names, self.plan, self.manifests, looks, full=self._full)
+        for place, resolution in zip(part.places, each, strict=True):
+            if self._notes is not None:
+                invocation = self.plan.invocations[resolution.name]
+                self._notes.take(part.piece, place, invocation, resolution, looks)
+            if resolution.stale:
+                self.unhashed += looks.unhashed
+            found.append(resolution)
+            looks.clear()
+        self.looked += len(found)
+        if not self._parts and self._notes is not None:
+            self._notes.write(self)
+            self._notes = None
+        return found
+
+    def each(self) -> Iterator[Resolution]:
+        """Look at all, a few at a time; what failed at its last attempt is told apart."""
+        history: Mapping[str, Mapping[str, Any]] | None = None
+        while self._parts:
+            for resolution in self.advance():
+                if resolution.state is State.RUN:
+                    if history is None:
+                        history = self.project.ledger.tasks()
+                    yield _with_failure(resolution, history.get(resolution.name))
+                else:
+                    yield resolution
+
+    def complete(self) -> View:
+        """Look at all, and keep the states."""
+        for resolution in self.each():
+            # What it made is among the manifests.
+            kept = resolution if self._full else replace(resolution, manifest=None)
+            self.states[resolution.name] = kept
+        return self
+
+    @property
+    def in_full(self) -> Mapping[str, Resolution]:
+        """States with preimages, sources and whole manifests, each found when it is asked for."""
+        return _InFull(self)
+
+    def state(self, name: str) -> Resolution:
+        """State of an invocation after `complete`; of what is as it was no more than that."""
+        return self.states.get(name, UP_TO_DATE)
+
+
+class _InFull(Mapping[str, Resolution]):
+    """States of all that a view looked at, with what explains them."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def __getitem__(self, name: str) -> Resolution:
+        view, first = self._view, self._view.states[name]
+        if len(view.probe.known) > MOST_KNOWN:
+            view.probe.known.clear()
+        invocation = view.plan.invocations[name]
+        view.probe.learn([invocation])
+        found = view.probe.identify(invocation, view.plan, view.manifests)
+        made = first.state in (State.UP_TO_DATE, State.RESTORE)
+        manifest = view.project.store.lookup(first.key).manifest if made else None
+        return replace(first, preimage=found.preimage, inputs=found.inputs, manifest=manifest)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._view.states)
+
+    def __len__(self) -> int:
+        return len(self._view.states)
+
+
+UP_TO_DATE = Resolution("", State.UP_TO_DATE)
+"""What is said of an invocation that need not be looked at."""
+
+
+def look(
+    project: Project,
+    asked: Sequence[str] = (),
+    *,
+    needed: bool = False,
+    everything: bool = False,
+    whole: bool = False,
+    full: bool = False,
+    remember: bool = False,
+) -> View:
+    """Look at a project as closely as is needed.
+
+    Parameters
+    ----------
+    project : Project
+        Nothing of it needs to be read yet.
+    asked : sequence of str
+        Names, groups and patterns; empty: the default of the plan.
+    needed : bool
+        Whether what is needed by what was asked for is asked for, too.
+    everything : bool
+        Whether what nobody asks for is asked for, too.
+    whole : bool
+        Whether all is planned and looked at, whatever is remembered.
+    full : bool
+        Whether states are kept with what is needed to run or explain them; then all is looked at.
+    remember : bool
+        Whether what is found is remembered; only builds do.
+
+    Raises
+    ------
+    MusebuildError
+        There is no plan; a name stands for nothing.
+    """
+    view = None if whole or full else _recalled(project, asked, needed, everything, remember)
+    if view is None:
+        view = _planned(project, asked, needed, everything, full, remember)
+    return view
+
+
+def resolved(
+    project: Project, names: Iterable[str], probe: ProjectWorld | None = None
+) -> dict[str, Resolution]:
+    """States of invocations of the plan and of all that they need, with preimages and inputs.
+
+    Parameters
+    ----------
+    project : Project
+        The project; all is planned.
+    names : iterable of str
+        Invocations.
+    probe : ProjectWorld, optional
+        Knows digests that are not remembered yet.
+    """
+    view = _view_of(project, closure(project.plan, names), None, full=True)
+    if probe is not None:
+        view.probe = probe
+    found: dict[str, Resolution] = {}
+    while not view.over:
+        found.update((resolution.name, resolution) for resolution in view.advance())
+    return found
+
+
+def _planned(
+    project: Project,
+    asked: Sequence[str],
+    needed: bool,
+    everything: bool,
+    full: bool,
+    remember: bool,
+) -> View:
+    """A view that looks at all that was asked for."""
+    # Before anything of what it rests on is read.
+    notes = _Notes(project) if remember and not project.is_scanned else None
+    problems = [str(problem) for problem in project.scan_report.problems]
+    if notes is not None:
+        notes.scanned()
+    plan = project.plan
+    if notes is not None:
+        notes.planned(plan)
+    selected = tuple(plan.invocations) if everything else selection(project, asked)
+    names = closure(plan, selected)
+    view = _view_of(project, names, notes, full=full)
+    view.problems = problems
+    listed = names if needed else selected
+    view._asked = lambda: (entry_of(plan.invocations[name]) for name in listed)
+    view.left_out = _concerned(project, plan.left_out, asked)
+    return view
+
+
+def _concerned(
+    project: Project, left_out: Iterable[LeftOut], asked: Sequence[str]
+) -> list[LeftOut]:
+    return concerned(left_out, asked, project.settings.datasets)
+
+
+def _view_of(project: Project, names: Sequence[str], notes: _Notes | None, *, full: bool) -> View:
+    plan = project.plan
+    project.forget_frames()
+    wanted = set(names)
+    parts: deque[_Part] = deque()
+    order = list(plan.invocations)
+    for piece, members in enumerate(plan_cache.piece_ranges(plan)):
+        places = [n - members.start for n in members if order[n] in wanted]
+        if places:
+            parts.append(_Part(piece, places, [order[members.start + n] for n in places]))
+    return View(
+        project, plan, ProjectWorld(project), {}, plan.left_out, (), project.files.problems,
+        0, 0.0, parts, tuple, notes, full,
+    )  # fmt: skip
+
+
+def _recalled(
+    project: Project, asked: Sequence[str], needed: bool, everything: bool, remember: bool
+) -> View | None:
+    """A view that looks only at what may differ from what is remembered; None: plan anew."""
+    database = project.database_path
+    if not project.settings.raw_path.is_dir() or not database.is_file():
+        return None
+    try:
+        apart = database.stat().st_size > LARGE
+        # Before the database is opened: no second process may have it.
+        with in_background(lambda: inputs_hash(project), apart=apart) as inputs:
+            connection = project.connection
+            connection.execute("BEGIN")
+            try:
+                return _compared(project, connection, asked, needed, everything, remember, inputs)
+            finally:
+                connection.rollback()
+    except (*DAMAGE, OSError, MusebuildError):
+        # Mistakes in settings and names are told by who plans anew.
+        return None
+
+
+def _compared(
+    project: Project,
+    connection: sqlite3.Connection,
+    asked: Sequence[str],
+    needed: bool,
+    everything: bool,
+    remember: bool,
+    inputs: Callable[[], str],
+) -> View | None:
+    head = plan_cache.read_head(connection)
+    if head is None:
+        return None
+    blocks, _ = plan_blocks(project.settings, project.catalogue)
+    files = files_hash(project, paths_of(project.settings))
+    if head.structure != structure_hash(project, blocks, files, generation(project.connection)):
+        return None
+    places = Places(project)
+    kept = KeptPlan(connection, head, places)
+    left_out = plan_cache.left_out_of(head, places)
+    if everything:
+        selected = kept.everything()
+    else:
+        selected = kept.selected(asked, left_out) if asked else kept.default()
+    wanted = kept.closure(selected) if asked else selected
+    calls = {planned.name: call_hash(planned, project) for planned in blocks}
+    differs = kept.compare(wanted, calls, project.ledger.forgotten())
+    listed = wanted if needed else selected
+    kept.hold(differs)
+    kept.read_entries(listed)
+    below = kept.below(differs, wanted) if remember else bytearray()
+    if inputs() != head.inputs:
+        return None
+    order = {number: kept.names(number) for number in kept.held()}
+    parts = deque(
+        _Part(number, list(some), [order[number][place] for place in some])
+        for number, some in kept.marked(differs)
+    )
+    plan = Plan(
+        plan_cache.KeptInvocations(kept, {b.name: b.params for b in blocks}), (), {}, left_out
+    )
+    notes = _Notes(project, kept, differs, below) if remember and parts else None
+    return View(
+        project,
+        plan,
+        ProjectWorld(project),
+        plan_cache.KeptManifests(kept, differs),
+        _concerned(project, left_out, asked),
+        [places.shown(text) for text in head.problems],
+        [places.shown(text) for text in head.file_problems],
+        wanted.count(1) - differs.count(1),
+        kept.seconds(wanted, differs),
+        parts,
+        lambda: kept.entries(listed),
+        notes,
+    )
+
+
+class _Notes:
+    """What a build finds, to be remembered.
+
+    All that a finding rests on is noted before it is looked at, or as it is looked at: what
+    changes later differs from the note.
+
+    Parameters
+    ----------
+    project : Project
+        The project; of what is planned anew nothing is read yet.
+    kept : KeptPlan, optional
+        What is remembered already.
+    differs : bytearray, optional
+        What of it is looked at anew: for each invocation, 1 where it is.
+    below : bytearray, optional
+        What is not looked at, and takes products of what is.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        kept: KeptPlan | None = None,
+        differs: bytearray | None = None,
+        below: bytearray | None = None,
+    ) -> None:
+        self._project = project
+        self._kept = kept
+        self._open = (differs or bytearray(), below or bytearray())
+        self._began = time.time_ns()
+        self._places = Places(project)
+        self._tick = max(tick_of(str(project.store.root)), tick_of(str(project.reduced)))
+        self._planned = {b.name: b for b in plan_blocks(project.settings, project.catalogue)[0]}
+        self._inputs = inputs_hash(project) if kept is None else ""
+        self._files = files_hash(project, paths_of(project.settings)) if kept is None else ""
+        self._generation = -1
+        self._pieces: list[tuple[str, int]] = []
+        """Block and size of each."""
+        if kept is not None:
+            self._pieces = list(zip(kept.blocks, map(len, kept.ranges), strict=True))
+        self._piece = -1
+        self._found: dict[int, Found] = {}
+        """Of the present piece."""
+        self._columns: dict[int, tuple[Any, ...]] = {}
+
+    def scanned(self) -> None:
+        """The raw folder was scanned, and its frames are not read yet."""
+        self._generation = generation(self._project.connection)
+
+    def planned(self, plan: Plan) -> None:
+        """All was planned."""
+        order = list(plan.invocations.values())
+        self._pieces = [
+            (order[members.start].block, len(members)) for members in plan_cache.piece_ranges(plan)
+        ]
+
+    def take(
+        self, piece: int, place: int, invocation: Invocation, resolution: Resolution, looks: Looks
+    ) -> None:
+        """Note the state of an invocation, with the files that were looked at for it."""
+        if piece != self._piece:
+            self._end_piece()
+            self._piece = piece
+        manifest = resolution.manifest
+        # Members of a combination may follow from a table that each build may change.
+        if resolution.stale or manifest is None or invocation.choosing is not None:
+            return
+        files = looks.files()
+        # What changed a moment ago may change once more without showing another time.
+        if newest_change(files) + self._tick >= self._began:
+            return
+        paths = [self._places.short(path) for path, _ in files]
+        if any("\n" in path for path in paths):
+            return
+        made = plan_cache.pack_made(manifest)
+        self._found[place] = Found(paths, identity_bytes(files), manifest.seconds, made)
+
+    def _end_piece(self) -> None:
+        """Pack what was found of the present piece."""
+        if self._piece < 0:
+            return
+        block, size = self._pieces[self._piece]
+        found: list[Found | None] = [None] * size
+        if self._kept is not None:
+            found = self._kept.still_found(self._piece, *self._open)
+        for place, one in self._found.items():
+            found[place] = one
+        with contextlib.suppress(ValueError):
+            call = call_hash(self._planned[block], self._project)
+            self._columns[self._piece] = plan_cache.found_columns(call, found)
+        self._found = {}
+
+    def write(self, view: View) -> None:
+        """Keep what was found; where that cannot be, nothing is remembered."""
+        project = self._project
+        try:
+            self._end_piece()
+            if self._kept is not None:
+                plan_cache.write_found(project.connection, self._kept, self._columns, self._open[1])
+                return
+            hidden = self._places.hidden
+            blocks = list(self._planned.values())
+            head = Head(
+                secrets.token_hex(16),
+                structure_hash(project, blocks, self._files, self._generation),
+                self._inputs,
+                sorted(view.probe.forgotten),
+                hidden(json.dumps([asdict(left) for left in view.plan.left_out])),
+                [hidden(text) for text in view.problems],
+                [hidden(text) for text in view.file_problems],
+                plan_cache.default_ranges(view.plan),
+            )
+            rows = list(plan_cache.graph_rows(view.plan, self._planned, self._places))
+            plan_cache.write_plan(project.connection, head, view.plan, rows, self._columns)
+        except (*DAMAGE, OSError, MusebuildError):
+            # It saves time, no more.
+            with contextlib.suppress(sqlite3.Error):
+                plan_cache.forget_plan(project.connection)
+
+
+def _with_failure(resolution: Resolution, last: Mapping[str, Any] | None) -> Resolution:
+    """A resolution of what would run, told apart where it failed at its last attempt.
+
+    An attempt with another key says nothing about the next.
+    """
+    if last is None or last["outcome"] != "failed" or last["key"] != resolution.key:
+        return resolution
+    reason = f"failed on {last['date']}: {last['reason']}"
+    return replace(resolution, state=State.FAILED, reason=reason)

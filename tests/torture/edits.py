@@ -122,11 +122,10 @@ def selected(project: MockProject, chance: random.Random) -> None:
     toggle(block(project, "muse_exp_combine"), "names_with_selection", {"some": condition})
 
 
-def measured(project: MockProject, chance: random.Random) -> None:
-    """The sky comes out otherwise from now on."""
-    project.unrule()
-    for name in (*EXPOSURES, THIRD):
-        flux = {"lambda": [5000.0, 7000.0, 9000.0], "data": [1.0, chance.choice([10, 40]), 2.0]}
+def sky(project: MockProject) -> None:
+    """What the build measures of the sky, which selections ask for: the same in every folder."""
+    for number, name in enumerate((*EXPOSURES, THIRD)):
+        flux = {"lambda": [5000.0, 7000.0, 9000.0], "data": [1.0, 10.0 + 10 * number, 2.0]}
         project.rule(
             recipe="muse_scipost", label=f"muse_scipost:{name}", tables={"SKY_SPECTRUM": flux}
         )
@@ -163,7 +162,7 @@ EDITS: dict[str, Edit] = {
     "dataset": lambda p, c: toggle(p.settings["datasets"], "OTHER", {}),
     "version": lambda p, c: p.settings.update(version=c.choice(["0.1", "0.2"])),
     "selection": selected,
-    "measured": measured,
+    "excluded": lambda p, c: toggle(block(p, "muse_exp_combine"), "exclude_flags", True),
     "product gone": lambda p, c: remove(product(p, c)),
     "product edited": lambda p, c: append(product(p, c)),
     "product replaced": lambda p, c: replaced(product(p, c)),

@@ -10,7 +10,7 @@ import time
 
 from musebuild.index.digests import TICK_NS
 from tests.support.projects import MockProject, Ran
-from tests.torture.edits import EDITS, choose
+from tests.torture.edits import EDITS, choose, sky
 from tests.torture.episode import Episode, differences, products
 from tests.torture.looks import UNHASHED, States, disagreement, looked, looked_cold
 
@@ -23,6 +23,7 @@ DONE = re.compile(r"(done|restored|FAILED|stopped) +(\S+)")
 def walk(episode: Episode) -> None:
     """Edit, look, build, and compare, until the time is up."""
     project, chance = episode.project, episode.chance
+    sky(project)
     if chance.random() < 0.3:
         # Selections on what is measured need no alignment, which would look at all exposures.
         save = {"save": "cube,skymodel,individual", "skymethod": "model"}

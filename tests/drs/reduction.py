@@ -124,6 +124,18 @@ def other_project(folder: Path, reduction: Reduction, **settings: Any) -> Path:
     return folder
 
 
+def bias_project(folder: Path, reduction: Reduction, **settings: Any) -> Path:
+    """A project on three bias frames of the reduction, one IFU of them: seconds of a recipe."""
+    raw = folder / "raw"
+    raw.mkdir(parents=True)
+    for frame in sorted((reduction.folder / "raw").glob("MUSE.2017-06-16T10:4[012]:*.fits")):
+        (raw / frame.name).symlink_to(frame)
+    calib = str(reduction.folder / "calib")
+    text = {"raw_path": "raw", "muse_calib_path": calib, "ifus": [1], **settings}
+    write_settings(folder / "settings.yml", text)
+    return folder
+
+
 def digests(folder: Path, *parts: str) -> dict[str, str]:
     """Product → content digest, from some folders of the reduced tree."""
     reduced = folder / "reduced" / "0.1"

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from astropy.io import fits
 
-from tests.drs.reduction import FIRST, MUSEBUILD, Reduction, call, other_project
+from tests.drs.reduction import FIRST, MUSEBUILD, Reduction, bias_project, call
 from tests.support.mounts import file_system
 from tests.support.waiting import PATIENCE, descendants, wait_until, wait_until_gone
 
@@ -87,7 +87,7 @@ def test_a_failed_recipe_tells_its_last_errors_and_its_log(reduction: Reduction)
 def test_a_recipe_that_dies(
     reduction: Reduction, bench: Path, number: int, message: str, name: str
 ) -> None:
-    folder = other_project(bench / "dying", reduction, cpl={"runner": name})
+    folder = bias_project(bench / "dying", reduction, cpl={"runner": name})
     process = subprocess.Popen(
         [MUSEBUILD, "run", "muse_bias"], cwd=folder, stdout=subprocess.PIPE, text=True
     )
@@ -105,7 +105,7 @@ def test_a_recipe_that_dies(
 
 def test_a_disk_that_fills_up(reduction: Reduction, bench: Path) -> None:
     with file_system("tmpfs", bench, size="120m") as disk:
-        folder = other_project(bench / "full", reduction, cache=str(disk / "store"))
+        folder = bias_project(bench / "full", reduction, cache=str(disk / "store"))
         ran = call(MUSEBUILD, "run", "muse_bias", cwd=folder)
         assert ran.returncode == 1
         assert f"the disk is full (No space left on device): {disk / 'store'}" in ran.stdout
@@ -113,7 +113,7 @@ def test_a_disk_that_fills_up(reduction: Reduction, bench: Path) -> None:
 
 
 def test_invariant_12_kill_9_ends_the_recipe_too(reduction: Reduction, bench: Path) -> None:
-    folder = other_project(bench / "killed", reduction)
+    folder = bias_project(bench / "killed", reduction)
     process = subprocess.Popen(
         [MUSEBUILD, "run", "muse_bias"], cwd=folder, stdout=subprocess.DEVNULL
     )
@@ -140,7 +140,7 @@ def _recipe_of(pid: int) -> psutil.Process:
 def test_a_path_with_blanks_and_other_letters_keeps_its_log(
     reduction: Reduction, bench: Path
 ) -> None:
-    folder = other_project(bench / "Größe und Daten", reduction)
+    folder = bias_project(bench / "Größe und Daten", reduction)
     ran = call(MUSEBUILD, "run", "muse_bias", cwd=folder)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     info = call(MUSEBUILD, "info", "muse_bias", cwd=folder).stdout

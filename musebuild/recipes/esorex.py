@@ -14,11 +14,12 @@ from typing import Any
 from musebuild.errors import FrameError
 from musebuild.fits.headers import read_headers
 from musebuild.recipes.crash import backtrace, memory_images
-from musebuild.recipes.logs import MOST_ERRORS, MOST_WARNINGS, messages, read_log
+from musebuild.recipes.logs import LEFT_ERRORS, MOST_ERRORS, MOST_WARNINGS, messages, read_log
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
 from musebuild.recipes.safe_path import moved, safe_name
 from musebuild.settings.numbers import text_of
 
+CRASHES = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")
 INNERMOST = 6
 """Functions told of after a crash, as many as a failure shows."""
 
@@ -89,55 +90,62 @@ class EsorexRunner:
                 stderr=subprocess.STDOUT,
                 check=False,
             )
-        lines = read_log(call.log)
-        errors = messages(lines, "ERROR")
-        warnings = tuple(messages(lines, "WARNING")[:MOST_WARNINGS])
         told = done.stdout.decode("utf-8", "replace").splitlines()
         if done.returncode < 0:
-            name = signal.Signals(-done.returncode).name
-            if name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL"):
-                where = backtrace(command[0], output)
-                with call.log.open("a", encoding="utf-8") as log:
-                    log.write("\n".join([f"crashed with {name}:", *where]) + "\n")
-                return RecipeOutcome(
-                    (),
-                    return_code=done.returncode,
-                    failure=f"the recipe crashed in the C library ({name})",
-                    # The innermost functions; all of them are in the log.
-                    errors=tuple(where[:INNERMOST]),
-                    kind="crash",
-                )
-            return RecipeOutcome(
-                (),
-                return_code=done.returncode,
-                failure=f"the recipe was killed ({name})",
-                errors=tuple((errors or told)[-MOST_ERRORS:]),
-                kind="killed",
-            )
-        if done.returncode:
-            tail = errors or [line for line in told if line.strip()]
-            return RecipeOutcome(
-                (),
-                return_code=done.returncode,
-                failure=f"the recipe returned {done.returncode}"
-                + (f": {tail[-1]}" if tail else ""),
-                errors=tuple(tail[-MOST_ERRORS:]),
-                warnings=warnings,
-                kind="recipe",
-            )
-        products = []
-        for path in sorted(call.folder.glob("*.fits")):
-            category = ""
-            with contextlib.suppress(FrameError):
-                category = str(read_headers(path).primary.get("ESO PRO CATG") or "")
-            products.append((category or path.stem, str(path)))
-        if errors:
-            return RecipeOutcome(
-                tuple(products),
-                failure="the recipe returned 0, but left errors behind: what it made is not "
-                "to be trusted",
-                errors=tuple(errors[-MOST_ERRORS:]),
-                warnings=warnings,
-                kind="cpl-errors",
-            )
-        return RecipeOutcome(tuple(sorted(products)), warnings=warnings)
+            return _killed(call, done.returncode, told, command[0])
+        return _ended(call, done.returncode, told)
+
+
+def _killed(call: RecipeCall, status: int, told: list[str], program: str) -> RecipeOutcome:
+    """What became of a recipe that a signal ended."""
+    name = signal.Signals(-status).name
+    if name not in CRASHES:
+        errors = messages(read_log(call.log), "ERROR") or told
+        return RecipeOutcome(
+            (),
+            return_code=status,
+            failure=f"the recipe was killed ({name})",
+            errors=tuple(errors[-MOST_ERRORS:]),
+            kind="killed",
+        )
+    where = backtrace(program, call.folder)
+    with call.log.open("a", encoding="utf-8") as log:
+        log.write("\n".join([f"crashed with {name}:", *where]) + "\n")
+    return RecipeOutcome(
+        (),
+        return_code=status,
+        failure=f"the recipe crashed in the C library ({name})",
+        # The innermost functions; all of them are in the log.
+        errors=tuple(where[:INNERMOST]),
+        kind="crash",
+    )
+
+
+def _ended(call: RecipeCall, status: int, told: list[str]) -> RecipeOutcome:
+    """What became of a recipe that returned."""
+    lines = read_log(call.log)
+    errors = messages(lines, "ERROR")
+    warnings = tuple(messages(lines, "WARNING")[:MOST_WARNINGS])
+    if status:
+        tail = errors or [line for line in told if line.strip()]
+        return RecipeOutcome(
+            (),
+            return_code=status,
+            failure=f"the recipe returned {status}" + (f": {tail[-1]}" if tail else ""),
+            errors=tuple(tail[-MOST_ERRORS:]),
+            warnings=warnings,
+            kind="recipe",
+        )
+    products = []
+    for path in sorted(call.folder.glob("*.fits")):
+        category = ""
+        with contextlib.suppress(FrameError):
+            category = str(read_headers(path).primary.get("ESO PRO CATG") or "")
+        products.append((category or path.stem, str(path)))
+    return RecipeOutcome(
+        tuple(sorted(products)),
+        failure=LEFT_ERRORS if errors else "",
+        errors=tuple(errors[-MOST_ERRORS:]),
+        warnings=warnings,
+        kind="cpl-errors" if errors else "",
+    )

@@ -12,6 +12,8 @@ LINE = re.compile(
 )
 MOST_WARNINGS = 200
 MOST_ERRORS = 12
+LEFT_ERRORS = "the recipe returned 0, but left errors behind: what it made is not to be trusted"
+"""What is said of such a recipe."""
 
 
 def messages(lines: Iterable[str], level: str) -> list[str]:

@@ -175,8 +175,9 @@ def like(name: str, default: Any) -> Parameter:
 
     A text of numbers with commas between them stands for a list of numbers.
     """
-    kinds = (type(default).__name__,)
-    if kinds == ("str",) and "," in default:
+    kind = type(default).__name__
+    kinds = (kind if kind in ("bool", "int", "float") else "str",)
+    if isinstance(default, str) and "," in default:
         try:
             _numbers(default)
         except ValueError:

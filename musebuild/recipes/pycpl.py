@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from musebuild.recipes.logs import MOST_ERRORS, MOST_WARNINGS, messages, read_log
+from musebuild.recipes.logs import LEFT_ERRORS, MOST_ERRORS, MOST_WARNINGS, messages, read_log
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
 from musebuild.recipes.parameters import fit, like
 from musebuild.recipes.safe_path import moved, safe_name
@@ -84,63 +84,77 @@ class PyCplRunner:
                 loglevel=min(level, logging.WARNING),
             )
         except cpl.CplError as error:
-            return self._failed(call, error)
+            return _failed(call, error)
         except cpl.RecipeCrash as error:
-            lines = [line for line in str(error).splitlines() if line.strip()]
-            with call.log.open("a", encoding="utf-8") as log:
-                log.write("\n".join(lines) + "\n")
-            last = lines[-1] if lines else "killed by a signal"
-            if not error.elements:
-                lines.append(
-                    "where it crashed is not known: python-cpl asks gdb, which is not "
-                    "installed or may not look (Debian: apt-get install gdb)"
-                )
-            return RecipeOutcome(
-                (),
-                return_code=-1,
-                failure=f"the recipe crashed in the C library: {last.strip()}",
-                errors=tuple(lines[-MOST_ERRORS:]),
-                kind="crash",
-            )
+            return _crashed(call, error)
         except OSError as error:
-            return RecipeOutcome(
-                (),
-                return_code=-1,
-                failure=f"the recipe's process ended without an answer ({error}): it was killed, "
-                "or ran out of memory",
-                errors=tuple(messages(read_log(call.log), "ERROR")[-MOST_ERRORS:]),
-                kind="killed",
-            )
+            return _killed(call, error)
         finally:
             logger.removeHandler(handler)
             handler.close()
-        products: list[tuple[str, str]] = []
-        for tag, value in result:
-            paths = value if isinstance(value, list) else [value]
-            products += [(tag, str(moved(Path(p), base, call.folder.parent))) for p in paths]
-        lines = read_log(call.log)
-        warnings = tuple(messages(lines, "WARNING")[:MOST_WARNINGS])
-        if result.error is not None:
-            return RecipeOutcome(
-                tuple(sorted(products)),
-                failure="the recipe returned 0, but left errors behind: what it made is not "
-                "to be trusted",
-                errors=_errors(result.error),
-                warnings=warnings,
-                kind="cpl-errors",
-            )
-        return RecipeOutcome(tuple(sorted(products)), warnings=warnings)
+        return _ended(call, base, result)
 
-    def _failed(self, call: RecipeCall, error: Any) -> RecipeOutcome:
-        code = int(error.retval or -1)
-        told = tuple(messages(read_log(call.log), "ERROR")[-MOST_ERRORS:])
-        return RecipeOutcome(
-            (),
-            return_code=code,
-            failure=f"the recipe returned {code}: {error.msg or 'no message'}",
-            errors=told or _errors(error),
-            kind="recipe",
+
+def _failed(call: RecipeCall, error: Any) -> RecipeOutcome:
+    code = int(error.retval or -1)
+    told = tuple(messages(read_log(call.log), "ERROR")[-MOST_ERRORS:])
+    return RecipeOutcome(
+        (),
+        return_code=code,
+        failure=f"the recipe returned {code}: {error.msg or 'no message'}",
+        errors=told or _errors(error),
+        kind="recipe",
+    )
+
+
+def _crashed(call: RecipeCall, error: Any) -> RecipeOutcome:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    with call.log.open("a", encoding="utf-8") as log:
+        log.write("\n".join(lines) + "\n")
+    last = lines[-1] if lines else "killed by a signal"
+    if not error.elements:
+        lines.append(
+            "where it crashed is not known: python-cpl asks gdb, which is not "
+            "installed or may not look (Debian: apt-get install gdb)"
         )
+    return RecipeOutcome(
+        (),
+        return_code=-1,
+        failure=f"the recipe crashed in the C library: {last.strip()}",
+        errors=tuple(lines[-MOST_ERRORS:]),
+        kind="crash",
+    )
+
+
+def _killed(call: RecipeCall, error: OSError) -> RecipeOutcome:
+    return RecipeOutcome(
+        (),
+        return_code=-1,
+        failure=f"the recipe's process ended without an answer ({error}): it was killed, "
+        "or ran out of memory",
+        errors=tuple(messages(read_log(call.log), "ERROR")[-MOST_ERRORS:]),
+        kind="killed",
+    )
+
+
+def _ended(call: RecipeCall, base: Path, result: Any) -> RecipeOutcome:
+    """What became of a recipe that returned 0."""
+    found = [
+        (tag, str(moved(Path(path), base, call.folder.parent)))
+        for tag, value in result
+        for path in (value if isinstance(value, list) else [value])
+    ]
+    products = tuple(sorted(found))
+    warnings = tuple(messages(read_log(call.log), "WARNING")[:MOST_WARNINGS])
+    if result.error is None:
+        return RecipeOutcome(products, warnings=warnings)
+    return RecipeOutcome(
+        products,
+        failure=LEFT_ERRORS,
+        errors=_errors(result.error),
+        warnings=warnings,
+        kind="cpl-errors",
+    )
 
 
 def _errors(error: Any) -> tuple[str, ...]:

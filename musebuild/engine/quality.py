@@ -134,7 +134,7 @@ class QualityTables:
         every = [made_of(manifest, self._store) for manifest in fresh.values()]
         number = 0
         for start in range(0, len(every), CHUNK):
-            number += qc.record(self._connection.db, every[start : start + CHUNK], known)
+            number += qc.record(self._connection, every[start : start + CHUNK], known)
         self._known |= fresh.keys()
         return number
 

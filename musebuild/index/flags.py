@@ -8,13 +8,13 @@ import datetime as dt
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musebuild.errors import UsageError
-from musebuild.index.database import transaction
-from musebuild.index.meta import GROW, meta
+from musebuild.index.database import Connection, transaction
+from musebuild.index.meta import GROW, meta, set_meta
 from musebuild.settings.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ def add_flag(
     date = date or dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     with transaction(db.conn) as connection:
         before = connection.total_changes
-        connection.executemany(
-            "INSERT OR IGNORE INTO flags (exposure, flag, author, date, reason) VALUES (?,?,?,?,?)",
-            [(exposure, flag, author, date, reason) for exposure in exposures],
+        db.table("flags").insert_all(
+            (asdict(Flag(exposure, flag, author, date, reason)) for exposure in exposures),
+            ignore=True,
         )
         changed = connection.total_changes - before
         if changed:
@@ -129,10 +129,9 @@ def remove_flags(db: Database, exposures: Iterable[str], flags: Iterable[str]) -
     flags = list(flags)
     with transaction(db.conn) as connection:
         before = connection.total_changes
-        connection.executemany(
-            "DELETE FROM flags WHERE exposure = ? AND flag = ?",
-            [(exposure, flag) for exposure in exposures for flag in flags],
-        )
+        for exposure in exposures:
+            for flag in flags:
+                db.table("flags").delete_where("exposure = ? AND flag = ?", [exposure, flag])
         changed = connection.total_changes - before
         if changed:
             connection.execute(GROW)
@@ -164,32 +163,32 @@ def _copy(db: Database) -> None:
         os.replace(beside, path)
 
 
-def recover_flags(connection: sqlite3.Connection) -> int:
+def recover_flags(connection: Connection) -> int:
     """Take flags from the copy into a database that was made anew; how many there were.
 
     Parameters
     ----------
-    connection : sqlite3.Connection
+    connection : Connection
         Opened with `INDEX_MIGRATIONS`. One that had its chance is left as it is.
     """
     if meta(connection, "flags"):
         return 0
     path = copy_path(connection)
-    rows: list[tuple[str, ...]] = []
+    rows: list[dict[str, str]] = []
     if path is not None:
         with (
             contextlib.suppress(OSError, csv.Error, UnicodeDecodeError),
             path.open(encoding="utf-8", newline="") as file,
         ):
             rows = [
-                tuple(row[name] or "" for name in FIELDS)
+                {name: row[name] or "" for name in FIELDS}
                 for row in csv.DictReader(file)
                 if row.get("exposure") and row.get("flag") and FIELDS[-1] in row
             ]
     with transaction(connection):
-        connection.executemany("INSERT OR IGNORE INTO flags VALUES (?,?,?,?,?)", rows)
-        connection.execute("INSERT OR REPLACE INTO meta VALUES ('flags', 'known')")
+        set_meta(connection, "flags", "known")
         if rows:
+            connection.db.table("flags").insert_all(rows, ignore=True)
             connection.execute(GROW)
     return len(rows)
 

@@ -40,22 +40,22 @@ def _identity(path: str) -> Identity | None:
 def findings(connection: Connection, paths: Sequence[str] | None = None) -> list[Finding]:
     """What is remembered, by path; of some files, or of all."""
     absolute = connection.paths.absolute
-    rows = connection.execute(
-        "SELECT path, status, hdus, checked, COALESCE(message, ''), date FROM integrity "
-        "ORDER BY path"
+    rows = connection.db.table("integrity").rows_where(
+        select="path, status, hdus, checked, COALESCE(message, '') AS message, date",
+        order_by="path",
     )
     wanted = None if paths is None else set(paths)
-    found = [Finding(absolute(path), *rest) for path, *rest in rows]
+    found = [Finding(**(row | {"path": absolute(row["path"])})) for row in rows]
     return [finding for finding in found if wanted is None or finding.path in wanted]
 
 
 def pending(connection: Connection, paths: Sequence[str]) -> list[str]:
     """Files that were not verified yet, or changed since."""
     absolute = connection.paths.absolute
-    known = {
-        absolute(row[0]): row[1:]
-        for row in connection.execute("SELECT path, size, mtime_ns, inode, ctime_ns FROM integrity")
-    }
+    rows = connection.db.table("integrity").rows_where(
+        select="path, size, mtime_ns, inode, ctime_ns"
+    )
+    known = {absolute(path): tuple(rest) for path, *rest in (row.values() for row in rows)}
     return [path for path in paths if known.get(path) != _identity(path)]
 
 
@@ -110,31 +110,28 @@ def _remember(
     message = "; ".join(verdict.faults)
     if identity is not None:
         size, mtime_ns, inode, ctime_ns = identity
-        with transaction(connection):
-            connection.execute(
-                "INSERT OR REPLACE INTO integrity VALUES (?,?,?,?,?,?,?,?,?,?)",
-                [
-                    connection.paths.stored(path),
-                    size,
-                    mtime_ns,
-                    inode,
-                    ctime_ns,
-                    date,
-                    verdict.status,
-                    verdict.hdus,
-                    verdict.checked,
-                    message or None,
-                ],
-            )
+        connection.db.table("integrity").upsert(
+            {
+                "path": connection.paths.stored(path),
+                "size": size,
+                "mtime_ns": mtime_ns,
+                "inode": inode,
+                "ctime_ns": ctime_ns,
+                "date": date,
+                "status": verdict.status,
+                "hdus": verdict.hdus,
+                "checked": verdict.checked,
+                "message": message or None,
+            }
+        )
     return Finding(path, verdict.status, verdict.hdus, verdict.checked, message, date)
 
 
 def forget_missing(connection: Connection, present: Sequence[str]) -> None:
     """Forget files that are no longer there."""
-    known = {row[0] for row in connection.execute("SELECT path FROM integrity")}
-    gone = known - set(map(connection.paths.stored, present))
-    if gone:
-        with transaction(connection):
-            connection.executemany(
-                "DELETE FROM integrity WHERE path = ?", [(path,) for path in sorted(gone)]
-            )
+    table = connection.db.table("integrity")
+    here = set(map(connection.paths.stored, present))
+    with transaction(connection):
+        for row in list(table.rows_where(select="path")):
+            if row["path"] not in here:
+                table.delete(row["path"])

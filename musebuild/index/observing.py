@@ -56,16 +56,16 @@ def update_observing(connection: Connection, settings: Settings) -> int:
         return 0
     with transaction(connection):
         for path in (*gone, *fresh):
-            connection.execute("DELETE FROM observing_logs WHERE path = ?", [path])
-            connection.execute("DELETE FROM observing_ranks WHERE path = ?", [path])
-            connection.execute("DELETE FROM observing_comments WHERE path = ?", [path])
+            for name in ("observing_logs", "observing_ranks", "observing_comments"):
+                connection.db.table(name).delete_where("path = ?", [path])
         for path in fresh:
             problems = [] if found[path][0] >= 0 else ["there is no such file"]
             if not problems:
                 _copy(connection, path, problems)
-            connection.execute(
-                "INSERT INTO observing_logs VALUES (?,?,?,?)",
-                [path, *found[path], "; ".join(problems) or None],
+            size, mtime_ns = found[path]
+            problem = "; ".join(problems) or None
+            connection.db.table("observing_logs").insert(
+                {"path": path, "size": size, "mtime_ns": mtime_ns, "problem": problem}
             )
     return len(fresh)
 
@@ -82,25 +82,19 @@ def _copy(connection: Connection, path: str, problems: list[str]) -> None:
             problems.append(f"{table}: {error}")
             return ()
 
-    connection.executemany(
-        "INSERT INTO observing_ranks VALUES (?,?,?)",
-        [(path, _second(start), _rank(flag)) for start, flag in rows("OBstart, flag", "OBflags")],
+    connection.db.table("observing_ranks").insert_all(
+        {"path": path, "obs_start": _second(start), "rank": _rank(flag)}
+        for start, flag in rows("OBstart, flag", "OBflags")
     )
-    connection.executemany(
-        "INSERT INTO observing_comments VALUES (?,?,?,?,?,?)",
-        [
-            (path, _second(start), None, comment, date, author)
-            for start, comment, date, author in rows("OBstart, comment, date, author", "OBcomments")
-        ],
+    comments = connection.db.table("observing_comments")
+    said = ("comment", "date", "author")
+    comments.insert_all(
+        {"path": path, "obs_start": _second(start), **dict(zip(said, rest, strict=True))}
+        for start, *rest in rows("OBstart, comment, date, author", "OBcomments")
     )
-    connection.executemany(
-        "INSERT INTO observing_comments VALUES (?,?,?,?,?,?)",
-        [
-            (path, None, _exposure(str(arcfile)), comment, date, author)
-            for arcfile, comment, date, author in rows(
-                "arcfile, comment, date, author", "fcomments"
-            )
-        ],
+    comments.insert_all(
+        {"path": path, "exposure": _exposure(str(arcfile)), **dict(zip(said, rest, strict=True))}
+        for arcfile, *rest in rows("arcfile, comment, date, author", "fcomments")
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from musebuild.errors import FrameError
 from musebuild.fits.blocks import UNREADABLE, open_frame, parse, units
 from musebuild.fits.headers import CHANNEL
 from musebuild.index.columns import column_of, moment_of, night_of
-from musebuild.index.database import transaction
+from musebuild.index.database import Connection, columns_of, transaction
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -135,7 +134,7 @@ def rows_of(made: Made, name: str, path: Path) -> list[Row]:
     return found
 
 
-def known_keys(connection: sqlite3.Connection) -> set[str]:
+def known_keys(connection: Connection) -> set[str]:
     """Keys whose products were looked at."""
     return {row[0] for row in connection.execute("SELECT key FROM qc_keys")}
 
@@ -164,13 +163,15 @@ def parameters_of(made: Made) -> Found:
 
 
 def record(
-    db: Database, invocations: Iterable[Made], known: Mapping[str, Found] = MappingProxyType({})
+    connection: Connection,
+    invocations: Iterable[Made],
+    known: Mapping[str, Found] = MappingProxyType({}),
 ) -> int:
     """Put the parameters of products into their tables; committed at once.
 
     Parameters
     ----------
-    db : Database
+    connection : Connection
         Opened with `INDEX_MIGRATIONS`.
     invocations : iterable of Made
         What was made, restored or found.
@@ -185,10 +186,10 @@ def record(
     prepared = [(made, *(known.get(made.key) or parameters_of(made))) for made in invocations]
     date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     number = 0
-    with transaction(db.conn) as connection:
+    with transaction(connection):
         for made, rows, missing in prepared:
             for category, some in rows.items():
-                _insert(db, category, made.key, some)
+                _insert(connection, category, made.key, some)
                 number += len(some)
             if not missing:
                 connection.execute(
@@ -198,13 +199,14 @@ def record(
     return number
 
 
-def _insert(db: Database, category: str, key: str, rows: Sequence[Row]) -> None:
+def _insert(connection: Connection, category: str, key: str, rows: Sequence[Row]) -> None:
+    # A hot path, once for each product: 0.3 ms for one row of 60 parameters and 2.1 ms for 24;
+    # insert_all of sqlite-utils, which looks at the table each time, takes 0.7 ms and 4.5 ms.
     table = table_name(category)
-    execute = db.conn.execute
-    have = columns(db, category)
+    execute = connection.execute
+    have = columns_of(connection, table)
     if not have:
-        fixed = ", ".join(f'"{name}" {kind}' for name, kind in FIXED.items())
-        execute(f'CREATE TABLE "{table}" ({fixed}, PRIMARY KEY (key, product, hdu))')
+        connection.db.table(table).create(FIXED, pk=("key", "product", "hdu"))
         have = list(FIXED)
     else:
         execute(f'DELETE FROM "{table}" WHERE key = ?', [key])
@@ -213,6 +215,7 @@ def _insert(db: Database, category: str, key: str, rows: Sequence[Row]) -> None:
     for row in rows:
         for name, value in row.items():
             if name.casefold() not in folded and len(folded) < MOST_COLUMNS:
+                # add_column of sqlite-utils knows no NUMERIC.
                 execute(f'ALTER TABLE "{table}" ADD COLUMN "{name}" {_TYPES[type(value)]}')
                 folded.add(name.casefold())
     for row in rows:
@@ -224,24 +227,22 @@ def _insert(db: Database, category: str, key: str, rows: Sequence[Row]) -> None:
 
 def clear(db: Database) -> None:
     """Drop all tables of parameters, to be made anew."""
-    with transaction(db.conn) as connection:
+    with transaction(db.conn):
         for category in categories(db):
-            connection.execute(f'DROP TABLE "{table_name(category)}"')
-        connection.execute("DELETE FROM qc_keys")
+            db.table(table_name(category)).drop()
+        db.table("qc_keys").delete_where()
 
 
 def categories(db: Database) -> list[str]:
     """Categories that have a table, sorted."""
-    names = db.conn.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB 'qc_*' "
-        "AND name <> 'qc_keys' ORDER BY name"
-    )
-    return [name.removeprefix(PREFIX) for (name,) in names]
+    names = sorted(set(db.table_names()) - {"qc_keys"})
+    return [name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)]
 
 
 def columns(db: Database, category: str) -> list[str]:
     """Columns of a category's table; empty where there is none."""
-    return [row[1] for row in db.conn.execute(f'PRAGMA table_info("{table_name(category)}")')]
+    table = db.table(table_name(category))
+    return [column.name for column in table.columns] if table.exists() else []
 
 
 def read(db: Database, category: str, names: Sequence[str] | None = None) -> list[tuple[Any, ...]]:
@@ -257,14 +258,16 @@ def read(db: Database, category: str, names: Sequence[str] | None = None) -> lis
         Columns to read; default: all, as of `columns`.
     """
     listed = "*" if names is None else ", ".join(f'"{name}"' for name in names)
-    return db.conn.execute(
-        f'SELECT {listed} FROM "{table_name(category)}" ORDER BY DATE_OBS, task, product, hdu'
-    ).fetchall()
+    rows = db.table(table_name(category)).rows_where(
+        select=listed, order_by="DATE_OBS, task, product, hdu"
+    )
+    return [tuple(row.values()) for row in rows]
 
 
 def count(db: Database, category: str) -> tuple[int, int]:
     """Products and rows of a category's table."""
-    products, rows = db.conn.execute(
-        f"SELECT COUNT(DISTINCT key || '/' || product), COUNT(*) FROM \"{table_name(category)}\""
-    ).fetchone()
-    return int(products), int(rows)
+    (found,) = db.query(
+        "SELECT COUNT(DISTINCT key || '/' || product) AS products, COUNT(*) AS rows "
+        f'FROM "{table_name(category)}"'
+    )
+    return int(found["products"]), int(found["rows"])

@@ -6,7 +6,8 @@ import datetime as dt
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from musebuild.index.columns import exposure_name, night_of
 from musebuild.index.database import Connection, transaction
@@ -134,11 +135,14 @@ def update_weather(connection: Connection, logs: Mapping[str, tuple[int, int]]) 
     fresh = sorted(path for path, identity in logs.items() if known.get(path) != identity)
     if not gone and not fresh:
         return 0
+    logs_table, lines_table = (
+        connection.db.table("weather_logs"),
+        connection.db.table("weather_lines"),
+    )
     with transaction(connection):
-        for table in ("weather_logs", "weather_lines"):
-            connection.executemany(
-                f"DELETE FROM {table} WHERE path = ?", [(path,) for path in (*gone, *fresh)]
-            )
+        for path in (*gone, *fresh):
+            logs_table.delete_where("path = ?", [path])
+            lines_table.delete_where("path = ?", [path])
         for path in fresh:
             try:
                 # Comments are typed at the telescope, in whatever letters.
@@ -148,29 +152,23 @@ def update_weather(connection: Connection, logs: Mapping[str, tuple[int, int]]) 
                 log, problem = NightLog(), f"it cannot be read: {error.strerror}"
             else:
                 problem = _problem(log)
-            ranges = [
-                value for name in _RANGES.values() for value in log.ranges.get(name, (None, None))
-            ]
-            connection.execute(
-                f"INSERT INTO weather_logs VALUES ({','.join('?' * 17)})",
-                [
-                    path,
-                    *logs[path],
-                    log.exposure or None,
-                    log.night or None,
-                    log.obs_start or None,
-                    *ranges,
-                    log.comment or None,
-                    log.grade or None,
-                    problem or None,
-                ],
-            )
-            connection.executemany(
-                "INSERT INTO weather_lines VALUES (?,?,?,?,?)",
-                [
-                    (path, log.night, seen.date, seen.conditions, seen.comment)
-                    for seen in log.observations
-                ],
+            size, mtime_ns = logs[path]
+            row: dict[str, Any] = {
+                "path": path,
+                "size": size,
+                "mtime_ns": mtime_ns,
+                "exposure": log.exposure or None,
+                "night": log.night or None,
+                "obs_start": log.obs_start or None,
+                "comment": log.comment or None,
+                "grade": log.grade or None,
+                "problem": problem or None,
+            }
+            for name, (least, most) in log.ranges.items():
+                row |= {f"{name}_min": least, f"{name}_max": most}
+            logs_table.insert(row)
+            lines_table.insert_all(
+                {"path": path, "night": log.night, **asdict(seen)} for seen in log.observations
             )
     return len(fresh)
 

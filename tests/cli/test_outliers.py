@@ -41,7 +41,7 @@ def filled(folder: Path, night: Path) -> MockProject:
             hdu.writeto(path)
             task = f"muse_scibasic:{name}.ifu{ifu:02d}"
             made = qc.Made(f"{ifu}{n}", task, "2026", (("PIXTABLE_OBJECT", path.name, path),))
-            qc.record(own.db, [made])
+            qc.record(own.connection, [made])
     own.close()
     return project
 

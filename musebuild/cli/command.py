@@ -162,10 +162,14 @@ class Command(click.Command):
         if ctx.obj is not None:
             ctx.default_map = defaults(self, ctx.obj.config)
         ctx.allow_extra_args = True
-        words = [text for _, text in read_words(args, params)]
-        old = next((word for word in words if word in self.formerly), None)
-        if old is not None and not ctx.resilient_parsing:
-            new = [self.formerly.get(word, word) for word in words]
+        read = read_words(args, params)
+        words = [text for _, text in read]
+        old = next((text for kind, text in read if kind is Kind.UNKNOWN), "")
+        if old in self.formerly and not ctx.resilient_parsing:
+            new = [
+                self.formerly[text] if kind is Kind.UNKNOWN and text == old else text
+                for kind, text in read
+            ]
             raise UsageError(
                 f"{ctx.command_path} has no option {old} any more",
                 why=f"{old} means something else in other commands",
@@ -387,7 +391,7 @@ def explained(error: click.UsageError) -> UsageError:
         return UsageError(f"{path} wants {wanted}", remedy=example or None)
     if isinstance(error, click.BadOptionUsage):
         return UsageError(
-            f"{path}: {error.message.rstrip('.')}", remedy=example or f"`{path} --help`"
+            f"{path}: {error.message.rstrip('.')}", remedy=f"`{path} --help` lists the options"
         )
     return UsageError(
         f"{path}: {error.format_message().rstrip('.')}", remedy=f"`{path} --help` says how"

@@ -35,24 +35,14 @@ from itertools import accumulate, chain, compress, pairwise
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from musebuild.cache.model import Manifest, Product
+from musebuild.cache.model import Input, Manifest, Product, Quality
 from musebuild.engine.fingerprints import NUMBERS, Places, identities
 from musebuild.engine.tasks import describe
 from musebuild.index.database import transaction
 from musebuild.index.meta import set_meta
 from musebuild.index.model import Condition
 from musebuild.plan.blocks import PlannedBlock
-from musebuild.plan.model import (
-    ADDED,
-    Candidate,
-    Choosing,
-    Clause,
-    Input,
-    Invocation,
-    LeftOut,
-    Plan,
-    Quality,
-)
+from musebuild.plan.model import ADDED, Candidate, Choosing, Clause, Invocation, LeftOut, Plan
 from musebuild.plan.names import select
 
 HEAD = "plan cache"

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from musebuild.cache.model import Input as Input
-from musebuild.cache.model import Quality as Quality
+from musebuild.cache.model import Input
 from musebuild.index.model import Condition
 
 ADDED = frozenset({"nifu", "offsets", "scale_bands"})

@@ -52,7 +52,9 @@ def check_project(project: Project) -> list[Problem]:
         told += error.problems
         if error.sound is None:
             return told
-        rest = Project(project.settings_path, project.overrides, project.progress)
+        rest = Project(
+            project.settings_path, project.overrides, project.progress, project.environment
+        )
         rest.settings = settings = error.sound
         try:
             return _further(rest, settings, told)

@@ -165,10 +165,13 @@ def coerce(node: Node, part: Part | None = None) -> Node:
     if part.get("x-as-written") and isinstance(node.raw, str):
         # `version: 0.10` is a name: editors take the number, and its text is what counts.
         return replace(node, value=node.raw)
+    whole = "integer" in kinds and "number" not in kinds
+    if whole and isinstance(value, float) and value.is_integer():
+        return replace(node, value=int(value))  # 4.0 is a number of cores
     fits = (
         "boolean" in kinds
         if isinstance(value, bool)
-        else "number" in kinds or ("integer" in kinds and float(value).is_integer())
+        else "number" in kinds or (whole and isinstance(value, int))
     )
     if not fits and "string" in kinds and isinstance(node.raw, str):
         return replace(node, value=node.raw)

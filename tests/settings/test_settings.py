@@ -180,7 +180,16 @@ def test_ifus_as_people_write_them(tmp_path: Path) -> None:
     assert load(tmp_path, "ifus: 7").ifus == (7,)
     assert load(tmp_path, "ifus: [1, 5-7]").ifus == (1, 5, 6, 7)
     assert load(tmp_path, "ifus: '1-3, 24'").ifus == (1, 2, 3, 24)
+    assert load(tmp_path, "ifus: 3.0").ifus == (3,)
+    assert load(tmp_path, "ifus: [1.0, 2]").ifus == (1, 2)
     assert load(tmp_path, "version: x").ifus is None
+
+
+def test_a_whole_number_is_one_however_it_is_written(tmp_path: Path) -> None:
+    found = load(tmp_path, "resources: {cores: 4.0}\nretrieve_data: {parallel: 2e0}\n")
+    assert (str(found.resources.cores), str(found.retrieve.parallel)) == ("4", "2")
+    assert "a whole number" in refused(tmp_path, "resources: {cores: 4.5}")
+    assert "is out of range" in refused(tmp_path, "retrieve_data: {parallel: 1e300}")
 
 
 def test_included_files_lie_below(tmp_path: Path) -> None:

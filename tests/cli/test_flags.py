@@ -93,9 +93,9 @@ def test_a_copy_that_cannot_be_read_stops_nothing(project: MockProject, text: st
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "wants an action"),
+        ((), "wants one action: add, remove, list, find"),
         (("ad",), "did you mean add"),
-        (("add", "BAD_SLICE"), "wants a flag and exposures"),
+        (("add", "BAD_SLICE"), "flag add wants exposures besides the flag"),
         (("add", "BAD_SLIC", FIRST), "did you mean BAD_SLICE"),
         (("add", "BAD_SLICE", "2017-06-16"), "belongs to the night 2017-06-15"),
         (("find", "SATELITE"), "did you mean SATELLITE"),

@@ -24,9 +24,6 @@ TOLD = {
     "impossible": "cannot run",
 }
 """State → what `why` says of it."""
-MEMORY = ("plan_cache", "settled")
-"""Tables with what earlier builds found."""
-
 States = dict[str, str]
 
 
@@ -86,7 +83,7 @@ def looked_cold(episode: Episode) -> States:
     files = sorted(folder.glob("musebuild.db*"))
     for path in files:
         shutil.copy2(path, kept)
-    forget(folder)
+    episode.counts["looks held against a full plan, with a memory"] += forget(folder)
     states: States = told(episode, "status")["states"]
     for path in folder.glob("musebuild.db*"):
         path.unlink()
@@ -96,16 +93,16 @@ def looked_cold(episode: Episode) -> States:
     return states
 
 
-def forget(folder: Path) -> None:
-    """Take away what builds remember of the whole plan; what they made stays known."""
-    (folder / "musebuild.db.plan").unlink(missing_ok=True)
+def forget(folder: Path) -> bool:
+    """Take away what builds remember of the whole plan; whether there was anything.
+
+    What they made stays known.
+    """
     database = folder / "musebuild.db"
     if not database.exists():
-        return
+        return False
     with closing(sqlite3.connect(database)) as connection, connection:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        for name in tables.intersection(MEMORY):
-            connection.execute(f"DELETE FROM {name}")
+        return bool(connection.execute("DELETE FROM plan_cache").rowcount)
 
 
 def written(episode: Episode) -> dict[str, Any]:

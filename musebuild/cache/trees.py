@@ -52,7 +52,7 @@ def _folders(root: Path) -> Iterator[list[Path]]:
         yield [Path(folder) / name for name in sorted(names)]
 
 
-def is_ours(root: Path) -> bool:
+def is_our_tree(root: Path) -> bool:
     """Whether a reduced tree is ours, or may become so: nobody made a product there yet."""
     if (root / MARK).is_file() or not root.is_dir():
         return True
@@ -77,7 +77,7 @@ def own_name(root: Path) -> Path:
 
 def own_tree(root: Path) -> Path:
     """Where our products go when the settings name `root`."""
-    return root if is_ours(root) else own_name(root)
+    return root if is_our_tree(root) else own_name(root)
 
 
 def mark(root: Path) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from musebuild.cache.trees import is_ours, own_name
+from musebuild.cache.trees import is_our_tree, own_name
 from musebuild.index.database import own_path
 from musebuild.index.files import named_paths
 from musebuild.settings.model import DateRange, Settings
@@ -80,7 +80,7 @@ def _foreign(settings: Settings) -> Iterator[Problem]:
             f"to be rid of this line: db: {used.name}",
         )
     tree = settings.reduced_path
-    if tree.is_dir() and not is_ours(tree):
+    if tree.is_dir() and not is_our_tree(tree):
         yield problem_at(
             settings,
             ("reduced_path",),

@@ -13,7 +13,7 @@ from musebuild.cli.opening import on_project
 from musebuild.cli.options import frames_of, show, switch, table_option
 from musebuild.engine.project import Project
 from musebuild.index.frames import raw_frames
-from musebuild.index.integrity import Finding, findings, forget_missing, pending, verify
+from musebuild.index.integrity import Verified, findings, forget_missing, pending, verify_frames
 from musebuild.report.bar import Bar
 from musebuild.report.spans import count
 from musebuild.report.tables import Rows
@@ -56,21 +56,21 @@ def check_integrity(
 def _verify(project: Project, paths: Sequence[str]) -> None:
     bar = Bar("verifying check sums", least=2) if sys.stderr.isatty() else None
     try:
-        for _ in verify(project.connection, paths, progress=bar):
+        for _ in verify_frames(project.connection, paths, progress=bar):
             pass
     finally:
         if bar is not None:
             bar.close()
 
 
-def _table(found: Sequence[Finding]) -> Rows:
+def _table(found: Sequence[Verified]) -> Rows:
     return Rows(
         ("path", "status", "hdus", "checked", "message", "date"),
         tuple((f.path, f.status, f.hdus, f.checked, f.message or None, f.date) for f in found),
     )
 
 
-def _summary(found: Sequence[Finding], frames: int) -> str:
+def _summary(found: Sequence[Verified], frames: int) -> str:
     counted = Counter(finding.status for finding in found)
     text = f"{count(frames, 'frame')}: {counted['good']} good, {counted['damaged']} damaged"
     if counted["unverified"]:

@@ -9,7 +9,7 @@ from musebuild.cli.opening import on_project
 from musebuild.cli.options import date_option, show, table_option
 from musebuild.engine.project import Project
 from musebuild.index.dates import When, choose
-from musebuild.index.questions import SHOWN, ask, column_named, columns, parse_question
+from musebuild.index.questions import SHOWN, ask, column_named, columns_of_raw, parse_question
 from musebuild.report.tables import Rows
 
 _WHEN = ("name", "night", "run", "TPL_START")
@@ -42,7 +42,7 @@ def info_raw(
     (EXPTIME:>100), or either with ! before it for its opposite.
     """
     project.ingest()
-    known = columns(project.connection)
+    known = columns_of_raw(project.connection)
     questions = [parse_question(text, known) for text in conditions]
     # What is asked for is worth seeing.
     shown = list(dict.fromkeys([*SHOWN, *(question.column for question in questions)]))

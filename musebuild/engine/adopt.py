@@ -19,11 +19,11 @@ from typing import Any
 from musebuild.cache.ledger import Placed, now
 from musebuild.cache.place import write_atomically
 from musebuild.cache.reduced import ReducedTree, is_as_placed
-from musebuild.cache.trees import FRAMES, MARK, is_note, is_ours, mark, own_name
+from musebuild.cache.trees import FRAMES, MARK, is_note, is_our_tree, mark, own_name
 from musebuild.engine.project import Project
 from musebuild.engine.work import sidecar_name
 from musebuild.errors import StoreError, UsageError
-from musebuild.index.database import is_ours as is_our_database
+from musebuild.index.database import is_our_database
 from musebuild.index.flags import add_flag, all_flags, known_flags, remove_flags
 from musebuild.index.musered import TheirFlags, read_flags
 from musebuild.plan.model import Invocation
@@ -169,7 +169,7 @@ def find_adoption(project: Project, version: str = "") -> Adoption:
     folders = (invocation.folder for invocation in plan.invocations.values())
     used = (i.path for made in plan.invocations.values() for i in made.inputs if i.kind == "file")
     paths = in_the_way(tree, folders, project.ledger.all_placed(), used)
-    if is_ours(tree):
+    if is_our_tree(tree):
         paths = [path for path in paths if not _is_held(project, path)]
     aside = _free_folder(tree)
     moves = tuple((str(path), str(aside / path.relative_to(tree))) for path in paths)
@@ -188,7 +188,7 @@ def find_adoption(project: Project, version: str = "") -> Adoption:
             why=f"{settings.db} is musebuild's, or is not there",
             remedy="name theirs for this call: musebuild adopt --set db=musered.db",
         )
-    return Adoption(tree, is_ours(tree), aside, moves, database, flags)
+    return Adoption(tree, is_our_tree(tree), aside, moves, database, flags)
 
 
 def adopt(project: Project, adoption: Adoption) -> None:

@@ -11,7 +11,7 @@ from musebuild.cache.model import Input, Manifest
 from musebuild.cache.store import Lookup, Seen
 from musebuild.engine.fingerprints import Looks, package_version
 from musebuild.engine.project import Project
-from musebuild.engine.quality import choose
+from musebuild.engine.quality import choose_members
 from musebuild.engine.resolve import Resolution, Software, World, identify, resolve_each, slim
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.qa import Measurements
@@ -111,7 +111,7 @@ class ProjectWorld:
         return Measurements(self.project.connection)
 
     def _choose(self, choosing: Choosing, manifests: Mapping[str, Manifest]) -> Members:
-        return choose(choosing, manifests, self.project.store, self.measurements)
+        return choose_members(choosing, manifests, self.project.store, self.measurements)
 
     def software(self) -> Software:
         """What computes."""

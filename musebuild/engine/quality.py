@@ -47,7 +47,7 @@ def measurable(
             yield qa.Measurable(exposure, block, product.category, product.digest, path)
 
 
-def choose(
+def choose_members(
     choosing: Choosing,
     manifests: Mapping[str, Manifest],
     store: Store,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.errors import StoreError
-from musebuild.index.database import is_ours, open_database
+from musebuild.index.database import is_our_database, open_database
 from musebuild.index.migrations import INDEX_MIGRATIONS
 
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -73,7 +73,7 @@ def mend_database(path: Path) -> StoreError | None:
         It cannot be moved.
     """
     with _alone(path.parent):
-        if not path.exists() or not is_ours(path) or _is_sound(path):
+        if not path.exists() or not is_our_database(path) or _is_sound(path):
             return None
         number = 1
         while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():

@@ -22,7 +22,7 @@ from musebuild.engine.resolve import Resolution, State
 from musebuild.engine.view import resolved
 from musebuild.errors import MusebuildError, UsageError
 from musebuild.explain.compare import Side, SideTask
-from musebuild.index.database import Connection, is_ours, known_folder, migrate
+from musebuild.index.database import Connection, is_our_database, known_folder, migrate
 from musebuild.index.migrations import INDEX_MIGRATIONS
 from musebuild.index.paths import ProjectPaths
 from musebuild.plan.names import closure
@@ -226,7 +226,7 @@ def open_foreign(path: Path) -> Connection:
     UsageError
         It is not a ledger of musebuild, damaged, or of a newer musebuild.
     """
-    if not is_ours(path) or path.stat().st_size == 0:
+    if not is_our_database(path) or path.stat().st_size == 0:
         raise UsageError(
             f"{path.name} is not a ledger of musebuild",
             where=str(path),

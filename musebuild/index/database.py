@@ -59,7 +59,7 @@ def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def is_ours(path: Path) -> bool:
+def is_our_database(path: Path) -> bool:
     """Whether a file is a database of musebuild (an empty or missing file may become one)."""
     try:
         with path.open("rb") as file:
@@ -79,7 +79,7 @@ def own_path(path: Path) -> Path:
 
     A database that another tool made (MuseRed's, say) is left alone: ours stands beside it.
     """
-    if path.name == FOREIGN_NAME or not is_ours(path):
+    if path.name == FOREIGN_NAME or not is_our_database(path):
         return path.with_name(OWN_NAME)
     return path
 
@@ -118,7 +118,7 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Connection:
     UsageError
         The file is another tool's, damaged, of a newer musebuild, or cannot be written.
     """
-    if not is_ours(path):
+    if not is_our_database(path):
         raise UsageError(
             f"{path.name} is not a database of musebuild",
             where=str(path),

@@ -17,7 +17,7 @@ Identity = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Verified:
     """What the check sums of a file said."""
 
     path: str
@@ -37,7 +37,7 @@ def _identity(path: str) -> Identity | None:
     return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
 
 
-def findings(connection: Connection, paths: Sequence[str] | None = None) -> list[Finding]:
+def findings(connection: Connection, paths: Sequence[str] | None = None) -> list[Verified]:
     """What is remembered, by path; of some files, or of all."""
     absolute = connection.paths.absolute
     rows = connection.db.table("integrity").rows_where(
@@ -45,7 +45,7 @@ def findings(connection: Connection, paths: Sequence[str] | None = None) -> list
         order_by="path",
     )
     wanted = None if paths is None else set(paths)
-    found = [Finding(**(row | {"path": absolute(row["path"])})) for row in rows]
+    found = [Verified(**(row | {"path": absolute(row["path"])})) for row in rows]
     return [finding for finding in found if wanted is None or finding.path in wanted]
 
 
@@ -59,13 +59,13 @@ def pending(connection: Connection, paths: Sequence[str]) -> list[str]:
     return [path for path in paths if known.get(path) != _identity(path)]
 
 
-def verify(
+def verify_frames(
     connection: Connection,
     paths: Sequence[str],
     *,
     progress: Callable[[int, int], None] | None = None,
     threads: int | None = None,
-) -> Iterator[Finding]:
+) -> Iterator[Verified]:
     """Verify files; each result is committed as it comes, so that a stop loses none.
 
     Parameters
@@ -81,7 +81,7 @@ def verify(
 
     Yields
     ------
-    Finding
+    Verified
         As files are done.
     """
     threads = threads or len(os.sched_getaffinity(0))
@@ -105,7 +105,7 @@ def verify(
 
 def _remember(
     connection: Connection, path: str, identity: Identity | None, verdict: Verdict
-) -> Finding:
+) -> Verified:
     date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     message = "; ".join(verdict.faults)
     if identity is not None:
@@ -124,7 +124,7 @@ def _remember(
                 "message": message or None,
             }
         )
-    return Finding(path, verdict.status, verdict.hdus, verdict.checked, message, date)
+    return Verified(path, verdict.status, verdict.hdus, verdict.checked, message, date)
 
 
 def forget_missing(connection: Connection, present: Sequence[str]) -> None:

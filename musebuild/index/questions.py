@@ -53,7 +53,7 @@ def _number(text: str) -> float | int | None:
     return None
 
 
-def columns(connection: Connection) -> list[str]:
+def columns_of_raw(connection: Connection) -> list[str]:
     """Columns of the table of raw frames."""
     return columns_of(connection, "raw")
 

@@ -12,8 +12,7 @@ from typing import Any
 from musebuild.engine.project import Project, find_settings
 from musebuild.engine.view import resolved
 from musebuild.index.flags import all_flags
-from musebuild.index.questions import ask
-from musebuild.index.questions import columns as raw_columns
+from musebuild.index.questions import ask, columns_of_raw
 from musebuild.report import overview, qc
 from musebuild.report.listing import WORDS
 from musebuild.report.tables import Rows, astropy_table, cell
@@ -78,7 +77,7 @@ class ProjectTables:
         """
         with self._opened() as project:
             frames = {frame.path: frame for frame in project.raw}
-            names = raw_columns(project.connection)
+            names = columns_of_raw(project.connection)
             rows = ask(project.connection, (), names)
         place = names.index("path")
         return astropy_table(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from musebuild.cache.trees import MARK, is_ours, own_tree
+from musebuild.cache.trees import MARK, is_our_tree, own_tree
 from musebuild.engine.project import Project
 from tests.support.projects import ALL, MockProject
 
@@ -93,10 +93,10 @@ def held(folder: Path) -> dict[str, bytes]:
 )
 def test_whose_a_tree_is(make: object, ours: bool, tmp_path: Path) -> None:
     root = tmp_path / "0.1"
-    assert is_ours(root)
+    assert is_our_tree(root)
     root.mkdir()
     make(root)  # type: ignore[operator]
-    assert is_ours(root) is ours
+    assert is_our_tree(root) is ours
     assert own_tree(root).name == ("0.1" if ours else "0.1.musebuild")
 
 

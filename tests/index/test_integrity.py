@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from musebuild.engine.project import Project
 from musebuild.fits.checksum import judge, verify_frame
-from musebuild.index.integrity import findings, pending, verify
+from musebuild.index.integrity import findings, pending, verify_frames
 from tests.support.projects import MockProject
 
 
@@ -116,14 +116,14 @@ def test_a_damaged_frame_is_told_and_remembered(summed: MockProject) -> None:
 def test_what_was_verified_is_not_verified_again(summed: MockProject) -> None:
     own = Project(summed.folder / "settings.yml")
     paths = [frame.path for frame in own.raw]
-    stopped = verify(own.connection, paths, threads=1)
+    stopped = verify_frames(own.connection, paths, threads=1)
     seen = [next(stopped).path for _ in range(5)]
     stopped.close()
     # Stopped in the middle: what was done is done.
     left = pending(own.connection, paths)
     assert not set(left) & set(seen)
     assert len(left) == len(paths) - len(findings(own.connection))
-    assert len(list(verify(own.connection, left))) == len(left)
+    assert len(list(verify_frames(own.connection, left))) == len(left)
     assert pending(own.connection, paths) == []
     Path(paths[0]).write_bytes(Path(paths[0]).read_bytes())
     assert pending(own.connection, paths) == paths[:1]

@@ -1,10 +1,13 @@
-"""The table of the plan cache, step by step."""
+"""The table of the plan cache, step by step; and all steps of a project's database."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
+from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.index.database import Migration
+from musebuild.index.migrations import INDEX_MIGRATIONS
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -22,3 +25,10 @@ def _create(database: Database) -> None:
 
 
 PLAN_CACHE_MIGRATIONS = (Migration("plan-cache-1", _create),)
+MIGRATIONS = (
+    *INDEX_MIGRATIONS,
+    *CACHE_MIGRATIONS,
+    *ARCHIVE_MIGRATIONS,
+    *PLAN_CACHE_MIGRATIONS,
+)
+"""All that a project's database goes through, whoever opens it."""

@@ -12,18 +12,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
 from musebuild.cache.ledger import Ledger
-from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cache.reduced import ReducedTree
 from musebuild.cache.store import Store
 from musebuild.cache.trees import mark, own_tree
-from musebuild.engine.migrations import PLAN_CACHE_MIGRATIONS
+from musebuild.engine.migrations import MIGRATIONS
 from musebuild.errors import UsageError
 from musebuild.index.database import Connection, open_database, own_path, settle_folder
 from musebuild.index.digests import DigestMemory
 from musebuild.index.flags import recover_flags
-from musebuild.index.migrations import INDEX_MIGRATIONS
 from musebuild.index.model import FileIndex, RawFrame
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.declare import complete
@@ -152,13 +149,7 @@ class Project:
         """The project's database, with its tables up to date: all that an empty build needs."""
         path = self.database_path
         make_folder(path.parent, "folder of the database")
-        migrations = (
-            *INDEX_MIGRATIONS,
-            *CACHE_MIGRATIONS,
-            *ARCHIVE_MIGRATIONS,
-            *PLAN_CACHE_MIGRATIONS,
-        )
-        connection = open_database(path, migrations)
+        connection = open_database(path, MIGRATIONS)
         settle_folder(connection, path, self.settings_path.parent)
         recover_flags(connection)
         return connection

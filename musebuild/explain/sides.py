@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from musebuild.archive.migrations import ARCHIVE_MIGRATIONS
 from musebuild.cache.ledger import BuildNote, Ledger
-from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cache.model import Record, UsedInput
 from musebuild.cache.store import Store
 from musebuild.engine.hashing import Hasher
+from musebuild.engine.migrations import MIGRATIONS
 from musebuild.engine.portable_settings import portable_settings, settings_from
 from musebuild.engine.probe import ProjectWorld, file_inputs, selection
 from musebuild.engine.project import Project
@@ -23,13 +22,11 @@ from musebuild.engine.view import resolved
 from musebuild.errors import MusebuildError, UsageError
 from musebuild.explain.compare import Side, SideTask
 from musebuild.index.database import Connection, is_our_database, known_folder, migrate
-from musebuild.index.migrations import INDEX_MIGRATIONS
 from musebuild.index.paths import ProjectPaths
 from musebuild.plan.names import closure
 from musebuild.settings.nearest import did_you_mean
 from musebuild.settings.resolved import Keys
 
-MIGRATIONS = (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS, *ARCHIVE_MIGRATIONS)
 DEFAULT_STORE = ".musebuild/store"
 
 

@@ -13,6 +13,7 @@ were not there, and all of it may be deleted at any time.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -33,6 +34,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from itertools import accumulate, chain, compress, pairwise
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from musebuild.cache.model import Input, Manifest, Product, Quality
@@ -54,6 +56,8 @@ AT_HAND = 16
 """Pieces that are held as data; a build goes through them one after another."""
 DAMAGE = (sqlite3.Error, zlib.error, ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What reading a damaged or foreign row raises."""
+_OLD = b"musebuild plan "
+"""Every file of an earlier musebuild with a plan begins so."""
 _IDENTITY = 8 * NUMBERS
 """Bytes of a file's identity."""
 _OPPOSITE = bytes([1, 0, *range(2, 256)])
@@ -404,6 +408,16 @@ def write_plan(
         set_meta(connection, GROUPS, json.dumps(groups, separators=(",", ":")))
 
 
+def remove_old_file(database: Path) -> None:
+    """Take away the file in which an earlier musebuild kept its plan, beside the database."""
+    old = database.with_name(f"{database.name}.plan")
+    with contextlib.suppress(OSError):
+        with old.open("rb") as file:
+            ours = file.read(len(_OLD)) == _OLD
+        if ours:
+            old.unlink()
+
+
 def write_found(
     database: sqlite3.Connection,
     kept: KeptPlan,
@@ -730,6 +744,15 @@ class KeptPlan:
         """Numbers of the pieces that were read."""
         return sorted(self._blobs)
 
+    @cached_property
+    def where(self) -> dict[str, tuple[int, int]]:
+        """Piece of each invocation that is held, and its place there."""
+        return {
+            name: (number, place)
+            for number in self.held()
+            for place, name in enumerate(self.names(number))
+        }
+
     def names(self, number: int) -> list[str]:
         """Names of a piece's invocations."""
         return self._texts(number)[: len(self.ranges[number])]
@@ -767,11 +790,7 @@ class _Held(Generic[T]):
 
     def __init__(self, kept: KeptPlan, decode: Callable[[int], list[T]]) -> None:
         self._decode = decode
-        self.where = {
-            name: (number, place)
-            for number in kept.held()
-            for place, name in enumerate(kept.names(number))
-        }
+        self.where = kept.where
         self._at_hand: OrderedDict[int, list[T]] = OrderedDict()
 
     def piece(self, number: int) -> list[T]:

@@ -182,13 +182,13 @@ class Project:
                 "or correct raw_path",
             )
         report = scan(self.connection, self.settings, force=force, progress=self.progress)
-        self.__dict__["scan_report"] = report
+        vars(self)["scan_report"] = report
         return report
 
     def rescan(self) -> ScanReport:
         """Scan the raw folder again: frames have come since."""
         for name in ("scan_report", "raw", "plan"):
-            self.__dict__.pop(name, None)
+            vars(self).pop(name, None)
         return self.scan_report
 
     @cached_property
@@ -301,6 +301,6 @@ class Project:
 
     def close(self) -> None:
         """Close the database, if it was opened."""
-        connection: Connection | None = self.__dict__.pop("connection", None)
+        connection: Connection | None = vars(self).pop("connection", None)
         if connection is not None:
             connection.close()

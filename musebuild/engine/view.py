@@ -517,6 +517,7 @@ class _Notes:
             )
             rows = list(plan_cache.graph_rows(view.plan, self._planned, self._places))
             plan_cache.write_plan(project.connection, head, view.plan, rows, self._columns)
+            plan_cache.remove_old_file(project.database_path)
         except (*DAMAGE, OSError, MusebuildError):
             # It saves time, no more.
             with contextlib.suppress(sqlite3.Error):

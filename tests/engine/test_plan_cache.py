@@ -623,6 +623,31 @@ def test_a_store_that_moved_or_came_back_is_looked_at(settled: MockProject) -> N
     settle(settled)
 
 
+def test_what_an_earlier_musebuild_kept_beside_the_database_goes(settled: MockProject) -> None:
+    old = settled.folder / "musebuild.db.plan"
+    for text, stays in (("musebuild plan 3\n", False), ("a diary", True)):
+        old.write_text(text, encoding="utf-8")
+        os.utime(next((settled.folder / "raw").glob("*.fits")))
+        assert run(settled) == 0
+        assert old.exists() == stays
+    old.unlink()
+
+
+def test_frames_that_were_just_written_are_known_once_they_were_built(
+    project: MockProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a file system whose clock ticks so slowly that a build falls into one tick.
+    monkeypatch.setattr("musebuild.index.digests.TICK_NS", 1_500_000_000)
+    project.settings["targets"] = ["muse_bias"]
+    project.write()
+    for frame in (project.folder / "raw").glob("*.fits"):
+        os.utime(frame)
+    project.make()
+    assert "1 up to date" in project.ask("list", "--status").out
+    assert "not yet hashed" not in project.ask("info", "muse_bias").out
+    assert compare(project) in ("nothing", "some", "everything")
+
+
 def test_a_second_process_looks_at_the_frames_of_a_large_project(
     settled: MockProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,8 +49,15 @@ def project(tmp_path: Path, night: Path) -> MockProject:
     return make_mock_project(tmp_path / "project", night)
 
 
-@pytest.fixture
-def built(project: MockProject) -> MockProject:
-    """The same, all built."""
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject:
+    """A project on the mock night, all built, to be copied."""
+    project = make_mock_project(tmp_path_factory.mktemp("built") / "project", night)
     project.build()
     return project
+
+
+@pytest.fixture
+def built(tmp_path: Path, built_once: MockProject) -> MockProject:
+    """A project on the mock night, all built."""
+    return built_once.copy(tmp_path / "project")

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import yaml
 
 from musebuild.cli.init import make_project
 from musebuild.cli.main import main
+from tests.support.copies import copy_project
 from tests.support.in_process import InProcessExecutor
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -71,6 +73,11 @@ class MockProject:
             yaml.safe_dump({"journal": "journal.jsonl", "rules": self.rules}), encoding="utf-8"
         )
 
+    def copy(self, folder: Path) -> MockProject:
+        """A copy of all that there is, and of what is known of it."""
+        copy_project(self.folder, folder)
+        return MockProject(folder, deepcopy(self.settings), deepcopy(self.rules))
+
     def rule(self, **behaviour: Any) -> None:
         """Add a rule to the mock's behaviour."""
         self.rules.append(behaviour)
@@ -114,10 +121,10 @@ class MockProject:
         wait_until(begun, "the first recipe")
         return process
 
-    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command in a session of its own."""
+    def spawn(self, *arguments: str, workers: bool = True) -> subprocess.Popen[str]:
+        """Start a command in a session of its own; without workers its recipes run in itself."""
         return subprocess.Popen(
-            self.command(*arguments),
+            self.command(*arguments) if workers else [sys.executable, "-c", _ALONE, *arguments],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -196,6 +203,12 @@ class MockProject:
 
 # Not `-m`: the command must look as it does to people, and not load from the test's folder.
 _RUN = "import sys; from musebuild.cli.main import main; sys.exit(main(sys.argv[1:]))"
+_ALONE = (
+    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); "
+    "from musebuild.cli.main import main; "
+    "from tests.support.in_process import InProcessExecutor; "
+    "sys.exit(main(sys.argv[1:], executor=InProcessExecutor))"
+)
 
 
 def make_mock_project(folder: Path, night: Path) -> MockProject:

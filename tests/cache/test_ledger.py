@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -372,3 +374,33 @@ def test_reading_commits_nothing_of_others(store: Store, tmp_path: Path) -> None
     shutil.copy(path, tmp_path / "as-others-see-it.db")
     with sqlite3.connect(path) as other:
         assert other.execute("SELECT COUNT(*) FROM forgotten").fetchone() == (0,)
+
+
+_HOT = """
+import sys
+from pathlib import Path
+from musebuild.cache.ledger import Ledger, Placed
+from musebuild.cache.migrations import CACHE_MIGRATIONS
+from musebuild.cache.model import Manifest, Product
+from musebuild.index.database import open_database
+ledger = Ledger(open_database(Path(sys.argv[1]), CACHE_MIGRATIONS))
+build = ledger.begin_build("settings.yml", "doit")
+ledger.forgotten(), ledger.tasks(), ledger.memory_samples(), ledger.placed_by_any(["task"])
+made = Product("MASTER_BIAS", "a.fits", "object", "digest", 1)
+with ledger.one_commit():
+    ledger.record(Manifest("key", {}, (made,), "", "task", "2026", 1.0, 1.0, 1, 1))
+    ledger.set_placed([Placed("a.fits", "task", "object", 1, 1, 1, 1)])
+    ledger.event(build, "task", "muse_bias", "key", "ran")
+ledger.end_build(build, "done")
+print("sqlite_utils" in sys.modules)
+"""
+
+
+def test_hot_paths_load_no_more_than_sqlite(tmp_path: Path) -> None:
+    """Importing sqlite-utils takes longer than an empty build."""
+    path = tmp_path / "musebuild.db"
+    open_ledger(path).connection.close()
+    ran = subprocess.run(
+        [sys.executable, "-c", _HOT, str(path)], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "False\n"

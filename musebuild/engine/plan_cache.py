@@ -358,7 +358,10 @@ def found_columns(call: str, found: Sequence[Found | None]) -> tuple[Any, ...]:
 
 
 def _check(columns: Sequence[str | bytes]) -> int:
-    return zlib.crc32(b"\0".join(c.encode() if isinstance(c, str) else c for c in columns))
+    check = 0
+    for column in columns:
+        check = zlib.crc32(column.encode() if isinstance(column, str) else column, check)
+    return check
 
 
 def _entries_check(block: str, entries: str) -> int:

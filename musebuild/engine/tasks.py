@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-
-from doit.task import Task
+from typing import TYPE_CHECKING
 
 from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.model import Recipe
+
+if TYPE_CHECKING:
+    from doit.task import Task
 
 
 class Plugins:
@@ -71,22 +73,6 @@ def describe(invocation: Invocation) -> str:
     return f"{invocation.recipe} on {frames}{night}"
 
 
-def folded_lines(plan: Plan, names: Iterable[str]) -> tuple[tuple[str, str, int], ...]:
-    """Task, what it is, number of IFUs of each task, in the order of the names."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(plan.invocations[name].task, []).append(name)
-    return tuple(
-        (task, folded_doc(plan.invocations[members[0]], len(members)), len(members))
-        for task, members in groups.items()
-    )
-
-
-def folded_doc(first: Invocation, members: int) -> str:
-    """One line on a task whose IFUs are folded."""
-    return describe(first) + (f", {members} IFUs" if members > 1 else "")
-
-
 def make_tasks(plan: Plan, needs: Mapping[str, Iterable[str]]) -> list[Task]:
     """One doit task for each invocation that is to do, in the given order.
 
@@ -97,6 +83,9 @@ def make_tasks(plan: Plan, needs: Mapping[str, Iterable[str]]) -> list[Task]:
     needs : mapping
         Invocation → those to do whose products it takes.
     """
+    # Here, since an empty build needs none of doit.
+    from doit.task import Task
+
     return [
         Task(
             name,

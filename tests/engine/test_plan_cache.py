@@ -285,7 +285,7 @@ UNLOADED = """
 import sys
 from musebuild.cli.main import main
 status = main(["run"])
-slow = ("jsonschema", "numpy", "psutil", "sqlite_utils", "astropy", "rich")
+slow = ("doit", "jsonschema", "numpy", "psutil", "sqlite_utils", "astropy", "rich")
 ours = ("check.everything", "engine.build_state", "explain.lock", "index.scan", "plan.build")
 loaded = [name for name in (*slow, *(f"musebuild.{name}" for name in ours)) if name in sys.modules]
 print("loaded:", *loaded)

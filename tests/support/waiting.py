@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import psutil
 
@@ -39,3 +41,14 @@ def descendants(pid: int) -> set[int]:
         return {child.pid for child in psutil.Process(pid).children(recursive=True)}
     except psutil.NoSuchProcess:
         return set()
+
+
+@contextlib.contextmanager
+def no_new_children() -> Iterator[None]:
+    """What runs inside leaves no child of this process behind, living or dead.
+
+    Other tests of the same process may have some: pools of processes keep a server.
+    """
+    before = descendants(os.getpid())
+    yield
+    assert descendants(os.getpid()) <= before

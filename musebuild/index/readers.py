@@ -117,7 +117,11 @@ def _from_processes(
     from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, len(chunks)), context, _begin_reading)
+    try:
+        pool = ProcessPoolExecutor(min(processes, len(chunks)), context, _begin_reading)
+    except OSError:
+        # No semaphores, or the process that keeps account of them died.
+        return
 
     def submit(number: int) -> Future[list[tuple[str, Row | BadFile]]]:
         with _main_hidden():

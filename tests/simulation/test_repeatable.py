@@ -24,7 +24,7 @@ def digests(folder: Path) -> dict[str, str]:
 def test_same_seed_and_options_give_the_same_bytes(tmp_path: Path, compress: bool) -> None:
     for name in "ab":
         options = SimulationOptions(tmp_path / name, compress=compress, seed=7, mode="WFM-AO-N")
-        simulate_few(options, "BIAS", "STD" if compress else "WAVE")
+        simulate_few(options, "BIAS", "STD" if compress else "WAVE", fresh=True)
         # Checksums carry the time of writing, to the second, unless told another.
         time.sleep(1.0 if name == "a" else 0)
     first, second = digests(tmp_path / "a"), digests(tmp_path / "b")
@@ -43,8 +43,8 @@ def test_another_seed_gives_other_pixels_and_offsets(tmp_path: Path) -> None:
 
 
 def test_a_frame_does_not_depend_on_the_frames_before_it(tmp_path: Path) -> None:
-    simulate_few(SimulationOptions(tmp_path / "all"), "BIAS", "DARK")
-    simulate_few(SimulationOptions(tmp_path / "one"), "DARK")
+    simulate_few(SimulationOptions(tmp_path / "all"), "BIAS", "DARK", fresh=True)
+    simulate_few(SimulationOptions(tmp_path / "one"), "DARK", fresh=True)
     first, second = digests(tmp_path / "all"), digests(tmp_path / "one")
     shared = [n for n in second if n.startswith("raw/") and n.endswith(".fits")]
     assert len(shared) == 1

@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from musebuild.plan.names import closure, select
 from tests.support.frames import write_raw, write_static
 from tests.support.projects import ALL, MockProject, make_mock_project
 from tests.support.waiting import no_new_children, wait_until
+from tests.torture.edits import SETTINGS_EDITS, block, product, some, toggle
 
 STEPS = 70
 ASKED: tuple[tuple[str, ...], ...] = (
@@ -130,33 +131,12 @@ def compare(project: MockProject, asked: Sequence[str] = (), *, needed: bool = F
         theirs.close()
 
 
-def some(paths: Iterable[Path], chance: random.Random) -> Path:
-    """Any of them; where there is none, one that is not there."""
-    return chance.choice(sorted(paths) or [Path("/nowhere/at/all")])
-
-
-def product(project: MockProject, chance: random.Random) -> Path:
-    return some(project.reduced.rglob("*.fits"), chance)
-
-
 def edit(path: Path) -> None:
     if not path.exists():
         return
     path.chmod(0o644)
     with path.open("ab") as file:
         file.write(bytes(2880))
-
-
-def toggle(mapping: dict[str, Any], name: str, value: Any) -> None:
-    if name in mapping:
-        del mapping[name]
-    else:
-        mapping[name] = value
-
-
-def block(project: MockProject, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = project.settings["recipes"].setdefault(name, {})
-    return found
 
 
 def half_built(project: MockProject) -> None:
@@ -185,24 +165,7 @@ CHANGES: dict[str, Change] = {
         c.choice(["muse_bias", "muse_flat", "muse_scibasic", "muse_scipost", "muse_exp_combine"]),
         **{c.choice(["nlow", "crsigma", "lambdamin"]): c.choice([1, 2.5, "x", True])},
     ),
-    "what is made": lambda p, c: p.params(
-        "muse_scipost", save=c.choice(["cube,individual", "cube,skymodel,individual"])
-    ),
-    "filters": lambda p, c: p.params(
-        "muse_scipost_rec", filter=c.choice(["white", "white,Cousins_R"])
-    ),
-    "frames": lambda p, c: toggle(
-        block(p, "muse_scibasic").setdefault("frames", {}), "exclude", ["ILLUM"]
-    ),
-    "offsets": lambda p, c: toggle(
-        block(p, "muse_scibasic").setdefault("frames", {}), "offsets", {"TWILIGHT_CUBE": 5}
-    ),
-    "folder": lambda p, c: toggle(block(p, "muse_exp_combine"), "init", {"output_dir": "other"}),
-    "common": lambda p, c: toggle(p.settings["recipes"], "common", {"output_dir": "all"}),
-    "declared": lambda p, c: toggle(p.settings["recipes"], "muse_lsf", {}),
-    "IFUs": lambda p, c: toggle(p.settings, "ifus", [c.choice([1, 2])]),
-    "targets": lambda p, c: toggle(p.settings, "targets", ["muse_scibasic"]),
-    "dataset": lambda p, c: toggle(p.settings["datasets"], "OTHER", {}),
+    **SETTINGS_EDITS,
     "product gone": lambda p, c: product(p, c).unlink(missing_ok=True),
     "product edited": lambda p, c: edit(product(p, c)),
     "manifest gone": lambda p, c: some((p.store / "manifests").glob("*/*"), c).unlink(
@@ -223,7 +186,6 @@ CHANGES: dict[str, Change] = {
     "forgotten": lambda p, c: p.ask("forget", "muse_lsf"),
     "flag": lambda p, c: p.ask("flag", "add", "SATELLITE", "2017-06-16T01:34:56.867"),
     "clean": lambda p, c: p.ask("clean", "muse_scipost"),
-    "version": lambda p, c: p.settings.update(version=c.choice(["0.1", "0.2"])),
     "half a build": lambda p, c: half_built(p),
     "a build": lambda p, c: run(p, "-c"),
     "a build of some": lambda p, c: run(p, "-c", *c.choice(ASKED)),

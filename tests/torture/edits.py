@@ -132,16 +132,7 @@ def sky(project: MockProject) -> None:
 
 
 PARAMETERS = ("muse_bias", "muse_flat", "muse_scibasic", "muse_scipost", "muse_exp_combine")
-EDITS: dict[str, Edit] = {
-    "parameter": lambda p, c: p.params(
-        c.choice(PARAMETERS), **{c.choice(["nlow", "crsigma", "lambdamin"]): c.choice([1, 2.5])}
-    ),
-    "parameter away": lambda p, c: (
-        block(p, c.choice(PARAMETERS)).pop("params", None)
-        if c.random() < 0.5
-        else p.params("muse_scipost", save="cube,skymodel,individual", skymethod="model")
-    ),
-    "spelling": spelled,
+SETTINGS_EDITS: dict[str, Edit] = {
     "what is made": lambda p, c: p.params(
         "muse_scipost", save=c.choice(["cube,individual", "cube,skymodel,individual"])
     ),
@@ -161,6 +152,19 @@ EDITS: dict[str, Edit] = {
     "targets": lambda p, c: toggle(p.settings, "targets", ["muse_scibasic"]),
     "dataset": lambda p, c: toggle(p.settings["datasets"], "OTHER", {}),
     "version": lambda p, c: p.settings.update(version=c.choice(["0.1", "0.2"])),
+}
+"""Those of the settings; the random walk of `tests/engine/test_plan_cache.py` takes them, too."""
+EDITS: dict[str, Edit] = {
+    "parameter": lambda p, c: p.params(
+        c.choice(PARAMETERS), **{c.choice(["nlow", "crsigma", "lambdamin"]): c.choice([1, 2.5])}
+    ),
+    "parameter away": lambda p, c: (
+        block(p, c.choice(PARAMETERS)).pop("params", None)
+        if c.random() < 0.5
+        else p.params("muse_scipost", save="cube,skymodel,individual", skymethod="model")
+    ),
+    "spelling": spelled,
+    **SETTINGS_EDITS,
     "selection": selected,
     "excluded": lambda p, c: toggle(block(p, "muse_exp_combine"), "exclude_flags", True),
     "product gone": lambda p, c: remove(product(p, c)),

@@ -15,6 +15,7 @@ from musebuild.plan.blocks import PlannedBlock
 from musebuild.recipes.parameters import fit, like
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
+from musebuild.settings.of_musered import COMBINE, MOSAIC_METHOD, OUTPUT_WCS
 from musebuild.settings.problems import Problem, problem_at, unknown_at
 
 
@@ -161,6 +162,30 @@ def check_python(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Pro
             for name, parameter in allowed.items()
             if parameter.required and name not in planned.params and not recipe.by_hand
         ]
+        if recipe.name == COMBINE and planned.params.get("mosaic") is True:
+            problems += _mosaic(planned, settings)
+    return problems
+
+
+def _mosaic(planned: PlannedBlock, settings: Settings) -> list[Problem]:
+    """A mosaic that cannot be made, which would show when all its cubes are there."""
+    problems = []
+    keys = ("recipes", planned.name, "params")
+    method = planned.params.get("method")
+    if method != MOSAIC_METHOD:
+        at = (*keys, "method") if "method" in planned.block.params else (*keys, "mosaic")
+        text = f"MPDAF makes no mosaic with the method {method}"
+        remedy = f"set method: {MOSAIC_METHOD}"
+        problems.append(problem_at(settings, at, text, remedy=remedy))
+    if OUTPUT_WCS not in planned.block.frames.sources:
+        problems.append(
+            problem_at(
+                settings,
+                (*keys, "mosaic"),
+                "a mosaic needs the grid that it lies on",
+                remedy=f"name a cube with frames: {{{OUTPUT_WCS}: FILE}}",
+            )
+        )
     return problems
 
 

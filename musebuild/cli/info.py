@@ -27,10 +27,11 @@ from musebuild.index.columns import run_of
 from musebuild.index.dates import When, choose
 from musebuild.index.model import RawFrame
 from musebuild.index.scan import problems
+from musebuild.index.times import times_of
 from musebuild.plan.model import Invocation, Plan
 from musebuild.plan.names import select
 from musebuild.report import overview
-from musebuild.report.info import info_text
+from musebuild.report.info import info_text, labels_of
 from musebuild.report.spans import count
 from musebuild.report.tables import Rows, text_of
 from musebuild.settings.nearest import did_you_mean
@@ -129,6 +130,15 @@ def _tell_tasks(project: Project, args: Sequence[str], *, ifus: bool) -> None:
     resolutions = resolved(project, names)
     history = project.ledger.tasks()
     shown = names if ifus else first_of_each(plan, names)
+    exposures = {
+        label
+        for name in shown
+        for label in (
+            plan.invocations[name].label,
+            *labels_of(plan.invocations[name], plan, resolutions[name]),
+        )
+    }
+    times = times_of(project.connection, exposures)
     texts = [
         info_text(
             plan.invocations[name],
@@ -137,6 +147,7 @@ def _tell_tasks(project: Project, args: Sequence[str], *, ifus: bool) -> None:
             history.get(name, {}),
             project.store,
             project.reduced,
+            times,
         )
         for name in shown
     ]

@@ -381,6 +381,15 @@ class PlannedPath:
         """Whether an invocation's folder is meant."""
         return fnmatch.fnmatchcase(folder, self.folder)
 
+    def means_as_in_musered(self, folder: str, dataset: str, result: str) -> bool:
+        """Whether the folder of a dataset's result is meant, by one of MuseRed's names for it.
+
+        There it has the dataset's name alone (`exp_combine/IC4406`), or that of the result alone
+        (`exp_align/drs`).
+        """
+        top, _, name = self.folder.rpartition("/")
+        return bool(result) and folder.rpartition("/")[0] == top and name in (dataset, result)
+
     def category(self, categories: Iterable[str]) -> str:
         """Which of the categories the name means; empty: none."""
         found = _STEM.fullmatch(self.stem)
@@ -414,7 +423,11 @@ def planned_path(text: str, category: str, settings: Settings) -> PlannedPath | 
     if not ending:
         return PlannedPath(rest, f"{category}*")
     folder, _, name = rest.rpartition("/")
-    return PlannedPath(folder, name[: -len(ending)])
+    stem = name[: -len(ending)]
+    # MuseRed names the cube of mpdaf_combine after its field.
+    if any(stem == f"{serving(category)}_{dataset}" for dataset in settings.datasets):
+        stem = serving(category)
+    return PlannedPath(folder, stem)
 
 
 def path_makers(

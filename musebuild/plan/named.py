@@ -171,8 +171,32 @@ class Named:
             ]
         return self._paths[key]
 
+    def _as_in_musered(
+        self, text: str, category: str, dataset: str
+    ) -> list[tuple[PlannedTask, PlannedPath]]:
+        """What a path means that is named as MuseRed names folders; of a dataset before others."""
+        path = planned_path(text, category, self.known.settings)
+        if path is None:
+            return []
+        meant = [
+            (made, path)
+            for tasks in self.known.tasks.values()
+            for made in tasks
+            if path.means_as_in_musered(made.folder, made.dataset, made.result)
+            and path.category(made.categories)
+        ]
+        return [one for one in meant if one[0].dataset == dataset] or meant
+
     def _path(self, need: Need, text: str, subject: Subject, found: Found) -> None:
         planned = self._planned(text, need.category)
+        if not planned and not self.known.files.named.get((need.category, text)):
+            planned = self._as_in_musered(text, need.category, subject.dataset)
+            if len(planned) > 1:
+                tasks = " and ".join(made.task for made, _ in planned)
+                reason = f"{need.category}: {text} means several results: {tasks}"
+                places = " or ".join(made.folder for made, _ in planned)
+                self._unnamed(need, found, reason, f"name one by its own folder: {places}")
+                return
         if not planned:
             self._files(need, text, subject, found)
             return

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from musebuild.cache.model import Input
 from musebuild.cache.store import Store
 from musebuild.engine.resolve import Resolution
+from musebuild.index.times import Times
 from musebuild.plan.model import Invocation, Plan
 from musebuild.report.associations import fit_text
 from musebuild.report.listing import WORDS, reason_of
 from musebuild.report.spans import span
+
+SECONDS = 86400.0
+"""Of a day."""
 
 
 def quality_text(wanted: Input) -> str:
@@ -34,6 +40,35 @@ def _inputs(invocation: Invocation, resolution: Resolution) -> list[str]:
     return lines
 
 
+def labels_of(invocation: Invocation, plan: Plan, resolution: Resolution) -> list[str]:
+    """Labels of the tasks whose products go into an invocation: exposures, sequences, results."""
+    labels = (
+        plan.invocations[wanted.invocation].label
+        for wanted in invocation.inputs
+        if wanted.kind == "product" and wanted.invocation not in resolution.dropped
+    )
+    return list(dict.fromkeys(labels))
+
+
+def sum_text(times: Collection[Times]) -> str:
+    """Number, sum of times, first and last moment of exposures that are combined.
+
+    The header of the pipeline's combination has those of the first exposure.
+
+    Parameters
+    ----------
+    times : collection of Times
+        Of each.
+    """
+    first = min(times, key=lambda one: one.mjd_obs)
+    last = max(times, key=lambda one: one.mjd_obs + one.exptime / SECONDS)
+    end = dt.datetime.fromisoformat(last.date_obs) + dt.timedelta(seconds=last.exptime)
+    return (
+        f"{len(times)}, {sum(one.exptime for one in times):.6g} s in all, from {first.date_obs} "
+        f"to {end.isoformat(timespec='milliseconds')}"
+    )
+
+
 def info_text(
     invocation: Invocation,
     plan: Plan,
@@ -41,6 +76,7 @@ def info_text(
     history: Mapping[str, Any],
     store: Store,
     reduced: Path,
+    times: Mapping[str, Times] = MappingProxyType({}),
 ) -> str:
     """Name, state, parameters, inputs, products and history of an invocation.
 
@@ -58,6 +94,8 @@ def info_text(
         Where its log lies.
     reduced : Path
         The reduced tree.
+    times : mapping, optional
+        Exposure → when it was taken, of it and those that may go in.
     """
     state = WORDS[resolution.state] + (f" ({reason_of(resolution)})" if resolution.reason else "")
     lines = [invocation.name, f"recipe: {invocation.recipe}", f"state: {state}"]
@@ -65,6 +103,9 @@ def info_text(
         lines.append(f"dataset: {invocation.dataset}")
     if invocation.night:
         lines.append(f"night: {invocation.night}")
+    went_in = [times[n] for n in labels_of(invocation, plan, resolution) if n in times]
+    if len(went_in) > 1 and invocation.label not in times:
+        lines.append(f"exposures: {sum_text(went_in)}")
     if invocation.params:
         lines.append("parameters:")
         lines += [f"  {name} = {value}" for name, value in invocation.params.items()]

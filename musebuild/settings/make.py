@@ -17,6 +17,7 @@ from musebuild.settings.model import (
     Settings,
 )
 from musebuild.settings.nodes import Node, places
+from musebuild.settings.of_musered import COMBINE, as_mosaic
 from musebuild.settings.problems import SettingsProblems
 from musebuild.settings.values import Values
 
@@ -65,7 +66,7 @@ def make_settings(
         **special,
         **{name: tree[name] for name in alike},
         frames_exclude={name: of for name, of in tree["frames"]["exclude"].items() if of},
-        blocks=_blocks(tree["recipes"], data.get("recipes") or {}),
+        blocks=_blocks(values, tree["recipes"], data.get("recipes") or {}),
         retrieve=RetrieveSettings(
             **{field.name: tree["retrieve_data"][field.name] for field in fields(RetrieveSettings)}
         ),
@@ -114,7 +115,9 @@ def _datasets(tree: Mapping[str, Any]) -> dict[str, Dataset]:
     return found
 
 
-def _blocks(recipes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Block]:
+def _blocks(
+    values: Values, recipes: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Block]:
     """Blocks by name; where one writes is filled in from `common`."""
     found = {}
     for name, value in recipes.items():
@@ -122,17 +125,16 @@ def _blocks(recipes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, B
             continue
         value["init"]["output_dir"] = value["init"]["output_dir"] or recipes["common"]["output_dir"]
         frames = dict(value["frames"])
+        exclude, include, offsets = map(frames.pop, ("exclude", "include", "offsets"))
+        params = _without_none(value["params"])
+        if (value["recipe"] or name).startswith(COMBINE):
+            params, frames = as_mosaic(values, name, params, frames)
         found[name] = Block(
             name=name,
             recipe=value["recipe"],
             from_recipe=value["from_recipe"],
-            params=_without_none(value["params"]),
-            frames=BlockFrames(
-                frames.pop("exclude"),
-                frames.pop("include"),
-                _without_none(frames.pop("offsets")),
-                frames,
-            ),
+            params=params,
+            frames=BlockFrames(exclude, include, _without_none(offsets), frames),
             output_dir=value["init"]["output_dir"],
             filt=value["filt"],
             label=value["name"],

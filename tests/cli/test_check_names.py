@@ -247,6 +247,18 @@ def test_a_parameter_that_a_python_recipe_does_not_take(folder: Folder) -> None:
     assert problem.nearest == ("nclip",)
 
 
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ("mosaic: true, method: pysigclip", "a mosaic needs the grid that it lies on"),
+        ("output_wcs: muse_scipost, method: sigclip", "no mosaic with the method sigclip"),
+    ],
+)
+def test_a_mosaic_that_cannot_be_made(folder: Folder, params: str, told: str) -> None:
+    text = "recipes: {muse_scipost: {}, mpdaf_combine: {from_recipe: muse_scipost, params: {%s}}}"
+    assert told in folder.one(text % params).message
+
+
 # names
 
 

@@ -308,6 +308,15 @@ def test_info_tells_inputs_parameters_and_products(built: MockProject) -> None:
         assert part in out, out
 
 
+def test_info_tells_the_times_of_a_combination(built: MockProject) -> None:
+    # Exposures of 600 s.
+    assert (
+        "exposures: 2, 1200 s in all, from 2017-06-16T01:34:56.867 to 2017-06-16T01:46:56.867\n"
+        in built.ask("info", "muse_exp_combine").out
+    )
+    assert "exposures:" not in built.ask("info", "muse_scipost:2017-06-16T01:34:56.867").out
+
+
 def test_info_folds_ifus_unless_asked(project: MockProject) -> None:
     out = project.ask("info", "muse_bias").out
     assert "muse_bias:2017-06-16T10:40:27.ifu01" in out

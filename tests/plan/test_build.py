@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musebuild.errors import PlanError, UsageError
-from musebuild.index.model import FileFrame
+from musebuild.index.model import FileFrame, Selected
 from musebuild.plan.names import closure, concerned, select
 from tests.plan.making import TWO_PASSES, dependents, files, frame, night, plan, reasons, source_of
 
+MOSAIC = "mpdaf_combine:FIELD_mpdaf"
 SCIPOST = "muse_scipost:2017-06-16T01:30:00"
 
 
@@ -393,6 +394,67 @@ def test_cubes_lie_on_the_grid_of_a_combined_cube_that_is_named() -> None:
             assert source_of(made, name, "OUTPUT_WCS") == ["muse_exp_combine:FIELD_drs"]
             (grid_input,) = [i for i in made.invocations[name].inputs if i.tag == "OUTPUT_WCS"]
             assert grid_input.category == "DATACUBE_FINAL"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "exp_combine/FIELD/DATACUBE_FINAL.fits",
+        "exp_combine/FIELD_drs/DATACUBE_FINAL.fits",
+        "exp_combine/FIELD_drs/DATACUBE_FINAL_FIELD.fits",
+        "exp_combine/drs/DATACUBE_FINAL.fits",
+    ],
+)
+def test_a_product_is_found_by_the_path_that_it_has_in_musered(place: str) -> None:
+    text = TWO_PASSES.replace("OFFSET_LIST_drs", "reduced/0.1/exp_align/drs", 1)
+    grid = f"reduced/0.1/{place}"
+    text += (
+        "  muse_scipost_make_cube:\n"
+        f"    frames: {{OFFSET_LIST: OFFSET_LIST_drs, OUTPUT_WCS: {grid}}}\n"
+        "  mpdaf_combine: {}\n"
+    )
+    made = plan(text)
+    assert not reasons(made)
+    assert source_of(made, SCIPOST, "OFFSET_LIST") == ["muse_exp_align:FIELD_drs"]
+    for name in source_of(made, "mpdaf_combine:FIELD_mpdaf", "DATACUBE_FINAL"):
+        assert source_of(made, name, "OUTPUT_WCS") == ["muse_exp_combine:FIELD_drs"]
+    # A file that is there is taken as it is named.
+    there = FileFrame("/elsewhere.fits", "OUTPUT_WCS")
+    made = plan(text, index=files(named={("OUTPUT_WCS", grid): (there,)}))
+    cube = made.invocations["muse_scipost_make_cube:2017-06-16T01:30:00"]
+    (wanted,) = [one for one in cube.inputs if one.tag == "OUTPUT_WCS"]
+    means_ours = place.startswith("exp_combine/FIELD_drs/")
+    assert (wanted.path == there.path) != means_ours
+
+
+def test_a_path_of_musered_that_means_several_results_is_told() -> None:
+    two = (
+        "  muse_scipost_make_cube: {frames: {OUTPUT_WCS: reduced/0.1/exp_combine/FIELD/D.fits}}\n"
+    ).replace("D.fits", "DATACUBE_FINAL.fits")
+    named = "names_with_selection: {one: {raw: 'EXPTIME > 1'}, two: {raw: 'EXPTIME > 2'}}"
+    text = TWO_PASSES.replace("muse_exp_combine: {frames", f"muse_exp_combine: {{{named}, frames")
+    chosen = Selected(frozenset(["2017-06-16T01:30:00", "2017-06-16T01:31:00"]))
+    made = plan(text + two, selections={"muse_exp_combine": {"one": chosen, "two": chosen}})
+    assert "means several results: muse_exp_combine:FIELD_one and muse_exp_combine:FIELD_two" in (
+        reasons(made)
+    )
+
+
+def test_the_grid_of_a_mosaic_may_be_given_as_musered_has_it() -> None:
+    text = TWO_PASSES + (
+        "  muse_scipost_make_cube: {frames: {OFFSET_LIST: OFFSET_LIST_drs}}\n"
+        "  mpdaf_combine: {params: {output_wcs: GRID, cache_cubes: true}}\n"
+    )
+    there = FileFrame("/somewhere/grid.fits", "OUTPUT_WCS")
+    index = files(named={("OUTPUT_WCS", "grid.fits"): (there,)})
+    combined = plan(text.replace("GRID", "grid.fits"), index=index).invocations[MOSAIC]
+    (grid,) = [one for one in combined.inputs if one.tag == "OUTPUT_WCS"]
+    assert (grid.kind, grid.path) == ("file", there.path), "known by its content"
+    assert (combined.params["mosaic"], combined.params["method"]) == (True, "pysigclip")
+    assert not {"output_wcs", "cache_cubes"} & set(combined.params)
+    assert "REJMAP" in combined.products
+    made = plan(text.replace("GRID", "muse_exp_combine"))
+    assert source_of(made, MOSAIC, "OUTPUT_WCS") == ["muse_exp_combine:FIELD_drs"]
 
 
 def test_cubes_are_corrected_as_their_pixel_tables_were() -> None:

@@ -14,7 +14,8 @@ from astropy.table import Table
 
 from musebuild.errors import RecipeError
 from musebuild.recipes.science.combine import mpdaf_combine
-from musebuild.recipes.science.standards import muse_std_combine, wavelengths
+from musebuild.recipes.science.headers import combined_header
+from musebuild.recipes.science.standards import muse_std_combine
 
 SHAPE = (6, 8, 10)
 
@@ -30,12 +31,19 @@ def here(tmp_path: Path) -> Iterator[Path]:
 
 
 def cube(
-    folder: Path, number: int, data: Any, *, crpix: tuple[float, float] = (1, 1), **cards: Any
+    folder: Path,
+    number: int,
+    data: Any,
+    *,
+    crpix: tuple[float, float] = (1, 1),
+    top: dict[str, Any] | None = None,
+    **cards: Any,
 ) -> Path:
     """Write a cube as the pipeline does."""
     primary = fits.PrimaryHDU()
     primary.header["DATE-OBS"] = f"2017-06-16T01:0{number}:00.000"
     primary.header["EXPTIME"] = 600.0
+    primary.header.update(top or {})
     data = np.asarray(data, np.float32)
     units = []
     for name in ("DATA", "STAT"):
@@ -343,7 +351,7 @@ def test_standards_of_a_run_are_combined_by_their_median(here: Path) -> None:
     tellurics = [curve(here, f"t{n}.fits", "ftelluric", "ftellerr", 0.9) for n in (1, 2, 9)]
     muse_std_combine(responses, tellurics)
     response = Table.read("STD_RESPONSE.fits")
-    assert len(response) == len(wavelengths()) == 3700
+    assert len(response) == 3700
     assert (response["lambda"][0], response["lambda"][-1]) == (4500.0, 9500.0)
     assert (response["response"] == 2).all()
     np.testing.assert_allclose(response["resperr"], 0.1)
@@ -356,3 +364,120 @@ def test_a_standard_without_a_curve_is_told(here: Path) -> None:
     good = curve(here, "r.fits", "response", "resperr", 1)
     with pytest.raises(RecipeError, match="holds no curve"):
         muse_std_combine([good], [good])
+
+
+def test_what_is_combined_of_standards_is_chosen_by_the_settings(here: Path) -> None:
+    levels = (1.0, 2.0, 9.0)
+    responses = [curve(here, f"r{n}.fits", "response", "resperr", n) for n in levels]
+    tellurics = [curve(here, f"t{n}.fits", "ftelluric", "ftellerr", n / 10) for n in levels]
+    muse_std_combine(responses, tellurics, method="mean", lmin=5000.0, lmax=9000.0, nl=5)
+    response = Table.read("STD_RESPONSE.fits")
+    assert list(response["lambda"]) == [5000, 6000, 7000, 8000, 9000]
+    np.testing.assert_allclose(response["response"], 4.0)
+    np.testing.assert_allclose(response["resperr"], 0.1)
+    np.testing.assert_allclose(Table.read("STD_TELLURIC.fits")["ftelluric"], 0.4)
+    for wrong in ({"lmin": 9000.0, "lmax": 5000.0}, {"nl": 1}, {"lmax": float("nan")}):
+        with pytest.raises(RecipeError, match="there are no"):
+            muse_std_combine(responses, tellurics, **wrong)  # type: ignore[arg-type]
+    fits.setval(responses[0], "ESO DRS MUSE FLUX FFCORR", value=True)
+    with pytest.raises(RecipeError, match="1 of 3 responses were corrected for the lamp flat"):
+        muse_std_combine(responses, tellurics)
+
+
+EXPOSURES: list[dict[str, Any]] = [
+    {
+        "DATE-OBS": f"2017-06-16T01:{minute:02d}:00.000",
+        "MJD-OBS": 57920.0 + minute / 1440,
+        "EXPTIME": seconds,
+        "INSTRUME": "MUSE",
+        "ARCFILE": f"MUSE.2017-06-16T01:{minute:02d}:00.000.fits",
+        "HIERARCH ESO OBS ID": block,
+        "HIERARCH ESO OBS NAME": f"block {block}",
+        "HIERARCH ESO TEL AIRM START": 1.0 + minute / 100,
+        "HIERARCH ESO QC X": minute,
+    }
+    for minute, seconds, block in ((0, 600.0, 7), (20, 60.0, 7), (30, 60.0, 8))
+]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize("method", ["sigclip", "pysigclip", "pymedian", "weights", "mosaic"])
+def test_the_header_of_a_combination_is_that_of_all_exposures(
+    method: str, order: tuple[int, ...], here: Path
+) -> None:
+    one = [cube(here, n, np.full(SHAPE, 1.0), top=top) for n, top in enumerate(EXPOSURES)]
+    files = [one[n] for n in order]
+    if method == "mosaic":
+        mpdaf_combine(files, one[0], method="pysigclip", mosaic=True)
+    elif method == "weights":
+        mpdaf_combine(files, weights={EXPOSURES[0]["DATE-OBS"]: 2.0})
+    else:
+        mpdaf_combine(files, method=method)  # type: ignore[arg-type]
+    for path in Path.cwd().glob("*.fits"):
+        header = fits.getheader(path)
+        # Nowhere in a mosaic need the exposures lie upon each other.
+        assert header.get("EXPTIME") == (None if method == "mosaic" else 720.0)
+        assert header["TEXPTIME"] == 720.0
+        assert header["DATE-OBS"] == EXPOSURES[0]["DATE-OBS"]
+        assert header["MJD-OBS"] == 57920.0
+        assert header["MJD-END"] == pytest.approx(57920.0 + 31 / 1440, abs=1e-9)
+        assert (header["NCOMBINE"], header["NFILES"]) == (3, 3)
+        assert [header[f"PROV{n}"] for n in (1, 2, 3)] == [top["ARCFILE"] for top in EXPOSURES]
+        assert (header["OBID1"], header["OBID2"], "OBID3" in header) == (7, 8, False)
+        assert header["INSTRUME"] == "MUSE"
+        for key in ("ARCFILE", "ESO OBS ID", "ESO OBS NAME", "ESO TEL AIRM START", "ESO QC X"):
+            assert key not in header
+        with fits.open(path) as hdus:
+            assert all("EXPTIME" not in hdu.header for hdu in hdus[1:])
+
+
+def test_a_sum_of_sums_holds_all_of_it_and_one_without_a_time_has_none(here: Path) -> None:
+    one = [cube(here, n, np.full(SHAPE, 1.0), top=top) for n, top in enumerate(EXPOSURES)]
+    fits.delval(one[0], "EXPTIME")
+    header = combined_header(one)
+    assert "EXPTIME" not in header
+    assert "TEXPTIME" not in header
+    fits.setval(one[0], "TEXPTIME", value=1800.0)
+    fits.setval(one[0], "MJD-END", value=57921.0)
+    header = combined_header(one)
+    assert (header["EXPTIME"], header["MJD-END"]) == (1920.0, 57921.0)
+
+
+def test_a_combined_response_does_not_pass_for_one_star(here: Path) -> None:
+    kinds = {"r": ("response", "resperr"), "t": ("ftelluric", "ftellerr")}
+    files = [
+        curve(here, f"{name}{n}.fits", *columns, 1.0)
+        for n in (0, 1)
+        for name, columns in kinds.items()
+    ]
+    for path, top in zip(files, (EXPOSURES[0], EXPOSURES[0], *EXPOSURES[1:]), strict=True):
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header.update(top)
+    muse_std_combine(files[::2], files[1::2])
+    for name, seconds in (("STD_RESPONSE", 660.0), ("STD_TELLURIC", 660.0)):
+        header = fits.getheader(f"{name}.fits")
+        assert header["TEXPTIME"] == seconds
+        assert "EXPTIME" not in header
+        assert "ESO TEL AIRM START" not in header
+        assert header["INSTRUME"] == "MUSE"
+
+
+@pytest.mark.parametrize("mosaic", [False, True])
+def test_where_values_were_rejected_is_told_by_a_map(mosaic: bool, here: Path) -> None:
+    files = three(here)
+    more: dict[str, Any] = {"nclip": 30.0, "mad": True, "method": "pysigclip"}
+    if mosaic:
+        more |= {"mosaic": True, "output_wcs": cube(here, 9, np.zeros((6, 8, 20)))}
+    made = mpdaf_combine(files, **more)
+    assert made["REJMAP"] == Path("REJMAP.fits")
+    rejected = fits.getdata("REJMAP.fits", "DATA")
+    assert rejected.dtype == np.dtype(">i4")
+    assert rejected.shape == fits.getdata("DATACUBE_FINAL.fits", "DATA").shape
+    assert rejected[2, 3, 4] == 1
+    assert (rejected[:, 0, 0] == 0).all()
+    assert rejected.sum() == Table.read("STATPIX.fits")["NPIX_REJECTED"].sum()
+    for path in Path.cwd().glob("*.fits"):
+        path.unlink()
+    weights = {str(fits.getval(path, "DATE-OBS")): 1.0 for path in files}
+    mpdaf_combine(files, weights=weights, **more)
+    np.testing.assert_array_equal(fits.getdata("REJMAP.fits", "DATA"), rejected)

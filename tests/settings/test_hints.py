@@ -9,16 +9,25 @@ from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.drs import find_drs
 from musebuild.recipes.functions import read_signature
 from musebuild.recipes.science.combine import mpdaf_combine
+from musebuild.recipes.science.standards import muse_std_combine
 from musebuild.settings.reference import hints
 
 HINTS = dict(hints())
 
 
-def test_those_of_mpdaf_combine_are_the_arguments_of_its_function() -> None:
-    _, parameters = read_signature(mpdaf_combine, "mpdaf_combine")
-    own = load_catalogue()["mpdaf_combine"].params
-    told = {name: part["default"] for name, part in HINTS["mpdaf_combine"].items()}
-    assert told == {name: own.get(name, one.default) for name, one in parameters.items()}
+FUNCTIONS = {"mpdaf_combine": mpdaf_combine, "muse_std_combine": muse_std_combine}
+MEANT_OTHERWISE = {"output_wcs", "cache_cubes"}
+"""What the settings take, and no function: a frame, and what is without effect."""
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_those_of_a_python_recipe_are_the_arguments_of_its_function(name: str) -> None:
+    _, parameters = read_signature(FUNCTIONS[name], name)
+    own = load_catalogue()[name].params
+    told = {key: part["default"] for key, part in HINTS[name].items()}
+    assert {key: told[key] for key in told.keys() - MEANT_OTHERWISE} == {
+        key: own.get(key, one.default) for key, one in parameters.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +39,7 @@ def pipeline() -> dict[str, dict[str, object]]:
     return {name: {key: one.default for key, one in of.items()} for name, of in found.items()}
 
 
-@pytest.mark.parametrize("name", sorted(set(HINTS) - {"mpdaf_combine"}))
+@pytest.mark.parametrize("name", sorted(HINTS.keys() - FUNCTIONS.keys()))
 def test_those_of_the_pipeline_are_its_own_but_for_our_defaults(
     name: str, pipeline: dict[str, dict[str, object]]
 ) -> None:

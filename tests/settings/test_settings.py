@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from musebuild.errors import SettingsError
 from musebuild.settings.load import load_settings
-from musebuild.settings.model import Settings
+from musebuild.settings.model import ALWAYS, Block, Settings
 from musebuild.settings.nearest import nearest
 from musebuild.settings.problems import SettingsProblems
 from musebuild.settings.reference import reference
@@ -134,6 +134,33 @@ def test_what_people_write_is_accepted_with_its_meaning(tmp_path: Path) -> None:
         "keep_cubes": False,
     }
     assert blocks["mpdaf_combine_best"].extra["mean_waves"] == [7750, 8140]
+
+
+def test_a_mosaic_as_musered_has_it_is_a_frame(tmp_path: Path) -> None:
+    text = "recipes: {{mpdaf_combine: {{params: {{version: 0.1, {}}}}}}}"
+
+    def block(more: str) -> Block:
+        return load(tmp_path, text.format(more)).blocks["mpdaf_combine"]
+
+    plain = block("")
+    assert block("cache_cubes: true") == plain, "it changes nothing that is made"
+    assert block("cache_cubes: {muse1: /scratch, muse2: false}") == plain
+    assert block("output_wcs: null") == plain
+    found = block("output_wcs: wcs/grid.fits")
+    assert found.frames.sources == {"OUTPUT_WCS": (("wcs/grid.fits", ALWAYS),)}
+    assert found.params == {"version": 0.1, "mosaic": True, "method": "pysigclip"}
+    assert block("output_wcs: g.fits, method: median").params["method"] == "median"
+    for wrong, told in (
+        ("output_wcs: [1]", "this cannot be used here"),
+        ("output_wcs: a.fits, mosaic: false", "mosaic: false for none"),
+        ("output_wcs: a.fits}, frames: {OUTPUT_WCS: b.fits", "the grid is given twice"),
+    ):
+        with pytest.raises(SettingsProblems) as caught:
+            block(wrong)
+        (problem,) = caught.value.problems
+        assert problem.keys == ("recipes", "mpdaf_combine", "params", "output_wcs")
+        assert told in problem.message
+    assert block("output_wcs: a.fits}, frames: {OUTPUT_WCS: a.fits").params["mosaic"] is True
 
 
 def test_substitution_uses_other_keys_and_ones_own(tmp_path: Path) -> None:

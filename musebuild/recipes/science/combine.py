@@ -23,6 +23,7 @@ from musebuild.recipes.science.combinable import (
     date_of,
     grid_of,
 )
+from musebuild.recipes.science.headers import combined_header
 from musebuild.recipes.science.scales import flux_scales
 
 LOG = logging.getLogger(__name__)
@@ -117,32 +118,40 @@ def mpdaf_combine(
     clip = nclip if isinstance(nclip, float) else tuple(nclip)
     if weights:
         place = _places(files, output_wcs) if mosaic else [(0, 0)] * len(files)
-        data, variance, exposures, counts = weighted_mean(
+        data, variance, count, rejected, counts = weighted_mean(
             files, cubes.shape, place, factor, offset, share, nmax, clip, nstop, mad=mad
         )
         cube = cubes.save_combined_cube(data, var=variance, method="weighted mean")
-        count = exposures
         table = Table([dates, *counts], names=["EXPOSURE", "NPIX_NAN", "NPIX_REJECTED"])
     else:
         more: dict[str, Any] = {}
         if not method.endswith("median"):
             more = {"nmax": nmax, "nclip": clip, "nstop": nstop, "var": var, "mad": mad}
         name = {"sigclip": "combine", "pysigclip": "pycombine"}.get(method, method)
-        cube, expmap, table, *_ = getattr(cubes, name)(**more)
-        count = np.asarray(expmap.data.filled(0) if hasattr(expmap.data, "filled") else expmap.data)
+        cube, expmap, table, *maps = getattr(cubes, name)(**more)
+        count = _numbers(expmap.data)
+        rejected = _numbers(maps[0].data) if maps else np.zeros_like(count)
         table = Table(table)
         table["FILENAME"] = dates
         table.rename_column("FILENAME", "EXPOSURE")
     empty = _filled_mask(cube)
-    # MPDAF leaves the count of a spaxel undefined that no exposure covers.
-    count = np.where(empty, 0, count).astype(np.int32)
+    # MPDAF leaves the counts of a spaxel undefined that no exposure covers.
+    count, rejected = (np.where(empty, 0, one).astype(np.int32) for one in (count, rejected))
     if not mosaic and count.max() < 2:
         raise RecipeError(
             "the exposures do not overlap: no spaxel is covered by more than one",
             remedy="combine exposures of one field, or make a mosaic: mosaic: true",
         )
     table["SCALE"], table["OFFSET"] = factor, offset
-    return _write(cube, count, table, files[0], filter_list, fsf, filter, version)
+    primary = fits.PrimaryHDU(header=_header(files, version, mosaic=mosaic))
+    made = _write(cube, count, table, primary, files[0], filter_list, fsf, filter)
+    if method == "pysigclip":
+        made["REJMAP"] = _map("REJMAP.fits", rejected, primary, cube)
+    return made
+
+
+def _numbers(data: Any) -> NDArray[Any]:
+    return np.asarray(data.filled(0) if hasattr(data, "filled") else data)
 
 
 def _places(files: Sequence[Path], output: Path | None) -> list[tuple[int, int]]:
@@ -175,7 +184,7 @@ def weighted_mean(
     nstop: int,
     *,
     mad: bool,
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], list[list[int]]]:
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], list[list[int]]]:
     """Weighted mean of cubes after sigma clipping, plane by plane.
 
     Values are clipped about their unweighted median, as MPDAF does, as long as at least `nstop`
@@ -183,14 +192,14 @@ def weighted_mean(
 
     Returns
     -------
-    data, variance, exposures : array
-        Of the output's shape (λ, y, x).
+    data, variance, exposures, rejected : array
+        Of the output's shape (λ, y, x); the latter two count values that are taken and rejected.
     counts : list of two lists
         NaN and rejected pixels of each cube.
     """
     low, high = (nclip, nclip) if isinstance(nclip, float) else nclip
     out = [np.full(shape, np.nan, np.float32) for _ in range(2)]
-    number = np.zeros(shape, np.int32)
+    number, outside = (np.zeros(shape, np.int32) for _ in range(2))
     missing = np.zeros(len(files), np.int64)
     rejected = np.zeros(len(files), np.int64)
     weight = np.asarray(weights, np.float64)[:, None, None]
@@ -213,11 +222,12 @@ def weighted_mean(
                 out[1][plane] = np.where(good, w**2 * stat, 0).sum(axis=0) / total**2
             number[plane] = good.sum(axis=0)
             missing += (~valid).sum(axis=(1, 2))
+            outside[plane] = (valid & ~good).sum(axis=0)
             rejected += (valid & ~good).sum(axis=(1, 2))
     finally:
         for hdus in opened:
             hdus.close()
-    return out[0], out[1], number, [missing.tolist(), rejected.tolist()]
+    return out[0], out[1], number, outside, [missing.tolist(), rejected.tolist()]
 
 
 def _clipped(
@@ -253,13 +263,12 @@ def _write(
     cube: Any,
     count: NDArray[np.int32],
     table: Table,
+    primary: fits.PrimaryHDU,
     first: Path,
     filter_list: Path | None,
     fsf: Sequence[Path] | None,
     filters: str,
-    version: str | None,
 ) -> dict[str, Path | list[Path]]:
-    primary = fits.PrimaryHDU(header=_header(first, len(table), version))
     data = fits.getheader(first, "DATA")
     grid = cube.get_data_hdu(name="DATA", savemask="none").header
     grid["BUNIT"] = str(data.get("BUNIT", ""))
@@ -270,9 +279,7 @@ def _write(
         variance = np.ma.filled(cube.var, np.nan).astype(np.float32)
         hdus.append(fits.ImageHDU(variance, grid, name="STAT"))
     fits.HDUList(hdus).writeto("DATACUBE_FINAL.fits")
-    exposures = fits.ImageHDU(count, grid, name="DATA")
-    exposures.header["BUNIT"] = ""
-    fits.HDUList([primary.copy(), exposures]).writeto("EXPMAP_CUBE.fits")
+    expmap = _map("EXPMAP_CUBE.fits", count, primary, cube)
     flat = cube[0].get_data_hdu(name="DATA", savemask="none").header
     mean = fits.ImageHDU(count.mean(axis=0).astype(np.float32), flat, name="DATA")
     fits.HDUList([primary.copy(), mean]).writeto("EXPMAP_IMAGE.fits")
@@ -283,7 +290,7 @@ def _write(
     images = _images(values, wavelengths, primary, flat, filters, filter_list)
     made: dict[str, Path | list[Path]] = {
         "DATACUBE_FINAL": Path("DATACUBE_FINAL.fits"),
-        "EXPMAP_CUBE": Path("EXPMAP_CUBE.fits"),
+        "EXPMAP_CUBE": expmap,
         "EXPMAP_IMAGE": Path("EXPMAP_IMAGE.fits"),
         "STATPIX": Path("STATPIX.fits"),
         "IMAGE_FOV": images,
@@ -293,12 +300,17 @@ def _write(
     return made
 
 
-def _header(first: Path, number: int, version: str | None) -> fits.Header:
-    """The first exposure's header, with what is true of the sum."""
-    header = fits.getheader(first)
-    for key in ("CHECKSUM", "DATASUM", "DATAMD5", "PIPEFILE"):
-        header.remove(key, ignore_missing=True)
-    header["NFILES"] = (number, "number of cubes combined")
+def _map(name: str, values: NDArray[np.int32], primary: fits.PrimaryHDU, cube: Any) -> Path:
+    """Write a cube of numbers of exposures, on the grid of the combined one."""
+    grid = cube.get_data_hdu(name="DATA", savemask="none").header
+    grid["BUNIT"] = ""
+    fits.HDUList([primary.copy(), fits.ImageHDU(values, grid, name="DATA")]).writeto(name)
+    return Path(name)
+
+
+def _header(files: Sequence[Path], version: str | None, *, mosaic: bool) -> fits.Header:
+    header = combined_header(files, in_one_place=not mosaic)
+    header["NFILES"] = (len(files), "number of cubes combined")
     if version:
         header["VERSION"] = version
     return header

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
 from musebuild.errors import RecipeError
+from musebuild.recipes.science.headers import combined_header
 
-FIRST, LAST, STEPS = 4500.0, 9500.0, 3700
-"""Å, Å, and number of wavelengths of a combined curve."""
+LMIN, LMAX, NL = 4500.0, 9500.0, 3700
+"""Å, Å, and number of wavelengths of a combined curve, unless the settings say otherwise."""
+FLAT_CORRECTED = "ESO DRS MUSE FLUX FFCORR"
+"""Whether the spectrum of the lamp flat was taken off before the response was measured."""
+METHODS: dict[str, Callable[..., NDArray[np.float64]]] = {"median": np.median, "mean": np.mean}
 
 
-def muse_std_combine(std_response: list[Path], std_telluric: list[Path]) -> dict[str, Path]:
+def muse_std_combine(
+    std_response: list[Path],
+    std_telluric: list[Path],
+    *,
+    method: Literal["median", "mean"] = "median",
+    lmin: float = LMIN,
+    lmax: float = LMAX,
+    nl: int = NL,
+) -> dict[str, Path]:
     """Combine the standards of a run: the median of their curves, the mean of their errors.
 
     Parameters
@@ -23,32 +36,58 @@ def muse_std_combine(std_response: list[Path], std_telluric: list[Path]) -> dict
     std_response, std_telluric : list of Path
         STD_RESPONSE (lambda, response, resperr) and STD_TELLURIC (lambda, ftelluric, ftellerr)
         of `muse_standard`.
+    method : str
+        How the curves are combined at each wavelength.
+    lmin, lmax : float
+        First and last wavelength of the result [Å].
+    nl : int
+        Number of wavelengths, equally spaced. Curves are interpolated linearly; beyond its ends a
+        response keeps its last value, and a telluric correction is 1.
 
     Raises
     ------
     RecipeError
-        A table lacks a column or holds no rows.
+        A table lacks a column or holds no rows, or there are no such wavelengths.
     """
-    response = _combined(std_response, "response", "resperr", outside=None)
+    if not (np.isfinite([lmin, lmax]).all() and 0 < lmin < lmax and nl >= 2):
+        raise RecipeError(
+            f"there are no {nl} wavelengths from {lmin:g} to {lmax:g} Å",
+            remedy="give lmin below lmax, and nl of 2 or more",
+        )
+    _check_corrected(std_response)
+    grid = np.linspace(lmin, lmax, nl)
+    names = ("response", "resperr"), ("ftelluric", "ftellerr")
+    response = _combined(std_response, *names[0], grid, METHODS[method], outside=None)
     # Outside of its bands a telluric correction is 1.
-    telluric = _combined(std_telluric, "ftelluric", "ftellerr", outside=(1.0, 0.0))
-    _write(std_response[0], response, ("response", "resperr"), "STD_RESPONSE.fits")
-    _write(std_telluric[0], telluric, ("ftelluric", "ftellerr"), "STD_TELLURIC.fits")
+    telluric = _combined(std_telluric, *names[1], grid, METHODS[method], outside=(1.0, 0.0))
+    _write(std_response, grid, response, names[0], "STD_RESPONSE.fits")
+    _write(std_telluric, grid, telluric, names[1], "STD_TELLURIC.fits")
     return {
         "STD_RESPONSE": Path("STD_RESPONSE.fits"),
         "STD_TELLURIC": Path("STD_TELLURIC.fits"),
     }
 
 
-def wavelengths() -> NDArray[np.float64]:
-    """The wavelengths of a combined curve, in Å."""
-    return np.linspace(FIRST, LAST, STEPS)
+def _check_corrected(files: Sequence[Path]) -> None:
+    """Refuse to mix responses of which only some hold the colour of the lamp flat."""
+    with_it = [path for path in files if fits.getheader(path).get(FLAT_CORRECTED) is True]
+    if with_it and len(with_it) < len(files):
+        raise RecipeError(
+            f"{len(with_it)} of {len(files)} responses were corrected for the lamp flat, and "
+            "the others were not",
+            why=f"{FLAT_CORRECTED} of {with_it[0].name} is true",
+            remedy="reduce all standards with the same settings",
+        )
 
 
 def _combined(
-    files: Sequence[Path], value: str, error: str, outside: tuple[float, float] | None
+    files: Sequence[Path],
+    value: str,
+    error: str,
+    grid: NDArray[np.float64],
+    combine: Callable[..., NDArray[np.float64]],
+    outside: tuple[float, float] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    grid = wavelengths()
     values, errors = [], []
     for path in files:
         with fits.open(path) as hdus:
@@ -64,20 +103,21 @@ def _combined(
             edges = [{}, {}] if outside is None else [{"left": o, "right": o} for o in outside]
             values.append(np.interp(grid, own, table[value], **edges[0]))
             errors.append(np.interp(grid, own, table[error], **edges[1]))
-    return np.median(values, axis=0), np.mean(errors, axis=0)
+    return combine(values, axis=0), np.mean(errors, axis=0)
 
 
 def _write(
-    first: Path,
+    files: Sequence[Path],
+    grid: NDArray[np.float64],
     curve: tuple[NDArray[np.float64], NDArray[np.float64]],
     names: tuple[str, str],
     name: str,
 ) -> None:
-    with fits.open(first) as hdus:
-        primary = fits.PrimaryHDU(header=hdus[0].header)
+    primary = fits.PrimaryHDU(header=combined_header(files, in_one_place=False))
+    with fits.open(files[0]) as hdus:
         units = {column.name: column.unit for column in hdus[1].columns}
     columns = [
         fits.Column(label, "D", unit=units.get(label), array=array)
-        for label, array in zip(("lambda", *names), (wavelengths(), *curve), strict=True)
+        for label, array in zip(("lambda", *names), (grid, *curve), strict=True)
     ]
     fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(name)

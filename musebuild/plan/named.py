@@ -192,8 +192,8 @@ class Named:
         if not planned and not self.known.files.named.get((need.category, text)):
             planned = self._as_in_musered(text, need.category, subject.dataset)
             if len(planned) > 1:
-                tasks = " and ".join(made.task for made, _ in planned)
-                reason = f"{need.category}: {text} means several results: {tasks}"
+                meant = " and ".join(made.task for made, _ in planned)
+                reason = f"{need.category}: {text} means several results: {meant}"
                 places = " or ".join(made.folder for made, _ in planned)
                 self._unnamed(need, found, reason, f"name one by its own folder: {places}")
                 return

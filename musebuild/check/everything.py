@@ -36,7 +36,7 @@ _PLACES = (("db",), ("workdir",), ("reduced_path",), ("cache",))
 """Without these nothing can be looked at."""
 
 
-def check_project(project: Project) -> list[Problem]:
+def check_project(project: Project, found: list[str] | None = None) -> list[Problem]:
     """All errors and warnings, in the order of the settings file.
 
     Parameters
@@ -44,7 +44,10 @@ def check_project(project: Project) -> list[Problem]:
     project : Project
         Nothing of it needs to exist besides the settings file; nothing is run, and only headers
         are read.
+    found : list of str, optional
+        Gets what was found there, a line each.
     """
+    found = [] if found is None else found
     told: list[Problem] = []
     try:
         settings = project.settings
@@ -57,19 +60,21 @@ def check_project(project: Project) -> list[Problem]:
         )
         rest.settings = settings = error.sound
         try:
-            return _further(rest, settings, told)
+            return _further(rest, settings, told, found)
         finally:
             rest.close()
-    return _further(project, settings, told)
+    return _further(project, settings, told, found)
 
 
-def _further(project: Project, settings: Settings, told: list[Problem]) -> list[Problem]:
+def _further(
+    project: Project, settings: Settings, told: list[Problem], found: list[str]
+) -> list[Problem]:
     """All that is wrong, with what the schema told."""
     wrong = {str(p.keys[1]) for p in told if p.keys[:1] == ("recipes",) and len(p.keys) > 1}
     catalogue, blocks, more = _of_settings(project, settings, wrong)
     places = any(p.severity == "error" and p.keys[:1] in _PLACES for p in more)
     if blocks and settings.raw_path.is_dir() and not places and all(map(_apart, told)):
-        more += check_plan(project, settings, catalogue, blocks, wrong)
+        more += check_plan(project, settings, catalogue, blocks, wrong, found)
     # What the schema says of a password is said of it already.
     known = {problem.keys for problem in told}
     more += [p for p in check_secrets(settings) if p.keys not in known]

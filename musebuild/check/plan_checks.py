@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from musebuild.check.bands import check_bands
 from musebuild.check.block_checks import below
+from musebuild.check.frame_checks import check_frames
+from musebuild.engine.balance import balance_of
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
 from musebuild.index.selection import select_exposures
@@ -42,6 +44,7 @@ def check_plan(
     catalogue: Mapping[str, Recipe],
     blocks: Collection[PlannedBlock],
     wrong: Collection[str],
+    told: list[str],
 ) -> list[Problem]:
     """What is missing for the blocks that can be planned, and what cannot be read.
 
@@ -57,6 +60,8 @@ def check_plan(
         Those that can be planned.
     wrong : collection of str
         Blocks with mistakes, which were told: nothing that follows from them is told again.
+    told : list of str
+        Gets what becomes of the files that are there, in one line.
     """
     out = below(blocks, wrong, settings, catalogue)
     kept = {
@@ -75,6 +80,9 @@ def check_plan(
         plan = make_plan(rest, raw, project.files, catalogue, selections)
     except MusebuildError as error:
         return [of_error(error, settings, "recipes")]
+    balance = balance_of(project, rest, plan, blocks)
+    told.append(balance.line)
+    found += check_frames(balance, settings)
     found += [_left(one, settings) for one in plan.left_out if _block(one) not in out]
     found += [
         problem_at(settings, ["raw_path"], str(bad), severity="warning")

@@ -25,7 +25,8 @@ def check(project: Project, strict: bool, form: str) -> int:
 
     All mistakes and warnings at once; nothing runs. Exit status 2 where something is wrong.
     """
-    problems = check_project(project)
+    found: list[str] = []
+    problems = check_project(project, found)
     errors = [problem for problem in problems if problem.severity == "error"]
     warnings = len(problems) - len(errors)
     if form == "json":
@@ -34,6 +35,7 @@ def check(project: Project, strict: bool, form: str) -> int:
     else:
         for problem in problems:
             sys.stdout.write(f"{problem}\n")
+        sys.stdout.write("".join(f"{line}\n" for line in found))
         sys.stdout.write(
             f"{count(len(errors), 'error')}, {count(warnings, 'warning')}\n"
             if problems

@@ -12,6 +12,7 @@ from musebuild.report.summary import ahead_text, summary_text
 
 if TYPE_CHECKING:
     from musebuild.engine.build_state import Build
+    from musebuild.engine.view import View
 
 FOR_PEOPLE = ("console", "quiet")
 """Reporters that tell of a build as it goes; the others are doit's own, or for programs."""
@@ -41,6 +42,12 @@ class Terminal:
     def needs_all(self) -> bool:
         """Reporters of doit's own are told of all tasks at the start."""
         return self._reporter not in FOR_PEOPLE
+
+    def begins(self, view: View) -> None:
+        """Tell what becomes of the files that are there."""
+        if self._reporter == "console" and view.balance:
+            self._out.write(f"{view.balance}\n")
+            self._out.flush()
 
     def refuse(
         self, project: Project, pending: Sequence[Invocation], later: Collection[str]

@@ -20,6 +20,7 @@ from musebuild.cli.options import (
     switch,
     table_option,
 )
+from musebuild.engine.balance import project_balance
 from musebuild.engine.project import Project
 from musebuild.engine.view import resolved
 from musebuild.errors import UsageError
@@ -31,6 +32,7 @@ from musebuild.index.times import times_of
 from musebuild.plan.model import Invocation, Plan
 from musebuild.plan.names import select
 from musebuild.report import overview
+from musebuild.report.balance import balance_document, balance_table, unused_text
 from musebuild.report.info import info_text, labels_of
 from musebuild.report.spans import count
 from musebuild.report.tables import Rows, text_of
@@ -47,6 +49,7 @@ SECTIONS = {
     "science": "state of the science blocks by exposure",
     "weather": "weather of the nights, from the archive's night logs",
     "comments": "ranks and comments of observers",
+    "unused": "files below raw_path that no task uses, and why",
     "excluded": "frames that are not used, and why",
     "problems": "files that cannot be used",
 }
@@ -83,6 +86,9 @@ def first_of_each(plan: Plan, names: Sequence[str]) -> list[str]:
     metavar="RUN",
     help="Only of this run of the settings; may be given several times.",
 )
+@click.option(
+    "--all", "everything", is_flag=True, help="With --unused: each file, the used ones with tasks."
+)
 @table_option
 @on_project
 def info(
@@ -91,6 +97,7 @@ def info(
     ifus: bool,
     dates: tuple[str, ...],
     of_runs: tuple[str, ...],
+    everything: bool,
     form: str,
     **sections: bool,
 ) -> None:
@@ -101,6 +108,11 @@ def info(
     tables that are asked for.
     """
     asked = [name for name in SECTIONS if sections[name]]
+    if everything and asked != ["unused"]:
+        raise UsageError("--all goes with --unused alone", remedy="musebuild info --unused --all")
+    if asked == ["unused"] and not (names or dates or of_runs):
+        _tell_unused(project, form, everything=everything)
+        return
     if not names:
         _tell_project(project, asked, [*dates, *_known_runs(project, of_runs)], form)
         return
@@ -110,6 +122,16 @@ def info(
             remedy="leave out the task, or the options for tables",
         )
     _tell_tasks(project, names, ifus=ifus)
+
+
+def _tell_unused(project: Project, form: str, *, everything: bool) -> None:
+    found = project_balance(project)
+    if form == "text":
+        sys.stdout.write(unused_text(found, project.settings.raw_path, every=everything))
+    elif form == "json":
+        sys.stdout.write(json.dumps(balance_document(found, every=everything), indent=1) + "\n")
+    else:
+        show(balance_table(found, every=everything), form)
 
 
 def _known_runs(project: Project, runs: Sequence[str]) -> Sequence[str]:
@@ -218,6 +240,7 @@ def _table(project: Project, name: str, frames: Sequence[RawFrame], dates: Seque
         "runs": lambda: overview.runs(used, settings),
         "sequences": lambda: overview.sequences(used),
         "exposures": lambda: overview.exposures(used),
+        "unused": lambda: balance_table(project_balance(project), every=False),
         "excluded": lambda: overview.excluded(frames),
         "calib": lambda: _states(project, "calib", "night", dates),
         "science": lambda: _states(project, "science", "exposure", dates),

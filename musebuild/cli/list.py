@@ -73,7 +73,8 @@ def list_tasks(
 
 def _besides(view: View) -> str:
     """What people should know besides a list."""
-    text = "".join(f"{problem}\n" for problem in (*view.problems, *view.file_problems))
+    text = f"{view.balance}\n" if view.balance else ""
+    text += "".join(f"{problem}\n" for problem in (*view.problems, *view.file_problems))
     if view.left_out:
         text += "Left out:\n" + "\n".join(left_out_text(view.left_out)) + "\n"
     return text

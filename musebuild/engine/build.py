@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from musebuild.engine.options import BuildOptions
 from musebuild.engine.project import Project
 from musebuild.engine.summary import BuildSummary
-from musebuild.engine.view import look
+from musebuild.engine.view import View, look
 from musebuild.plan.model import Invocation, LeftOut
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ class FrontEnd(Protocol):
     @property
     def needs_all(self) -> bool:
         """Whether its reporter must be told of all tasks at the start, even where none is to do."""
+
+    def begins(self, view: View) -> None:
+        """Something was asked for, and is being looked at."""
 
     def refuse(
         self, project: Project, pending: Sequence[Invocation], later: Collection[str]
@@ -98,6 +101,7 @@ def build(
     again = options.always or options.single
     view = look(project, names, whole=again, remember=not again)
     project.require_writable()
+    front_end.begins(view)
     if view.over and not front_end.needs_all:
         summary = view.summary()
         summary.seconds = time.monotonic() - began

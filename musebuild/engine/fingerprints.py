@@ -26,7 +26,7 @@ from musebuild.fits.volatile import DIGEST_VERSION
 from musebuild.index.observing import log_paths
 from musebuild.plan.blocks import PlannedBlock
 
-VERSION = 3
+VERSION = 4
 """Raised whenever what the plan cache holds, or what it means, changes."""
 _identity = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
 NUMBERS = 5

@@ -181,6 +181,8 @@ class Head(NamedTuple):
     left_out: str
     problems: list[str]
     file_problems: list[str]
+    balance: str
+    """What becomes of the files below `raw_path`, in one line."""
     default: list[int]
     """Numbers of the invocations of the plan's default, as ranges."""
 

@@ -22,6 +22,7 @@ from typing import Any
 from musebuild.cache.model import Manifest
 from musebuild.engine import plan_cache
 from musebuild.engine.background import in_background
+from musebuild.engine.balance import balance_line
 from musebuild.engine.fingerprints import (
     Looks,
     Places,
@@ -89,6 +90,8 @@ class View:
     """Messages on raw files that cannot be used."""
     file_problems: Sequence[str]
     """Messages on calibration files that cannot be read."""
+    balance: str
+    """What becomes of the files below `raw_path`, in one line."""
     same: int
     """Invocations that are known to be up to date, of those that were asked for or are needed."""
     seconds: float
@@ -293,10 +296,13 @@ def _planned(
     plan = project.plan
     if notes is not None:
         notes.planned(plan)
+    # While the raw frames are at hand.
+    line = balance_line(project)
     selected = tuple(plan.invocations) if everything else selection(project, asked)
     names = closure(plan, selected)
     view = _view_of(project, names, notes, full=full)
     view.problems = problems
+    view.balance = line
     listed = names if needed else selected
     view._asked = lambda: (entry_of(plan.invocations[name]) for name in listed)
     view.left_out = _concerned(project, plan.left_out, asked)
@@ -321,7 +327,7 @@ def _view_of(project: Project, names: Sequence[str], notes: _Notes | None, *, fu
             parts.append(_Part(piece, places, [order[members.start + n] for n in places]))
     return View(
         project, plan, ProjectWorld(project), {}, plan.left_out, (), project.files.problems,
-        0, 0.0, parts, tuple, notes, full,
+        "", 0, 0.0, parts, tuple, notes, full,
     )  # fmt: skip
 
 
@@ -396,6 +402,7 @@ def _compared(
         _concerned(project, left_out, asked),
         [places.shown(text) for text in head.problems],
         [places.shown(text) for text in head.file_problems],
+        head.balance,
         wanted.count(1) - differs.count(1),
         kept.seconds(wanted, differs),
         parts,
@@ -513,6 +520,7 @@ class _Notes:
                 hidden(json.dumps([asdict(left) for left in view.plan.left_out])),
                 [hidden(text) for text in view.problems],
                 [hidden(text) for text in view.file_problems],
+                view.balance,
                 plan_cache.default_ranges(view.plan),
             )
             rows = list(plan_cache.graph_rows(view.plan, self._planned, self._places))

@@ -106,6 +106,7 @@ def test_list_shows_pending_first(built: MockProject) -> None:
     built.params("muse_exp_combine", lambdamin=4800.0)
     lines = built.run("list").out.splitlines()
     assert lines[0].startswith("muse_exp_combine:FIELD_drs")
+    assert lines.pop() == "16 files: 16 used"
     assert len(lines) == 15
     assert built.ask("list", "--pending").out.count("\n") == 1
 

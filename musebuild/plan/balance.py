@@ -1,0 +1,245 @@
+"""The balance of frames: every file below `raw_path` is used by a task, or not used and why. Pure.
+
+The sum of all parts is the number of files: what is told in one line can be trusted to leave
+nothing out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from musebuild.index.model import RawFrame
+from musebuild.plan.blocks import PlannedBlock
+from musebuild.plan.model import Plan
+
+Counts = dict["Fate", Counter[str]]
+MOST_NAMED = 4
+"""Categories that one part of the line names; the rest is counted."""
+
+
+class Fate(StrEnum):
+    """What becomes of a file, in the order in which it is told."""
+
+    USED = "used"
+    NOT_NEEDED = "not needed"
+    """A calibration that no exposure takes, or that nothing asked for takes."""
+    LEFT_OUT = "left out with its task"
+    NO_DATASET = "of no dataset"
+    NO_BLOCK = "by no block"
+    EXCLUDED = "excluded"
+    COPY = "copies of others"
+    NO_CATEGORY = "not classified"
+    UNREADABLE = "not readable"
+    COMPRESSED = "in a form that is not read"
+    LOG = "logs"
+    OTHER = "no frames"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of one file."""
+
+    path: str
+    fate: Fate
+    about: str
+    """Category, dataset or form: by this such files are counted together."""
+    reason: str = ""
+    """A sentence that holds of all alike; empty for what is used."""
+    detail: str = ""
+    """What holds of this file alone."""
+    remedy: str = ""
+    tasks: tuple[str, ...] = ()
+    """Tasks that take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Which raw frames the tasks of a plan take."""
+
+    tasks: Mapping[str, tuple[str, ...]]
+    """Path → tasks that take it, in the order of the plan."""
+    needed: frozenset[str]
+    """Paths that something takes that a plain `doit` builds."""
+
+
+def uses_of(plan: Plan) -> Uses:
+    """Which raw frames the tasks of a plan take."""
+    default = frozenset(plan.default)
+    tasks: dict[str, list[str]] = defaultdict(list)
+    needed: set[str] = set()
+    for name, invocation in plan.invocations.items():
+        task = ""
+        for wanted in invocation.inputs:
+            if wanted.kind != "raw":
+                continue
+            task = task or invocation.task
+            found = tasks[wanted.path]
+            # The IFUs of a task follow each other.
+            if not found or found[-1] != task:
+                found.append(task)
+            if name in default:
+                needed.add(wanted.path)
+    return Uses(
+        {path: tuple(dict.fromkeys(found)) for path, found in tasks.items()}, frozenset(needed)
+    )
+
+
+class Judge:
+    """Tells of each frame what becomes of it.
+
+    Parameters
+    ----------
+    plan : Plan
+        What takes which frame, and what is left out.
+    blocks : iterable of PlannedBlock
+        Blocks that are planned.
+    datasets : collection of str
+        Datasets of the settings; empty: each OBJECT is one.
+    """
+
+    def __init__(
+        self, plan: Plan, blocks: Iterable[PlannedBlock], datasets: Collection[str]
+    ) -> None:
+        recipes = [planned.recipe for planned in blocks]
+        self._uses = uses_of(plan)
+        self._datasets = frozenset(datasets)
+        self._raw = {category for recipe in recipes for category in recipe.raw}
+        self._calibrations = {need.category for recipe in recipes for need in recipe.needs}
+        self._why: dict[str, tuple[str, str]] = {}
+        for left in plan.left_out:
+            label = left.name.partition(":")[2]
+            # Of several blocks the first takes the frames themselves.
+            self._why.setdefault(label, (left.reason, left.remedy))
+
+    def __call__(self, frame: RawFrame) -> Told:
+        """What becomes of a frame."""
+        path, category = frame.path, frame.category
+        if frame.excluded:
+            return self._excluded(frame)
+        tasks = self._uses.tasks.get(path, ())
+        if path in self._uses.needed:
+            return Told(path, Fate.USED, category, tasks=tasks)
+        if tasks:
+            return Told(
+                path,
+                Fate.NOT_NEEDED,
+                category,
+                "nothing that is asked for needs what is made of it",
+                tasks=tasks,
+            )
+        if category in self._raw:
+            return self._without_task(frame)
+        if category in self._calibrations:
+            return Told(path, Fate.NOT_NEEDED, category, "no task takes it")
+        return Told(path, Fate.NO_BLOCK, category, f"no block takes {category}")
+
+    def _excluded(self, frame: RawFrame) -> Told:
+        about = frame.category or frame.dpr_type or "no DPR TYPE"
+        if frame.excluded.startswith("the same exposure as"):
+            reason = "another file of the same exposure is used"
+            return Told(frame.path, Fate.COPY, about, reason, frame.excluded)
+        fate = Fate.EXCLUDED if frame.category else Fate.NO_CATEGORY
+        return Told(frame.path, fate, about, frame.excluded)
+
+    def _without_task(self, frame: RawFrame) -> Told:
+        """What is told of a frame of a category that blocks take, and that no task takes."""
+        if frame.category == "OBJECT" and self._datasets and frame.dataset not in self._datasets:
+            return Told(
+                frame.path,
+                Fate.NO_DATASET,
+                frame.dataset or frame.object_orig or "no OBJECT",
+                "it belongs to no dataset of the settings",
+            )
+        # A sequence of frames goes by its start, an exposure by its name.
+        found = self._why.get(frame.name) or self._why.get(frame.tpl_start) or ("", "")
+        reason, remedy = found
+        return Told(
+            frame.path,
+            Fate.LEFT_OUT,
+            frame.category,
+            reason or "no task takes it",
+            remedy=remedy,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Files of which the same is told."""
+
+    fate: Fate
+    about: str
+    reason: str
+    remedy: str
+    files: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What becomes of all files below `raw_path`."""
+
+    told: tuple[Told, ...]
+
+    @property
+    def parts(self) -> list[Part]:
+        """What is not used: alike files together, in the order of their fates, the most first."""
+        groups: dict[tuple[Fate, str, str, str], list[Told]] = defaultdict(list)
+        for one in self.told:
+            if one.fate is not Fate.USED:
+                groups[one.fate, one.about, one.reason, one.remedy].append(one)
+        order = list(Fate)
+        return sorted(
+            (Part(*key, tuple(files)) for key, files in groups.items()),
+            key=lambda part: (order.index(part.fate), -len(part.files), part.about, part.reason),
+        )
+
+    @property
+    def line(self) -> str:
+        """All of it in one line: `12 files: 9 used, 3 by no block (SKY 2, MASK 1)`."""
+        return line_of(counts_of(self.told))
+
+
+def counts_of(told: Iterable[Told]) -> Counts:
+    """Number of files of each fate, by what they are."""
+    found: Counts = {fate: Counter() for fate in Fate}
+    for one in told:
+        found[one.fate][one.about] += 1
+    return {fate: counted for fate, counted in found.items() if counted}
+
+
+def judged(frames: Iterable[RawFrame], others: Iterable[Told], judge: Judge) -> Iterator[Told]:
+    """What becomes of each file below `raw_path`.
+
+    Parameters
+    ----------
+    frames : iterable of RawFrame
+        All frames of the index, the excluded ones among them.
+    others : iterable of Told
+        Files that give no frame.
+    judge : Judge
+        Knows the plan.
+    """
+    yield from others
+    yield from map(judge, frames)
+
+
+def line_of(counts: Counts) -> str:
+    """The numbers of a balance in one line."""
+    total = sum(counted.total() for counted in counts.values())
+    parts = ", ".join(_parts(counts))
+    return f"{total:,} file{'s' * (total != 1)}" + (f": {parts}" if parts else "")
+
+
+def _parts(counts: Counts) -> Iterator[str]:
+    for fate, counted in counts.items():
+        text = f"{counted.total():,} {fate}"
+        if fate is Fate.USED:
+            yield text
+            continue
+        most = counted.most_common()
+        named = [f"{about} {number:,}" for about, number in most[:MOST_NAMED]]
+        if len(most) > MOST_NAMED:
+            named.append(f"{len(most) - MOST_NAMED} other kinds")
+        yield f"{text} ({', '.join(named)})"

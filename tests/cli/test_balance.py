@@ -1,0 +1,65 @@
+"""What becomes of every file, as `check`, `list`, a build and `info --unused` tell it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.frames import write_raw
+from tests.support.projects import MockProject, make_mock_project
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject:
+    """A night with a sky exposure, a stray target and a file that is no frame; only asked."""
+    project = make_mock_project(tmp_path_factory.mktemp("balance") / "project", night)
+    raw = project.folder / "raw"
+    sky = {"ESO DPR TYPE": "SKY", "ESO DPR CATG": "SCIENCE"}
+    write_raw(raw, "SKY", "2017-06-16T01:35:56.867", target="FIELD", cards=sky)
+    write_raw(raw, "OBJECT", "2017-06-16T02:35:56.867", target="STRAY")
+    (raw / "web.fits").write_text("<html>log in</html>", encoding="utf-8")
+    return project
+
+
+def test_one_line_in_check_list_and_build(mixed: MockProject) -> None:
+    check, listed = mixed.ask("check").out, mixed.ask("list").out
+    line = next(text for text in listed.splitlines() if text.startswith("19 files: 16 used, "))
+    assert "1 of no dataset (STRAY 1)" in line
+    assert "1 not readable" in line
+    assert line in check.splitlines()
+    assert mixed.ask("run", "muse_bias").out.splitlines()[0] == line
+    # What is remembered says the same.
+    assert mixed.ask("run", "muse_bias").out.splitlines()[0] == line
+    assert line in mixed.ask("list").out.splitlines()
+    assert line not in mixed.ask("list", "-q").out
+
+
+def test_info_unused_groups_and_names(mixed: MockProject) -> None:
+    out = mixed.ask("info", "--unused").out
+    assert out.startswith("19 files: 16 used")
+    assert "STRAY, of no dataset" in out
+    assert "web.fits" in out
+    assert "web page" in out
+    assert "muse_bias:" not in out
+    whole = mixed.ask("info", "--unused", "--all").out
+    assert "MUSE.2017-06-16T10:40:37.154.fits: muse_bias:2017-06-16T10:40:27" in whole
+    found = json.loads(mixed.ask("info", "--unused", "--format", "json").out)
+    assert found["files"] == 19
+    assert sum(sum(kind.values()) for kind in found["counts"].values()) == 19
+    assert len(found["unused"]) == 3
+    every = json.loads(mixed.ask("info", "--unused", "--all", "--format", "json").out)
+    assert len(every["all"]) == 19
+    assert mixed.ask("info", "--all").status == 2
+
+
+def test_the_line_is_never_stale(project: MockProject) -> None:
+    assert project.ask("run", "muse_bias").out.startswith("16 files: 16 used\n")
+    project.settings["frames"] = {"exclude": {"raw": ["2017-06-16T01:36:56.867"]}}
+    project.write()
+    assert "16 files: 15 used, 1 excluded (OBJECT 1)\n" in project.ask("list").out
+    del project.settings["frames"]
+    project.write()
+    (project.folder / "raw" / "MUSE.2017-06-16T01:36:56.867.fits").unlink()
+    assert "15 files: 15 used\n" in project.ask("list").out

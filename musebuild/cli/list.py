@@ -67,14 +67,15 @@ def list_tasks(
         elif status:
             price = forecast(view, machine_of(project).cores)
             text += f"{counts(lines)}\n{price_text(price, project.settings.cache[0])}"
+        # Who asks for what is pending wants to know of nothing else.
+        text += f"{view.balance}\n" if not pending else ""
         text += _besides(view)
     sys.stdout.write(text)
 
 
 def _besides(view: View) -> str:
     """What people should know besides a list."""
-    text = f"{view.balance}\n" if view.balance else ""
-    text += "".join(f"{problem}\n" for problem in (*view.problems, *view.file_problems))
+    text = "".join(f"{problem}\n" for problem in (*view.problems, *view.file_problems))
     if view.left_out:
         text += "Left out:\n" + "\n".join(left_out_text(view.left_out)) + "\n"
     return text

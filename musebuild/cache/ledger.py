@@ -30,7 +30,7 @@ from musebuild.index.database import Connection
 NOT_RUN = "not run"
 RECORDS = 8
 """Ways in which a task was made that are remembered: the newest."""
-QUALITY = ("grade", "nights", "hours", "kelvin", "note")
+QUALITY = ("grade", "nights", "hours", "kelvin", "note", "level")
 """Columns of `associations`, as the fields of `Quality`."""
 SAMPLES = 50
 """Runs of a recipe that its memory is learned from: the newest."""
@@ -584,7 +584,7 @@ def _choose(connection: Connection, record: Record) -> None:
     """Put the associations of a task in place of those that it was made with before."""
     connection.execute("DELETE FROM associations WHERE task = ?", [record.task])
     connection.executemany(
-        "INSERT INTO associations VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO associations VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [
             (
                 record.task,
@@ -599,6 +599,7 @@ def _choose(connection: Connection, record: Record) -> None:
                 fit.hours,
                 fit.kelvin,
                 fit.note,
+                fit.level,
             )
             for number, one in enumerate(record.chosen)
             if (fit := one.quality) is not None

@@ -74,6 +74,10 @@ def _newest(database: Database) -> None:
     )
 
 
+def _levels(database: Database) -> None:
+    database.execute("ALTER TABLE associations ADD COLUMN level INTEGER")
+
+
 CACHE_MIGRATIONS = (
     Migration("cache-1", _create),
     Migration("cache-up-to-date", _count_up_to_date),
@@ -81,4 +85,5 @@ CACHE_MIGRATIONS = (
     Migration("cache-associations", _associations),
     Migration("cache-settings", _settings),
     Migration("cache-newest", _newest),
+    Migration("cache-levels", _levels),
 )

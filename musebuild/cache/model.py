@@ -91,6 +91,8 @@ class Quality:
     """Difference in INS TEMP7 VAL [°C]; positive: warmer."""
     note: str = ""
     """What differs, and that it was chosen among several."""
+    level: int | None = None
+    """0: same set-up and close, to 3: only because the settings name it; None: it has none."""
 
 
 # Never changed, though not frozen: a plan has half a million of them, and freezing doubles the

@@ -30,8 +30,11 @@ def directly(keys: Keys, blocks: Mapping[str, PlannedBlock]) -> set[str]:
         return set(blocks) if rest[0] == "common" else {rest[0]}
     if top in _EVERY or (top == "cpl" and rest and rest[0] in _SOFTWARE):
         return set(blocks)
-    if top == "static_calib" and rest:
-        return {n for n, b in blocks.items() if rest[0] in {m.category for m in b.recipe.needs}}
+    if top == "association" and rest[1:] in ([], ["default"]):
+        return set(blocks)
+    if top in ("static_calib", "association") and rest:
+        category = rest[0] if top == "static_calib" else rest[1]
+        return {n for n, b in blocks.items() if category in {m.category for m in b.recipe.needs}}
     if top == "datasets" and "archive_filter" not in rest:
         return {n for n, b in blocks.items() if b.recipe.group == "science"}
     if top == "runs":

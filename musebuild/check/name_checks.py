@@ -76,20 +76,24 @@ def check_categories(
 
 
 def check_static(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[Problem]:
-    """Categories of `static_calib` that no recipe takes."""
+    """Categories of `static_calib` and `association` that no recipe takes."""
     known = {category for recipe in catalogue.values() for category in taken_by(recipe)}
+    chosen = settings.association
+    given: list[Keys] = [("static_calib", category) for category in settings.static_calib]
+    given += [("association", "worst", category) for category in chosen.worst]
+    given += [("association", "prefer", category) for category in chosen.prefer]
     return [
         unknown_at(
             settings,
-            ("static_calib", category),
-            f"no recipe takes {category}",
-            category,
+            keys,
+            f"no recipe takes {keys[-1]}",
+            str(keys[-1]),
             sorted(known),
             of_key=True,
             allowed="",
         )
-        for category in settings.static_calib
-        if category not in known
+        for keys in given
+        if keys[-1] not in {*known, "default"}
     ]
 
 

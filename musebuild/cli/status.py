@@ -13,7 +13,6 @@ from musebuild.engine.forecast import forecast
 from musebuild.engine.machine import machine_of
 from musebuild.engine.project import Project
 from musebuild.engine.view import look
-from musebuild.report.listing import view_lines
 from musebuild.report.status import status_json, status_text
 
 
@@ -34,5 +33,5 @@ def status(project: Project, names: tuple[str, ...], num_process: int, form: str
     if form == "json":
         text = status_json(view, price)
     else:
-        text = status_text(view_lines(view), view.left_out, price, project.settings.cache[0])
+        text = status_text(view, price, project.settings.cache[0])
     sys.stdout.write(text)

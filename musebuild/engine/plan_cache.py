@@ -44,6 +44,7 @@ from musebuild.index.database import transaction
 from musebuild.index.meta import set_meta
 from musebuild.index.model import Condition
 from musebuild.plan.blocks import PlannedBlock
+from musebuild.plan.levels import levels_of
 from musebuild.plan.model import ADDED, Candidate, Choosing, Clause, Invocation, LeftOut, Plan
 from musebuild.plan.names import select
 
@@ -81,6 +82,8 @@ class Entry(NamedTuple):
     night: str
     run: str
     about: str
+    levels: str
+    """Of its associations, a digit each, the worst first."""
 
     @property
     def block(self) -> str:
@@ -101,6 +104,7 @@ def entry_of(invocation: Invocation) -> Entry:
         invocation.night,
         invocation.run,
         describe(invocation),
+        "".join(sorted((str(level) for level in levels_of(invocation)), reverse=True)),
     )
 
 

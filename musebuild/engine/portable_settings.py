@@ -12,7 +12,17 @@ from musebuild.settings.model import Settings
 from musebuild.settings.resolved import Keys, resolved
 from musebuild.settings.secrets import without_secrets
 
-COMPUTES = ("recipes", "frames", "static_calib", "datasets", "runs", "ifus", "flags", "targets")
+COMPUTES = (
+    "recipes",
+    "frames",
+    "association",
+    "static_calib",
+    "datasets",
+    "runs",
+    "ifus",
+    "flags",
+    "targets",
+)
 """Parts of the settings that a product follows from; the others say where and how fast."""
 
 

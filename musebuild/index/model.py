@@ -39,6 +39,12 @@ class RawFrame:
     biny: int = 1
     read_mode: str = ""
     """DET READ CURNAME (CURID where the name is missing)."""
+    read_id: str = ""
+    """DET READ CURID; empty: not known."""
+    field: str = ""
+    """`WFM` or `NFM` (INS OPTI2); empty: as INS MODE says."""
+    filter: str = ""
+    """`nominal` or `extended` (INS OPTI1); empty: as INS MODE says."""
     temp7: float | None = None
     """INS TEMP7 VAL [°C], for the choice of an illumination flat."""
     lamps: tuple[str, ...] = ()

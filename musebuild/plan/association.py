@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from musebuild.cache.model import Input
 from musebuild.index.model import FileFrame, RawFrame
 from musebuild.plan.blocks import PlannedBlock, holds
-from musebuild.plan.calibrations import Static, choose_illum, choose_static
-from musebuild.plan.model import Missing
+from musebuild.plan.calibrations import choose_illum
+from musebuild.plan.levels import WORST, accepting, worse
+from musebuild.plan.model import Missing, Refused
 from musebuild.plan.named import Named
-from musebuild.plan.products import Found, Known, Products, Subject
+from musebuild.plan.planned_task import Setup, setup_of
+from musebuild.plan.products import Found, Known, Products, Subject, lacks
+from musebuild.plan.static_files import Static, choose_static
 from musebuild.recipes.model import Need
 
 
@@ -19,6 +24,16 @@ def _unnamed(need: Need, subject: Subject) -> Missing:
         f"{planned.recipe.name} needs a {need.category}, and the settings name none",
         f"name one with recipes.{planned.name}.frames.{need.category}",
     )
+
+
+def _applies(need: Need, subject: Subject, taken: Collection[str]) -> bool:
+    """Whether an invocation has a need, whatever its block says."""
+    setup = subject.setup
+    if need.beside and need.beside not in taken:
+        return False
+    if need.modes and not any(part in setup.ins_mode for part in need.modes):
+        return False
+    return need.before is None or setup.mjd < need.before
 
 
 class Finder:
@@ -40,7 +55,7 @@ class Finder:
             name = file.path.rpartition("/")[2]
             if name not in map(str, rules.get(file.category, ())):
                 self._static.setdefault(file.category, []).append(file)
-        self._illums: dict[str, dict[str, list[RawFrame]]] = {}
+        self._illums: dict[str, dict[str, list[tuple[RawFrame, Setup]]]] = {}
         self._needs: dict[str, list[tuple[Need, bool]]] = {}
         self._statics: dict[tuple[object, ...], tuple[Static, Input | None]] = {}
 
@@ -69,37 +84,61 @@ class Finder:
     def find(self, subject: Subject) -> Found:
         """Frames for all needs of an invocation."""
         found = Found()
-        mode = subject.setup.ins_mode
         taken: set[str] = set()
         for need, explicit in self.needs_of(subject.planned):
             category = need.category
+            if category in taken or (not explicit and not _applies(need, subject, taken)):
+                continue
+            before = len(found.inputs)
             if explicit:
-                if category not in taken:
-                    self.named.explicit(need, subject, found)
+                self.named.explicit(need, subject, found)
             elif need.source == "named":
                 if need.required:
                     found.missing.append(_unnamed(need, subject))
-            elif (
-                category in taken
-                or (need.beside and need.beside not in taken)
-                or (need.modes and not any(part in mode for part in need.modes))
-            ):
-                continue
             elif need.source == "product" and category not in self.known.settings.static_calib:
-                self.products.nearest(need, need.recipe, subject, found)
+                self._made(need, subject, found)
             elif need.source in ("product", "static"):
                 self._static_file(need, subject, found)
             elif need.source == "raw":
                 self._illum(need, subject, found)
+            self._refuse_worse(need, subject, found, before)
             if found.inputs and found.inputs[-1].tag == category:
                 taken.add(category)
         return found
+
+    def _made(self, need: Need, subject: Subject, found: Found) -> None:
+        """A product of the plan, or one that the archive delivers, as the settings prefer."""
+        prefers = self.known.settings.association.prefers_masters(need.category)
+        if not (prefers and self.products.masters(need, subject, found)):
+            self.products.nearest(need, need.recipe, subject, found)
+
+    def _refuse_worse(self, need: Need, subject: Subject, found: Found, before: int) -> None:
+        """Take back what was found for a need, where its level is worse than is taken."""
+        worst = self.products.rule(need, subject.planned).worst
+        if worst == WORST:
+            return
+        bad = next((given for given in found.inputs[before:] if worse(given.quality, worst)), None)
+        if bad is None:
+            return
+        del found.inputs[before:]
+        assert bad.quality is not None, "what is worse has a level"
+        level = bad.quality.level or 0
+        name = bad.invocation or bad.path.rpartition("/")[2]
+        reason = f"is of level {level}, and {worst} is the worst taken"
+        setting = accepting(need.category, level)
+        missing = Missing(
+            need.category,
+            f"{need.category}: {name} {reason}",
+            f"accept it with {setting}",
+            (Refused(name, reason, setting),),
+        )
+        lacks(need, missing, found)
 
     # static calibrations
 
     def _static_file(self, need: Need, subject: Subject, found: Found) -> None:
         category, setup = need.category, subject.setup
-        key = (category, setup.night, setup.ins_mode, subject.ifu)
+        key = (category, need.match, setup.night, setup.kind, subject.ifu)
         kept = self._statics.get(key)
         if kept is None:
             static = choose_static(
@@ -108,7 +147,7 @@ class Finder:
                 ranges=self.known.settings.static_calib.get(category, ()),
                 folder=self._static.get(category, ()),
                 delivered=self.known.delivered.get(category, ()),
-                exact="ins_mode" in need.match,
+                match=need.match,
             )
             wanted = None
             if static.path:
@@ -161,13 +200,14 @@ class Finder:
         if nights is None:
             nights = self._illums[category] = {}
             for frame in self.known.raw.get(category, ()):
-                nights.setdefault(frame.night, []).append(frame)
+                nights.setdefault(frame.night, []).append((frame, setup_of(frame)))
         held = [
-            frame
-            for frame in nights.get(subject.frame.night, ())
+            (frame, setup)
+            for frame, setup in nights.get(subject.frame.night, ())
             if subject.ifu is None or subject.ifu in frame.channels
         ]
-        best, quality, note = choose_illum(held, subject.frame)
+        rule = self.products.rule(need, subject.planned)
+        best, quality, note = choose_illum(held, subject.frame, rule)
         if best is None:
             found.notes.append(f"{note}: reduced without it")
             return

@@ -145,15 +145,19 @@ def made_by(recipe: Recipe, params: Mapping[str, Any], raw: str = "") -> tuple[P
     )
 
 
-def _needed_by_default(settings: Settings, recipe: Recipe) -> bool:
+def _needed_by_default(settings: Settings, recipe: Recipe, catalogue: Mapping[str, Recipe]) -> bool:
     """Whether a block that the settings do not declare is needed all the same."""
     if recipe.unavailable:
         return False
     if recipe.default:
         return True
+    if recipe.group != "calib":
+        return False
+    # By its name it is made as soon as there are frames (`doit muse_dark`).
     made = {rule.category for rule in recipe.products}
-    return recipe.group == "calib" and any(
-        made & block.frames.include for block in settings.blocks.values()
+    blocks = settings.blocks.values()
+    return any(made & block.frames.include for block in blocks) or (
+        bool(recipe.raw) and not any(recipe.name == recipe_name(b, catalogue) for b in blocks)
     )
 
 
@@ -215,7 +219,7 @@ def _enabled(
     blocks = {
         name: Block(name)
         for name, recipe in catalogue.items()
-        if name not in settings.blocks and _needed_by_default(settings, recipe)
+        if name not in settings.blocks and _needed_by_default(settings, recipe, catalogue)
     }
     left_out: list[LeftOut] = []
     for name, block in settings.blocks.items():

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from musebuild.cache.model import Quality
-from musebuild.index.model import FileFrame, RawFrame
+from musebuild.index.model import RawFrame
+from musebuild.plan.levels import Rule, accepting, level_of, quality_of, worse
 from musebuild.plan.model import Refused
-from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of
-from musebuild.settings.model import DateRange
+from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of, setup_of
 
 ILLUM_HOURS = 2.0
 """Illumination flats within this time are chosen by temperature, others by time."""
@@ -22,12 +20,13 @@ ILLUM_KELVIN = 1.0
 
 REFUSED_SHOWN = 3
 """Nearest candidates that a report names."""
-WORDS = {"ins_mode": "INS MODE", "read_mode": "read-out mode", "binning": "binning"}
-
-
-FIELD_MODES = ("WFM", "NFM")
-"""Wide and narrow field, which never mix."""
-_IN_NAME = re.compile(r"(?:^|[_\-.])(wfm|nfm)(?:[_\-.]|$)", re.IGNORECASE)
+WORDS = {
+    "ins_mode": "INS MODE",
+    "field": "field mode (INS OPTI2)",
+    "filter": "filter (INS OPTI1)",
+    "read_mode": "read-out mode",
+    "binning": "binning",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +47,12 @@ def _fits(
 
 
 def fitting(
-    candidates: Candidates,
-    setup: Setup,
-    *,
-    match: tuple[str, ...],
-    offset: int,
-    ifus: Sequence[int | None] = (None,),
+    candidates: Candidates, setup: Setup, rule: Rule, ifus: Sequence[int | None] = (None,)
 ) -> tuple[int, tuple[PlannedTask, ...]]:
-    """Candidates among which only time decides: of the nearest night that has some.
+    """Candidates among which only time decides.
 
-    Of those the ones of the same INS MODE, where there are any.
+    They are of the nearest night that has some of the same INS MODE; else of the nearest night
+    that has some whose other INS MODE the rule allows.
 
     Parameters
     ----------
@@ -65,10 +60,8 @@ def fitting(
         Tasks that make the category.
     setup : Setup
         Of the frame that needs it.
-    match : tuple of str
-        Criteria that must agree.
-    offset : int
-        How many nights away it may be.
+    rule : Rule
+        By which it is chosen; levels are not looked at.
     ifus : sequence
         IFUs that it must hold, where its task is split.
 
@@ -79,15 +72,18 @@ def fitting(
     made : tuple of PlannedTask
         Empty where there is none.
     """
-    for nights, tasks in candidates.nights(day_of(setup.night), offset):
-        found = [made for made in tasks if _fits(made, setup, match, ifus)]
-        if found:
-            same = [made for made in found if made.setup.ins_mode == setup.ins_mode]
-            return nights, tuple(same or found)
-    return 0, ()
+    others: tuple[int, tuple[PlannedTask, ...]] = (0, ())
+    for nights, tasks in candidates.nights(day_of(setup.night), rule.offset):
+        found = [made for made in tasks if _fits(made, setup, rule.match, ifus)]
+        same = tuple(made for made in found if rule.same_mode(made.setup, setup))
+        if same:
+            return nights, same
+        if found and not others[1]:
+            others = nights, tuple(found)
+    return others
 
 
-def nearest_in_time(nights: int, found: Sequence[PlannedTask], setup: Setup) -> Nearest:
+def nearest_in_time(nights: int, found: Sequence[PlannedTask], setup: Setup, rule: Rule) -> Nearest:
     """Of the candidates of one night the nearest in time; ties go by name.
 
     Parameters
@@ -98,62 +94,67 @@ def nearest_in_time(nights: int, found: Sequence[PlannedTask], setup: Setup) -> 
         At least one.
     setup : Setup
         Of the frame that needs it.
+    rule : Rule
+        By which it is chosen.
     """
     mjd = setup.mjd
     best = found[0]
     if len(found) > 1:
         best = min(found, key=lambda made: (abs(made.setup.mjd - mjd), made.label))
-    there = best.setup
-    notes = []
-    if there.ins_mode != setup.ins_mode:
-        notes.append(f"INS MODE {there.ins_mode or '(none)'}, not {setup.ins_mode or '(none)'}")
-    if len(found) > 1:
-        notes.append(f"nearest of {len(found)} of that night")
-    kelvin = None
-    if there.temp is not None and setup.temp is not None:
-        kelvin = round(there.temp - setup.temp, 3)
-    return Nearest(
-        best,
-        Quality(
-            "other night" if nights else "same night",
-            nights,
-            round((there.mjd - mjd) * 24, 3),
-            kelvin,
-            ", ".join(notes),
-        ),
-    )
+    note = f"nearest of {len(found)} of that night" if len(found) > 1 else ""
+    return Nearest(best, quality_of(nights, best.setup, setup, rule, note))
 
 
 def choose_made(
-    candidates: Candidates,
-    setup: Setup,
-    *,
-    match: tuple[str, ...],
-    offset: int,
-    ifus: Sequence[int | None] = (None,),
+    candidates: Candidates, setup: Setup, rule: Rule, ifus: Sequence[int | None] = (None,)
 ) -> Nearest:
-    """The product of the same night, else of the nearest within `offset` nights.
+    """The product that fits best: of the same INS MODE first, then of the nearest night.
 
-    At equal distance a later night goes before an earlier one; in one night the same INS MODE
-    goes before another, then the nearest in time, then the name. Parameters are those of
-    `fitting`.
+    At equal distance a later night goes before an earlier one; in one night the nearest in time,
+    then the name. What is of a worse level than the rule takes is passed over. Parameters are
+    those of `fitting`.
 
     Returns
     -------
     Nearest
         Without a candidate where there is none: `refused_for` says why.
     """
-    nights, found = fitting(candidates, setup, match=match, offset=offset, ifus=ifus)
-    return nearest_in_time(nights, found, setup) if found else Nearest()
+    nights, found = fitting(candidates, setup, rule, ifus)
+    best = nearest_in_time(nights, found, setup, rule) if found else Nearest()
+    if best.quality is None or not worse(best.quality, rule.worst):
+        return best
+    every = [
+        (nights, made)
+        for nights, tasks in candidates.nights(day_of(setup.night), rule.offset)
+        for made in tasks
+        if _fits(made, setup, rule.match, ifus)
+    ]
+    taken = [
+        (rule.same_mode(made.setup, setup), nights, made, quality)
+        for nights, made in every
+        if not worse(quality := quality_of(nights, made.setup, setup, rule), rule.worst)
+    ]
+    if not taken:
+        return Nearest()
+    _, _, made, quality = min(
+        taken,
+        key=lambda one: (
+            not one[0],
+            abs(one[1]),
+            one[1] < 0,
+            abs(one[2].setup.mjd - setup.mjd),
+            one[2].label,
+        ),
+    )
+    return Nearest(made, quality)
 
 
 def refused_for(
     candidates: Candidates,
     setup: Setup,
-    *,
-    match: tuple[str, ...],
-    offset: int,
+    rule: Rule,
     ifus: Sequence[int | None] = (None,),
+    *,
     block: str = "",
     category: str = "",
     most: int = REFUSED_SHOWN,
@@ -179,12 +180,19 @@ def refused_for(
         for made in sorted(tasks, key=lambda m: (abs(m.setup.mjd - setup.mjd), m.label)):
             reasons = []
             setting = ""
-            if away > offset:
+            quality = quality_of(nights, made.setup, setup, rule)
+            if worse(quality, rule.worst):
+                assert quality.level is not None, "what is worse has a level"
+                reasons.append(f"is of level {quality.level}, and {rule.worst} is the worst taken")
+                setting = accepting(category, quality.level)
+            if away > rule.offset:
                 side = "later" if nights > 0 else "earlier"
                 reasons.append(f"is {away} night{'s' * (away != 1)} {side}")
                 setting = f"{frames}.offsets: {{{category}: {away}}}"
-            if differs := made.setup.agrees(setup, match):
-                theirs, ours = getattr(made.setup, differs), getattr(setup, differs)
+            if differs := made.setup.agrees(setup, rule.match):
+                theirs, ours = made.setup.value(differs), setup.value(differs)
+                if theirs == ours:
+                    theirs, ours = made.setup.read_id, setup.read_id
                 reasons.append(f"has {WORDS[differs]} {theirs or '(none)'}, not {ours or '(none)'}")
                 # A path that is a product of the plan is taken whatever its set-up.
                 place = f"{{reduced_path}}/{made.folder}"
@@ -202,12 +210,22 @@ def refused_for(
 
 
 def choose_illum(
-    candidates: Iterable[RawFrame], frame: RawFrame
+    candidates: Iterable[tuple[RawFrame, Setup]], frame: RawFrame, rule: Rule
 ) -> tuple[RawFrame | None, Quality | None, str]:
     """The illumination flat of an exposure.
 
-    Of the same night and set-up: within 2 hours the nearest in temperature (INS TEMP7 VAL), else
-    the nearest in time; none where the temperature differs by more than 1 °C.
+    Of the same night and a set-up that agrees: of those within 2 hours, of which the same INS MODE
+    goes first, the nearest in temperature (INS TEMP7 VAL); else the nearest in time. None where
+    the temperature differs by more than 1 °C.
+
+    Parameters
+    ----------
+    candidates : iterable of (RawFrame, Setup)
+        Illumination flats.
+    frame : RawFrame
+        The exposure.
+    rule : Rule
+        What must agree, what is close, and the worst level that is taken.
 
     Returns
     -------
@@ -216,12 +234,11 @@ def choose_illum(
     note : str
         Why there is none.
     """
+    ours = setup_of(frame)
     same = [
-        c
-        for c in candidates
-        if c.night == frame.night
-        and (c.read_mode, c.binx, c.biny) == (frame.read_mode, frame.binx, frame.biny)
-        and c.ins_mode[:3] == frame.ins_mode[:3]
+        (c, rule.same_mode(setup, ours))
+        for c, setup in candidates
+        if c.night == frame.night and not setup.agrees(ours, rule.match)
     ]
     if not same:
         return None, None, f"no illumination flat of that set-up in the night {frame.night}"
@@ -239,11 +256,26 @@ def choose_illum(
         difference = kelvin(c)
         return math.inf if difference is None else abs(difference)
 
-    near = [c for c in same if abs(hours(c)) <= ILLUM_HOURS]
+    levels = [
+        (c, mode, level_of(rule, hours=hours(c), kelvin=kelvin(c), same_mode=mode))
+        for c, mode in same
+    ]
+    taken = [(c, mode) for c, mode, level in levels if level <= rule.worst]
+    if not taken:
+        best_level = min(level for _, _, level in levels)
+        return (
+            None,
+            None,
+            f"the best illumination flat of the night {frame.night} is of level {best_level}, "
+            f"and {rule.worst} is the worst taken ({accepting('ILLUM', best_level)})",
+        )
+    near = [(c, mode) for c, mode in taken if abs(hours(c)) <= ILLUM_HOURS]
+    some = near or taken
+    of_mode = [c for c, mode in some if mode] or [c for c, _ in some]
     if near:
-        best = min(near, key=lambda c: (degrees(c), abs(hours(c)), c.name))
+        best = min(of_mode, key=lambda c: (degrees(c), abs(hours(c)), c.name))
     else:
-        best = min(same, key=lambda c: (abs(hours(c)), c.name))
+        best = min(of_mode, key=lambda c: (abs(hours(c)), c.name))
     difference = kelvin(best)
     if difference is not None and abs(difference) > ILLUM_KELVIN:
         return (
@@ -253,135 +285,16 @@ def choose_illum(
             f"more than {ILLUM_KELVIN:.0f} °C",
         )
     notes = []
+    if not any(best is c and mode for c, mode in some):
+        notes.append(f"INS MODE {best.ins_mode}, not {frame.ins_mode}")
     if len(same) > 1:
         why = "in temperature" if near and difference is not None else "in time"
-        notes.append(f"nearest {why} of {len(near or same)}")
+        notes.append(f"nearest {why} of {len(of_mode)}")
     if not near:
         notes.append(f"none within {ILLUM_HOURS:.0f} hours")
     if difference is None:
         notes.append("temperatures unknown")
     kept = None if difference is None else round(difference, 3)
-    return best, Quality("same night", 0, round(hours(best), 3), kept, ", ".join(notes)), ""
-
-
-@dataclass(frozen=True, slots=True)
-class Static:
-    """The static calibration of a category for a frame."""
-
-    path: str = ""
-    """Empty: there is none."""
-    quality: Quality | None = None
-    note: str = ""
-    """Why there is none, or what a person should know of the choice."""
-    dated: bool = False
-    """Whether the choice depends on the time of the frame, not on its night and mode alone."""
-
-
-def field_mode(ins_mode: str, filename: str = "") -> str:
-    """`WFM` or `NFM`; empty where neither INS MODE nor the name of the file tells."""
-    if ins_mode[:3] in FIELD_MODES:
-        return ins_mode[:3]
-    found = _IN_NAME.search(filename)
-    return found[1].upper() if found and not ins_mode else ""
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def _usable(path: str, ins_mode: str, setup: Setup, *, exact: bool) -> bool:
-    """Whether a file's mode goes with the frame's; a file that tells no mode goes with any."""
-    if exact and ins_mode:
-        return ins_mode == setup.ins_mode
-    ours = field_mode(setup.ins_mode)
-    return not ours or field_mode(ins_mode, _name(path)) in ("", ours)
-
-
-def choose_static(
-    category: str,
-    setup: Setup,
-    *,
-    ranges: Sequence[tuple[str, DateRange]],
-    folder: Sequence[FileFrame],
-    delivered: Sequence[RawFrame],
-    exact: bool = False,
-) -> Static:
-    """The static calibration of a category for a night.
-
-    The first file of `static_calib` whose nights hold the frame's; else of the files in
-    `muse_calib_path`; else of those that the archive delivers among the raw frames, each valid
-    from its MJD-OBS until the next of its category and mode. Wide and narrow field never mix.
-
-    Parameters
-    ----------
-    category : str
-        For messages.
-    setup : Setup
-        Of the frame that needs it.
-    ranges : sequence
-        File names with their nights, from `static_calib`; the first that fits wins.
-    folder : sequence of FileFrame
-        Files of the category in `muse_calib_path`.
-    delivered : sequence of RawFrame
-        Those that the archive delivers among the raw frames.
-    exact : bool
-        Whether INS MODE must be the same, not the field alone (LSF_PROFILE).
-    """
-    night = dt.date.fromisoformat(setup.night) if setup.night else dt.date.min
-    for name, span in ranges:
-        if night not in span:
-            continue
-        file = next((file for file in folder if _name(file.path) == name), None)
-        if file is None:
-            return Static(note=f"static_calib names {name} for {category}, which is not there")
-        if _usable(file.path, file.ins_mode, setup, exact=exact):
-            return Static(file.path, Quality("as set"))
-    listed = {name for name, _ in ranges}
-    found = [
-        (file.mjd_obs, file.path)
-        for file in folder
-        if _name(file.path) not in listed and _usable(file.path, file.ins_mode, setup, exact=exact)
-    ]
-    others = [
-        (frame.mjd_obs or None, frame.path)
-        for frame in delivered
-        if _usable(frame.path, frame.ins_mode, setup, exact=exact)
-    ]
-    if found:
-        return _valid(category, setup, found, "in the folder", len(others))
-    if others:
-        return _valid(category, setup, others, "that the archive delivered", 0)
-    return Static()
-
-
-def _valid(
-    category: str,
-    setup: Setup,
-    files: Sequence[tuple[float | None, str]],
-    where: str,
-    others: int,
-) -> Static:
-    """The newest file that is not younger than the frame.
-
-    Without one the first by name without a date; else the oldest, which is other than asked.
-    """
-    ordered = sorted(files, key=lambda file: file[1])
-    started = [file for file in ordered if file[0] is not None and file[0] <= setup.mjd]
-    undated = [file for file in ordered if file[0] is None]
-    younger = ""
-    if started:
-        path = max(started, key=lambda file: file[0] or 0.0)[1]
-    elif undated:
-        path = undated[0][1]
-    else:
-        path = min(ordered, key=lambda file: file[0] or 0.0)[1]
-        younger = "younger than the frame"
-    notes = [younger] if younger else []
-    if len(files) > 1:
-        notes.append(f"chosen of {len(files)} {where}")
-    if others:
-        delivered = "one" if others == 1 else f"{others}"
-        notes.append(f"the archive delivered {delivered}, too")
-    note = f"{category}: {_name(path)}, {', '.join(notes)}" if notes else ""
-    grade = Quality("other than asked" if younger else "static", note=", ".join(notes))
-    return Static(path, grade, note, any(file[0] is not None for file in files))
+    level = next(level for c, _, level in levels if c is best)
+    quality = Quality("same night", 0, round(hours(best), 3), kept, ", ".join(notes), level)
+    return best, quality, ""

@@ -10,7 +10,7 @@ from musebuild.plan.draft import Draft, ifu_list, lacking, plain_mode
 from musebuild.plan.model import LeftOut, Wanted
 from musebuild.plan.planned_task import PlannedTask
 from musebuild.plan.products import Found, Subject
-from musebuild.plan.sequences import Group, exposures, sequences, too_small
+from musebuild.plan.sequences import Group, exposures, matter_of, sequences, too_small
 
 
 def add_sequences(draft: Draft, planned: PlannedBlock) -> None:
@@ -24,7 +24,8 @@ def add_sequences(draft: Draft, planned: PlannedBlock) -> None:
         The block.
     """
     frames = [f for category in planned.recipe.raw for f in draft.raw[category]]
-    for group in sequences(frames):
+    matter = matter_of(planned.recipe, draft.catalogue.values())
+    for group in sequences(frames, matter):
         _from_raw(draft, planned, group, _sequence_folder(planned, group))
 
 

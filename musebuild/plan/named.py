@@ -9,10 +9,12 @@ from musebuild.cache.model import Input, Quality
 from musebuild.index.model import FileFrame
 from musebuild.plan.blocks import PlannedPath, makes, named_results, planned_path, serving
 from musebuild.plan.calibrations import WORDS, choose_made
+from musebuild.plan.levels import WORST, Rule, quality_of
 from musebuild.plan.model import Missing
 from musebuild.plan.offsets import OFFSET_LIST, lacking, lacking_file
-from musebuild.plan.planned_task import Candidates, PlannedTask, Setup
-from musebuild.plan.products import Found, Products, Subject
+from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of
+from musebuild.plan.products import MASTER, Found, Products, Subject
+from musebuild.plan.static_files import file_setup
 from musebuild.recipes.model import Need
 from musebuild.settings.nearest import nearest
 from musebuild.settings.path_names import is_path
@@ -63,6 +65,9 @@ class Named:
                 self._result(need, text, "", subject, found)
             else:
                 self.products.nearest(need, text, subject, found)
+        elif text == MASTER and need.source == "product":
+            if not self.products.masters(need, subject, found):
+                self.products.without_master(need, subject, found)
         else:
             self._result(need, "", named_results(text, category), subject, found)
         if category == OFFSET_LIST and subject.dates:
@@ -94,9 +99,10 @@ class Named:
         """What a block made of the run of an exposure, in its instrument mode."""
         category, mode = need.category, subject.setup.ins_mode
         of_run = [made for made in self.known.tasks.get(block, ()) if made.run == subject.run]
-        fitting = [made for made in of_run if made.setup.ins_mode == mode]
+        fitting = [made for made in of_run if not made.setup.agrees(subject.setup, ("ins_mode",))]
         if fitting:
-            self.products.take(category, fitting[0], category, Quality("as set"), subject, found)
+            quality = Quality("as set", level=self._level(need, fitting[0], subject))
+            self.products.take(category, fitting[0], category, quality, subject, found)
             return
         run = f"the run {subject.run}" if subject.run else "a night that belongs to no run"
         self._unnamed(
@@ -124,7 +130,7 @@ class Named:
             if task.dataset == subject.dataset and (block or task.result == result)
         ]
         if len(fitting) == 1:
-            quality = Quality("as set")
+            quality = Quality("as set", level=_level_named(need))
             self.products.take(category, fitting[0], made_category, quality, subject, found)
             return
         wanted = block or f"{category}_{result}"
@@ -207,7 +213,12 @@ class Named:
         images = str(self.known.blocks[best.block].shaping.get("filter", "")).split(",")
         filt = images[path.number - 1] if category == "IMAGE_FOV" and path.number else ""
         hours = round((best.setup.mjd - subject.setup.mjd) * 24, 3)
-        quality = _as_set(best.setup.agrees(subject.setup, need.match), note, hours)
+        quality = _as_set(
+            best.setup.agrees(subject.setup, need.match),
+            note,
+            hours,
+            level=self._level(need, best, subject),
+        )
         before = len(found.inputs)
         self.products.take(need.category, best, category, quality, subject, found, filt)
         if len(found.inputs) == before:
@@ -229,28 +240,30 @@ class Named:
         for made in tasks:
             candidates.add(made)
         for match in (need.match, ()):
-            choice = choose_made(
-                candidates, subject.setup, match=match, offset=EVER, ifus=subject.wanted
-            )
+            rule = Rule(match, EVER, need.offset, need.close)
+            choice = choose_made(candidates, subject.setup, rule, subject.wanted)
             if choice.made is not None:
                 return choice.made, f"nearest of {len(tasks)} that the path means"
         return tasks[0], "none of those that the path means holds the IFU"
 
     def _files(self, need: Need, text: str, subject: Subject, found: Found) -> None:
-        files = self.known.files.named.get((need.category, text), ())
-        if subject.ifu is not None and len(files) > 1:
-            files = tuple(file for file in files if subject.ifu in _ifus(file, (subject.ifu,)))
+        every = self.known.files.named.get((need.category, text), ())
+        files, lacks = _of_ifus(every, need, subject)
         if not files:
             reason = f"{need.category}: {text} does not exist or holds no frame"
             remedy = "correct the path in the settings, or put a file there"
             places = self._places(need.category)
-            if planned_path(text, need.category, self.known.settings) and places:
+            if lacks:
+                reason = f"{need.category}: {text} lacks IFU {lacks}"
+                remedy = (
+                    "name the files of all IFUs: a folder, or a pattern such as 'FOLDER/*.fits'"
+                )
+            elif planned_path(text, need.category, self.known.settings) and places:
                 near = nearest(text.rpartition("/reduced/")[2] or text, places) or places[:2]
                 remedy += f"; products of the plan are {' and '.join(near)} below reduced_path"
             self._unnamed(need, found, reason, remedy)
             return
         chosen, note = _nearest_files(files, subject.setup)
-        mode = subject.setup.ins_mode if "ins_mode" in need.match else ""
         found.inputs.extend(
             Input(
                 need.category,
@@ -258,13 +271,25 @@ class Named:
                 path=file.path,
                 ifu=subject.ifu,
                 quality=_as_set(
-                    "ins_mode" if mode and file.ins_mode and file.ins_mode != mode else "", note
+                    file_setup(file).agrees(subject.setup, need.match),
+                    note,
+                    level=_level_named(need),
                 ),
             )
             for file in chosen
         )
         if note:
             found.notes.append(f"{need.category}: {note}")
+
+    def _level(self, need: Need, made: PlannedTask, subject: Subject) -> int | None:
+        """The level of a product that the settings name: that of the rules where they allow it."""
+        if need.source == "named":
+            return None
+        rule = self.products.rule(need, subject.planned)
+        nights = day_of(made.setup.night) - day_of(subject.setup.night)
+        if abs(nights) > rule.offset or made.setup.agrees(subject.setup, need.match):
+            return WORST
+        return quality_of(nights, made.setup, subject.setup, rule).level
 
     def _places(self, category: str) -> list[str]:
         """Products of the plan that could be meant, as paths below `reduced_path`."""
@@ -281,23 +306,55 @@ class Named:
         found.missing.append(Missing(need.category, reason, remedy))
 
 
-def _as_set(differs: str, note: str, hours: float | None = None) -> Quality:
+def _as_set(differs: str, note: str, hours: float | None = None, *, level: int | None) -> Quality:
     """How well a frame fits that the settings name, and that is taken though it differs."""
     if not differs:
-        return Quality("as set", hours=hours, note=note)
+        return Quality("as set", hours=hours, note=note, level=level)
     told = f"its {WORDS[differs]} differs"
-    return Quality("other than asked", hours=hours, note=f"{told}, {note}" if note else told)
+    note = f"{told}, {note}" if note else told
+    return Quality("other than asked", hours=hours, note=note, level=level)
 
 
-def _ifus(file: FileFrame, asked: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """IFUs of a file: its extensions, else the number at the end of its name."""
+def _level_named(need: Need) -> int | None:
+    """The level of what only the settings can name: it is no choice where nothing else could be."""
+    return None if need.source == "named" else WORST
+
+
+def _of_ifus(
+    files: Sequence[FileFrame], need: Need, subject: Subject
+) -> tuple[Sequence[FileFrame], str]:
+    """Files that hold IFUs of an invocation; none where one of its IFUs is in none of them.
+
+    Returns
+    -------
+    files : sequence of FileFrame
+        A file that tells no IFU holds any.
+    lacks : str
+        IFUs that are in none, for people.
+    """
+    if not files or (subject.ifu is None and need.source != "product"):
+        return files, ""
+    held = {file.path: _ifus(file) for file in files}
+    lacks = [
+        ifu
+        for ifu in subject.wanted
+        if ifu is not None and not any(not ifus or ifu in ifus for ifus in held.values())
+    ]
+    if lacks:
+        return (), ", ".join(map(str, lacks))
+    wanted = set(subject.wanted)
+    return [file for file in files if not held[file.path] or wanted & {*held[file.path]}], ""
+
+
+def _ifus(file: FileFrame) -> tuple[int, ...]:
+    """IFUs of a file: its extensions, else the number at the end of its name; none: not told."""
     if file.channels:
         return file.channels
     stem = file.path.rpartition("/")[2].partition(".")[0]
     number = stem.rpartition("-")[2]
     if "-" in stem and len(number) == 2 and number.isdigit():
         return (int(number),)
-    return asked
+    return ()
 
 
 def _nearest_files(files: Sequence[FileFrame], setup: Setup) -> tuple[list[FileFrame], str]:

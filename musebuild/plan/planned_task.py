@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,24 +17,92 @@ def day_of(night: str) -> int:
     return dt.date.fromisoformat(night).toordinal() if night else 0
 
 
+CRITERIA = ("ins_mode", "field", "filter", "read_mode", "binning")
+"""What two set-ups may have to agree in, as `match` in the catalogue names it."""
+_MODE = re.compile(r"(?P<field>WFM|NFM)(?:-(?P<ao>AO|NOAO))?(?:-(?P<filter>[NE]))?", re.IGNORECASE)
+_FILTERS = {"N": "nominal", "E": "extended"}
+
+
+@cache
+def parts_of_mode(ins_mode: str) -> tuple[str, str, bool | None]:
+    """Field, filter and adaptive optics that an INS MODE stands for; what it leaves out is empty.
+
+    Examples
+    --------
+    >>> parts_of_mode("WFM-NOAO-E")
+    ('WFM', 'extended', False)
+    """
+    found = _MODE.fullmatch(ins_mode.strip())
+    if found is None:
+        return "", "", None
+    ao = None if found["ao"] is None else found["ao"].upper() == "AO"
+    return found["field"].upper(), _FILTERS.get((found["filter"] or "").upper(), ""), ao
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """When and how frames were taken."""
+    """When and how frames were taken. What a header does not tell is empty."""
 
     night: str
     mjd: float
     ins_mode: str = ""
     read_mode: str = ""
+    """DET READ CURNAME."""
     binning: str = ""
     temp: float | None = None
     """INS TEMP7 VAL [°C]."""
+    read_id: str = ""
+    """DET READ CURID."""
+    field: str = ""
+    """`WFM` or `NFM` (INS OPTI2); empty: as INS MODE says."""
+    filter: str = ""
+    """`nominal` or `extended` (INS OPTI1); empty: as INS MODE says."""
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """All of it but the time: what agrees with one set-up agrees with all of its kind."""
+        return (
+            self.ins_mode,
+            self.read_mode,
+            self.read_id,
+            self.binning,
+            self.field,
+            self.filter,
+        )
+
+    def value(self, criterion: str) -> str:
+        """What is compared by a criterion of the catalogue; empty where it is not known."""
+        if criterion == "field":
+            return self.field or parts_of_mode(self.ins_mode)[0]
+        if criterion == "filter":
+            return self.filter or parts_of_mode(self.ins_mode)[1]
+        if criterion == "read_mode":
+            return self.read_mode or self.read_id
+        return str(getattr(self, criterion))
 
     def agrees(self, other: Setup, criteria: tuple[str, ...]) -> str:
-        """The first criterion in which two set-ups differ; empty where they agree."""
+        """The first criterion in which two set-ups contradict each other; empty where they agree.
+
+        A keyword that a header lacks contradicts nothing.
+        """
         for name in criteria:
-            if getattr(self, name) != getattr(other, name):
+            if _contradicts(name, self, other):
                 return name
         return ""
+
+
+def _contradicts(criterion: str, one: Setup, other: Setup) -> bool:
+    mine, theirs = one.value(criterion), other.value(criterion)
+    if criterion == "read_mode":
+        # Its number tells a read-out mode; names are compared where one lacks it.
+        by_number = one.read_id and other.read_id
+        mine, theirs = (
+            (one.read_id, other.read_id) if by_number else (one.read_mode, other.read_mode)
+        )
+    if mine and theirs:
+        return mine != theirs
+    # Without INS MODE the light path that it stands for is compared as far as it is known.
+    return criterion == "ins_mode" and bool(one.agrees(other, ("field", "filter")))
 
 
 @dataclass(slots=True)
@@ -132,7 +201,11 @@ def setup_of(frame: RawFrame) -> Setup:
         frame.night,
         frame.mjd_obs,
         frame.ins_mode,
-        frame.read_mode,
+        # Where DET READ CURNAME is missing, the index has the number in its place.
+        frame.read_mode if frame.read_mode != frame.read_id else "",
         binning_of(frame.binx, frame.biny),
         frame.temp7,
+        frame.read_id,
+        frame.field,
+        frame.filter,
     )

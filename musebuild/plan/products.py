@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from musebuild.cache.model import Input, Quality
 from musebuild.index.frames import matches
 from musebuild.index.model import FileIndex, RawFrame
 from musebuild.plan.blocks import PlannedBlock
-from musebuild.plan.calibrations import REFUSED_SHOWN, fitting, nearest_in_time, refused_for
+from musebuild.plan.calibrations import (
+    REFUSED_SHOWN,
+    choose_made,
+    fitting,
+    nearest_in_time,
+    refused_for,
+)
+from musebuild.plan.levels import Rule, worse
 from musebuild.plan.model import LeftOut, Missing, Refused, Wanted
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of, setup_of
 from musebuild.recipes.model import Need
@@ -83,6 +90,12 @@ class Known:
     lost: Mapping[str, Sequence[tuple[Setup, LeftOut]]]
 
 
+MASTER = "master"
+"""What `frames:` calls the calibrations that the archive delivers, made already."""
+MASTER_LEVEL = 2
+"""The lowest level of such a calibration: nobody here made it from raw frames."""
+
+
 class Products:
     """Finds products among the tasks that are planned already, less those that are excluded.
 
@@ -101,6 +114,21 @@ class Products:
         self._excluded: dict[tuple[str, str], list[PlannedTask]] = {}
         self._fitting: dict[tuple[object, ...], tuple[int, tuple[PlannedTask, ...]]] = {}
         self._missing: dict[tuple[object, ...], Missing] = {}
+        self._rules: dict[tuple[str, str], Rule] = {}
+        self._masters: dict[str, Candidates] = {}
+
+    def rule(self, need: Need, planned: PlannedBlock) -> Rule:
+        """By what a block's frames of a category are chosen."""
+        key = planned.name, need.category
+        if key not in self._rules:
+            self._rules[key] = Rule(
+                need.match,
+                int(planned.block.frames.offsets.get(need.category, need.offset)),
+                need.offset,
+                need.close,
+                self.known.settings.association.worst_of(need.category),
+            )
+        return self._rules[key]
 
     def candidates(self, block: str, category: str) -> Candidates:
         """Tasks of a block that make a category."""
@@ -126,29 +154,109 @@ class Products:
     def nearest(self, need: Need, block: str, subject: Subject, found: Found) -> None:
         """Find the product of a block that fits best."""
         category, setup = need.category, subject.setup
-        offset = int(subject.planned.block.frames.offsets.get(category, need.offset))
+        rule = self.rule(need, subject.planned)
         wanted = subject.wanted
-        key = (subject.planned.name, category, block, offset, wanted, setup.night,
-               setup.ins_mode, setup.read_mode, setup.binning)  # fmt: skip
+        key = (subject.planned.name, category, block, wanted, setup.night, setup.kind)
         fits = self._fitting.get(key)
         if fits is None:
             candidates = self.candidates(block, category)
-            fits = self._fitting[key] = fitting(
-                candidates, setup, match=need.match, offset=offset, ifus=wanted
-            )
+            fits = self._fitting[key] = fitting(candidates, setup, rule, wanted)
         nights, made = fits
         if made:
-            choice = nearest_in_time(nights, made, setup)
-            assert choice.made is not None, "there is at least one"
-            self.take(category, choice.made, category, choice.quality, subject, found)
-            return
+            choice = nearest_in_time(nights, made, setup, rule)
+            if worse(choice.quality, rule.worst):
+                choice = choose_made(self.candidates(block, category), setup, rule, wanted)
+            if choice.made is not None:
+                self.take(category, choice.made, category, choice.quality, subject, found)
+                return
         if key not in self._missing:
-            self._missing[key] = self._not_made(need, block, subject, offset)
-        missing = self._missing[key]
-        if need.required or need.expected:
-            found.missing.append(missing)
-        else:
-            found.notes.append(f"{missing.reason}: reduced without it")
+            self._missing[key] = self._not_made(need, block, subject, rule)
+        lacks(need, self._missing[key], found)
+
+    # what the archive delivers
+
+    def masters(self, need: Need, subject: Subject, found: Found) -> bool:
+        """Find those that the archive delivers, of each IFU the one that fits best.
+
+        Returns
+        -------
+        bool
+            Whether there are some for all IFUs; else nothing is taken.
+        """
+        category, setup = need.category, subject.setup
+        rule = self._rule_of_masters(need, subject)
+        taken: dict[str, Input] = {}
+        for ifu in subject.wanted:
+            choice = choose_made(self._delivered(category), setup, rule, (ifu,))
+            if choice.made is None:
+                return False
+            path = next(iter(choice.made.by_ifu.values()))
+            taken[path] = Input(
+                category, "file", path=path, ifu=subject.ifu, quality=choice.quality
+            )
+        found.inputs.extend(taken.values())
+        return True
+
+    def without_master(self, need: Need, subject: Subject, found: Found) -> None:
+        """Tell that the archive delivers none that fits, where the settings ask for it."""
+        category = need.category
+        told = self._refused_masters(need, subject, asked=True)
+        reason = f"the archive delivered no {category} that fits"
+        if told:
+            refused = [one for _, _, one in told]
+            reason += " (" + "; ".join(f"{r.task} {r.reason}" for r in refused) + ")"
+        remedy = f"take {category} out of recipes.{subject.planned.name}.frames"
+        found.missing.append(Missing(category, reason, remedy, tuple(r for _, _, r in told)))
+
+    def _rule_of_masters(self, need: Need, subject: Subject) -> Rule:
+        return replace(self.rule(need, subject.planned), least=MASTER_LEVEL)
+
+    def _delivered(self, category: str) -> Candidates:
+        """Calibrations that the archive delivers, each as a task that made it."""
+        if category not in self._masters:
+            found = self._masters[category] = Candidates()
+            for frame in self.known.delivered.get(category, ()):
+                held: Sequence[int | None] = frame.channels or (None,)
+                found.add(
+                    PlannedTask(
+                        "",
+                        frame.filename,
+                        setup_of(frame),
+                        (category,),
+                        dict.fromkeys(held, frame.path),
+                        date=frame.date_obs,
+                    )
+                )
+        return self._masters[category]
+
+    def _refused_masters(
+        self, need: Need, subject: Subject, *, asked: bool
+    ) -> list[tuple[int, float, Refused]]:
+        """Why the nearest calibrations that the archive delivers were not taken."""
+        category, name = need.category, subject.planned.name
+        told = refused_for(
+            self._delivered(category),
+            subject.setup,
+            self._rule_of_masters(need, subject),
+            subject.wanted[:1],
+            block=name,
+            category=category,
+        )
+        setting = f"recipes.{name}.frames: {{{category}: {MASTER}}}"
+        return [
+            (
+                nights,
+                days,
+                replace(refused, task=refused.task.removeprefix(":"))
+                if refused.reason or asked
+                else Refused(
+                    refused.task.removeprefix(":"),
+                    "was delivered by the archive, and is taken only on request",
+                    setting,
+                ),
+            )
+            for nights, days, refused in told
+        ]
 
     @staticmethod
     def take(
@@ -169,10 +277,10 @@ class Products:
                     Input(tag, "product", "", by_ifu[ifu], category, filt, None, made.date, quality)
                 )
 
-    def _not_made(self, need: Need, block: str, subject: Subject, offset: int) -> Missing:
+    def _not_made(self, need: Need, block: str, subject: Subject, rule: Rule) -> Missing:
         category, setup = need.category, subject.setup
-        name = subject.planned.name
-        refused = self._refused(need, block, subject, offset)
+        name, offset = subject.planned.name, rule.offset
+        refused = self._refused(need, block, subject, rule)
         reason = f"no {category} within {offset} night{'s' * (offset != 1)} of {setup.night}"
         if refused:
             reason += " (" + "; ".join(f"{r.task} {r.reason}" for r in refused) + ")"
@@ -184,6 +292,8 @@ class Products:
         accepting = next((r.setting for r in refused if r.setting), "")
         if accepting:
             remedy += f", or accept another with {accepting}"
+            if accepting.endswith(f": {MASTER}}}"):
+                remedy += f" (in all blocks: association.prefer: {{{category}: {MASTER}}})"
         if not need.required:
             remedy += f", or go without with recipes.{name}.frames.exclude: {category}"
         return Missing(category, reason, remedy, refused, self._wanted(need, raw, setup, offset))
@@ -216,18 +326,14 @@ class Products:
         allowed = {raw for rule in rules for raw in rule.when.get("raw", planned.recipe.raw)}
         return tuple(raw for raw in planned.recipe.raw if raw in allowed)
 
-    def _refused(
-        self, need: Need, block: str, subject: Subject, offset: int
-    ) -> tuple[Refused, ...]:
+    def _refused(self, need: Need, block: str, subject: Subject, rule: Rule) -> tuple[Refused, ...]:
         """The nearest candidates, whatever kept them from being taken."""
         category, setup = need.category, subject.setup
-        frames = f"recipes.{subject.planned.name}.frames"
         told = refused_for(
             self.candidates(block, category),
             setup,
-            match=need.match,
-            offset=offset,
-            ifus=subject.wanted,
+            rule,
+            subject.wanted,
             block=subject.planned.name,
             category=category,
         )
@@ -249,16 +355,8 @@ class Products:
                 f"{block}:{sequence}", f"is {frame.excluded}", f"take it out of {setting}"
             )
             tell(Setup(frame.night, frame.mjd_obs), refused)
-        for frame in self.known.delivered.get(category, ()):
-            if frame.ins_mode == setup.ins_mode:
-                tell(
-                    Setup(frame.night, frame.mjd_obs),
-                    Refused(
-                        frame.filename,
-                        "was delivered by the archive, and is taken only on request",
-                        f"{frames}: {{{category}: '{frame.path}'}}",
-                    ),
-                )
+        prefers = self.known.settings.association.prefers_masters(category)
+        told += self._refused_masters(need, subject, asked=prefers)
         told.sort(key=lambda item: (item[0], item[1], item[2].task))
         return tuple(refused for _, _, refused in told[:REFUSED_SHOWN])
 
@@ -273,6 +371,14 @@ class Products:
                 label = frame.name if by_exposure else frame.tpl_start or frame.night
                 found.setdefault(label, frame)
         return found
+
+
+def lacks(need: Need, missing: Missing, found: Found) -> None:
+    """Note that there is no frame for a need: an error, or a note where it can be done without."""
+    if need.required or need.expected:
+        found.missing.append(missing)
+    else:
+        found.notes.append(f"{missing.reason}: reduced without it")
 
 
 def _excluded(made: PlannedTask, rules: Sequence[object]) -> bool:

@@ -26,9 +26,15 @@ class Need:
     recipe: str = ""
     """product: the recipe whose block of the same name makes it."""
     match: tuple[str, ...] = ()
-    """Criteria that must agree: `ins_mode`, `read_mode`, `binning`."""
+    """What must agree: `ins_mode`, `field` (INS OPTI2), `filter` (INS OPTI1), `read_mode`
+    (DET READ CURID), `binning`."""
     offset: int = 1
     """How many nights away it may be."""
+    close: Mapping[str, float] = field(default_factory=dict)
+    """How near level 0 is: at most so many `hours` and `nights` away, and so many `kelvin`
+    warmer or colder."""
+    before: float | None = None
+    """Only for frames that were taken before this MJD (VIGNETTING_MASK)."""
     when: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Only with these parameters (SKY_LINES: skymethod=model)."""
     beside: str = ""

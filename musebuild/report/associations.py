@@ -104,6 +104,8 @@ def fit_text(quality: Quality | None) -> str:
         parts.append(f"{quality.kelvin:+.2f} °C")
     if quality.note:
         parts.append(quality.note)
+    if quality.level is not None:
+        parts.append(f"level {quality.level}")
     return ", ".join(parts)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from musebuild.engine.forecast import Forecast, Price
+from musebuild.engine.plan_cache import Entry
 from musebuild.engine.view import View
-from musebuild.plan.model import LeftOut
-from musebuild.report.listing import WORDS, Line, counts, reason_of
+from musebuild.report.listing import WORDS, counts, reason_of, view_lines
 from musebuild.report.spans import count, span
 from musebuild.settings.sizes import format_bytes
 
@@ -57,11 +58,28 @@ def _row(name: str, price: Price) -> list[str]:
     ]
 
 
-def status_text(
-    lines: Sequence[Line], left_out: Sequence[LeftOut], found: Forecast, store: Path
-) -> str:
-    """Counts of states, the price of what is pending, and its parts."""
-    text = f"{counts(list(lines)) or 'no task'}; {count(len(left_out), 'other')} left out\n"
+def level_counts(entries: Iterable[Entry]) -> dict[int, int]:
+    """Level → how many associations of tasks have it; a task's IFUs are folded to its worst."""
+    worst: dict[str, str] = {}
+    for entry in entries:
+        worst[entry.task] = max(entry.levels, worst.get(entry.task, ""))
+    found = Counter(int(digit) for levels in worst.values() for digit in levels)
+    return dict(sorted(found.items()))
+
+
+def level_text(found: Mapping[int, int]) -> str:
+    """The worst level of the associations, and how many there are of each; empty without any."""
+    if not found:
+        return ""
+    parts = ", ".join(f"{number} of level {level}" for level, number in found.items())
+    return f"calibrations: the worst is of level {max(found)} ({parts}; `musebuild associations`)\n"
+
+
+def status_text(view: View, found: Forecast, store: Path) -> str:
+    """Counts of states, levels of associations, the price of what is pending, and its parts."""
+    left_out = count(len(view.left_out), "other")
+    text = f"{counts(view_lines(view)) or 'no task'}; {left_out} left out\n"
+    text += level_text(level_counts(view.entries()))
     text += price_text(found, store)
     if not found.recipes:
         return text
@@ -80,6 +98,7 @@ def status_json(view: View, found: Forecast) -> str:
     document = {
         "states": {name: WORDS[r.state] for name, r in resolutions.items()},
         "reasons": {name: reason_of(r) for name, r in resolutions.items() if r.reason},
+        "levels": level_counts(view.entries()),
         "left_out": [asdict(left) for left in view.left_out],
         "price": asdict(found.total) | {"wall": found.wall, "workers": found.workers},
         "recipes": {name: asdict(price) for name, price in found.recipes.items()},

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from musebuild.settings.model import (
+    AssociationSettings,
     Block,
     BlockFrames,
     CplSettings,
@@ -59,6 +60,7 @@ def make_settings(
         "cache": tree["cache"]["place"],
         "cpl": CplSettings(**tree["cpl"]),
         "resources": Resources(**tree["resources"]),
+        "association": AssociationSettings(**tree["association"]),
     }
     alike = {field.name for field in fields(Settings)} & tree.keys() - special.keys()
     settings = Settings(

@@ -117,6 +117,24 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationSettings:
+    """How calibrations are chosen (`association:`); `default` stands for what is not named."""
+
+    worst: Mapping[str, int]
+    """Category → the worst level that is taken."""
+    prefer: Mapping[str, str]
+    """Category → `raw`, or `master` for those that the archive delivers."""
+
+    def worst_of(self, category: str) -> int:
+        """The worst level that is taken of a category."""
+        return self.worst.get(category, self.worst["default"])
+
+    def prefers_masters(self, category: str) -> bool:
+        """Whether the archive's masters of a category go before raw frames."""
+        return self.prefer.get(category, self.prefer["default"]) == "master"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """What a build may use of the machine; None: all of it."""
 
@@ -166,6 +184,7 @@ class Settings:
     ifus: tuple[int, ...] | None
     """IFUs to reduce; None: all that the raw frames hold."""
     runs: Mapping[str, DateRange]
+    association: AssociationSettings
     static_calib: Mapping[str, tuple[tuple[str, DateRange], ...]]
     """Category → files (below `muse_calib_path`) and their nights; the first that fits wins."""
     frames_exclude: Mapping[str, tuple[Any, ...]]

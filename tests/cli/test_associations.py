@@ -56,12 +56,12 @@ def test_the_ledger_keeps_what_was_chosen_and_how_well_it_fits(built: MockProjec
     }
     with sqlite3.connect(built.folder / "musebuild.db") as connection:
         rows = connection.execute(
-            "SELECT task, tag, source, grade, nights, hours, kelvin, note FROM associations"
+            "SELECT task, tag, source, grade, nights, hours, kelvin, note, level FROM associations"
         ).fetchall()
         keys = dict(connection.execute("SELECT task, key FROM associations").fetchall())
         tasks = dict(connection.execute("SELECT task, key FROM tasks").fetchall())
     connection.close()
-    names = ("grade", "nights", "hours", "kelvin", "note")
+    names = ("grade", "nights", "hours", "kelvin", "note", "level")
     assert {row[:3]: dict(zip(names, row[3:], strict=True)) for row in rows} == planned
     assert "same night" in {row[3] for row in rows}
     assert all(tasks[task] == key for task, key in keys.items())

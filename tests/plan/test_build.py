@@ -223,10 +223,17 @@ def test_excluded_masters_are_not_used() -> None:
     assert "no MASTER_BIAS" in reasons(plan(text))
 
 
-def test_darks_only_where_included() -> None:
+def test_darks_are_made_by_name_and_used_only_where_included() -> None:
     darks = [frame("DARK", f"2017-06-16T13:0{n}:00") for n in range(3)]
     made = plan(raw=[*night(), *darks])
-    assert not [n for n in made.invocations if n.startswith("muse_dark")]
+    dark = "muse_dark:2017-06-16T13:00:00"
+    assert select(made, ["muse_dark"]) == (f"{dark}.ifu01", f"{dark}.ifu02")
+    assert not [n for n in made.default if n.startswith("muse_dark")]
+    users = {w.tag for i in made.invocations.values() for w in i.inputs if dark in w.invocation}
+    assert not users
+    # A block of the settings stands for it.
+    made = plan(TWO_PASSES + "  my_dark: {recipe: muse_dark}\n", [*night(), *darks])
+    assert {i.block for i in made.invocations.values() if "dark" in i.block} == {"my_dark"}
     made = plan(TWO_PASSES + "  muse_flat: {frames: {include: MASTER_DARK}}\n", [*night(), *darks])
     flat = "muse_flat:2017-06-16T11:00:00.ifu01"
     assert source_of(made, flat, "MASTER_DARK") == ["muse_dark:2017-06-16T13:00:00.ifu01"]

@@ -7,16 +7,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from musebuild.cache.model import Quality
 from musebuild.index.model import FileFrame, RawFrame
-from musebuild.plan.calibrations import (
-    Nearest,
-    Static,
-    choose_illum,
-    choose_made,
-    choose_static,
-    refused_for,
-)
-from musebuild.plan.planned_task import Candidates, PlannedTask, Setup
+from musebuild.plan.calibrations import Nearest, choose_made, refused_for
+from musebuild.plan.calibrations import choose_illum as choose_illum_by
+from musebuild.plan.levels import Rule
+from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, setup_of
+from musebuild.plan.static_files import Static, choose_static
 from musebuild.settings.model import DateRange
 from tests.plan.making import frame
 
@@ -39,14 +36,14 @@ def shelf(*tasks: PlannedTask) -> Candidates:
 def choose(
     *tasks: PlannedTask, offset: int = 3, match: tuple[str, ...] = (), ifus: tuple[int, ...] = (1,)
 ) -> Nearest:
-    return choose_made(shelf(*tasks), HERE, match=match, offset=offset, ifus=ifus)
+    return choose_made(shelf(*tasks), HERE, Rule(match, offset), ifus)
 
 
 def refused(
     *tasks: PlannedTask, offset: int = 3, match: tuple[str, ...] = (), ifus: tuple[int, ...] = (1,)
 ) -> list[tuple[str, str]]:
     found = refused_for(
-        shelf(*tasks), HERE, match=match, offset=offset, ifus=ifus, block="muse_b", category="X"
+        shelf(*tasks), HERE, Rule(match, offset), ifus, block="muse_b", category="X"
     )
     return [(told.reason, told.setting) for _, _, told in found]
 
@@ -108,6 +105,15 @@ def test_a_missing_ifu_refuses() -> None:
     assert refused(made("2017-06-15"), ifus=(1, 2, 3)) == [("lacks IFU 3", "ifus: [1, 2]")]
 
 
+ILLUM = Rule(("field", "read_mode", "binning"), close={"hours": 1, "kelvin": 1})
+
+
+def choose_illum(
+    flats: Sequence[RawFrame], exposure: RawFrame
+) -> tuple[RawFrame | None, Quality | None, str]:
+    return choose_illum_by([(flat, setup_of(flat)) for flat in flats], exposure, ILLUM)
+
+
 EXPOSURE = frame("OBJECT", "2017-06-16T03:00:00", temp7=10.0)
 
 
@@ -162,9 +168,9 @@ def statics(
     folder: Sequence[FileFrame] = (),
     delivered: Sequence[RawFrame] = (),
     *,
-    exact: bool = False,
+    match: tuple[str, ...] = ("field",),
 ) -> Static:
-    return choose_static("X", HERE, ranges=ranges, folder=folder, delivered=delivered, exact=exact)
+    return choose_static("X", HERE, ranges=ranges, folder=folder, delivered=delivered, match=match)
 
 
 def static(path: str, mjd: float | None = None, mode: str = "") -> FileFrame:
@@ -236,7 +242,7 @@ def test_what_the_archive_delivers_of_another_field_does_not_end_a_validity() ->
 def test_where_ins_mode_must_match_the_field_alone_is_not_enough() -> None:
     files = [delivered(2015), delivered(2017, "WFM-AO-N")]
     assert "2017" in statics(delivered=files).path
-    assert "2015" in statics(delivered=files, exact=True).path
+    assert "2015" in statics(delivered=files, match=("ins_mode",)).path
 
 
 def test_the_folder_goes_before_what_the_archive_delivers_and_both_are_told() -> None:

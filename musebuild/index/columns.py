@@ -36,6 +36,8 @@ KEYWORDS: dict[str, str] = {
     "ESO DPR TYPE": "TEXT",
     "ESO INS DROT POSANG": "REAL",
     "ESO INS MODE": "TEXT",
+    "ESO INS OPTI1 NAME": "TEXT",
+    "ESO INS OPTI2 NAME": "TEXT",
     "ESO INS TEMP4 VAL": "REAL",
     "ESO INS TEMP7 VAL": "REAL",
     "ESO INS TEMP11 VAL": "REAL",
@@ -79,12 +81,14 @@ COLUMNS: dict[str, str] = {
     "filename": "TEXT",
     "name": "TEXT",
     "category": "TEXT",
+    "reason": "TEXT",
     "is_raw": "INTEGER",
     "night": "TEXT",
     "run": "TEXT",
     "OBJECT_ORIG": "TEXT",
     "lamps": "TEXT",
     "channels": "TEXT",
+    "cards": "TEXT",
     "date_import": "TEXT",
     "size": "INTEGER",
     "mtime_ns": "INTEGER",
@@ -148,6 +152,43 @@ def lamps_of(primary: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def optics_of(mode: str, filtered: str = "", scale: str = "") -> tuple[str, str, bool | None]:
+    """Field mode, wavelength range and adaptive optics of a frame.
+
+    Parameters
+    ----------
+    mode : str
+        INS MODE: `WFM-NOAO-N`, `NFM-AO-N`.
+    filtered : str
+        INS OPTI1 NAME, the filter of order separation; the blue one is that of the nominal range
+        (so in muse.oca of the DRS).
+    scale : str
+        INS OPTI2 NAME, the optics of the spatial scale.
+
+    Returns
+    -------
+    str
+        `WFM` or `NFM`; empty where neither keyword tells.
+    str
+        `nominal` or `extended`; empty where neither keyword tells.
+    bool or None
+        Whether adaptive optics were in use.
+
+    Examples
+    --------
+    >>> optics_of("WFM-AO-E")
+    ('WFM', 'extended', True)
+    """
+    words = mode.upper().split("-")
+    fields = [word for word in (scale.strip().upper()[:3], *words) if word in ("WFM", "NFM")]
+    if filtered.strip():
+        wavelengths = "nominal" if filtered.strip().startswith("Blue") else "extended"
+    else:
+        wavelengths = {"N": "nominal", "E": "extended"}.get(words[-1].strip(), "")
+    adaptive = None if "AO" not in words and "NOAO" not in words else "AO" in words
+    return fields[0] if fields else "", wavelengths, adaptive
+
+
 def row_of(
     path: str, headers: FrameHeaders, additional: Iterable[str] = ()
 ) -> dict[str, Any] | str:
@@ -193,6 +234,7 @@ def row_of(
         "filename": filename,
         "name": exposure_name(filename, date_obs),
         "category": category,
+        "reason": "",
         "is_raw": int(not primary.get("ESO PRO CATG")),
         "night": night_of(moment).isoformat() if moment else "",
         "DATE_OBS": date_obs,
@@ -200,6 +242,7 @@ def row_of(
         "OBJECT_ORIG": row["OBJECT"],
         "lamps": ",".join(lamps_of(primary)),
         "channels": ",".join(str(channel) for channel in headers.channels),
+        "cards": "",
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from musebuild.index.columns import dataset_of, run_of
+from musebuild.index.columns import dataset_of, optics_of, run_of
 from musebuild.index.database import Connection, columns_of
 from musebuild.index.flags import flags_by_exposure
 from musebuild.index.model import RawFrame
@@ -85,6 +85,11 @@ _COLUMNS = (
     "channels",
     "RA",
     "DEC",
+    "INS_OPTI1_NAME",
+    "INS_OPTI2_NAME",
+    "ARCFILE",
+    "DPR_CATG",
+    "DPR_TECH",
 )
 
 
@@ -118,6 +123,7 @@ def raw_frames(connection: Connection, settings: Settings) -> list[RawFrame]:
     run = cache(lambda night: run_of(night, settings))
     numbers = cache(lambda text: tuple(int(n) for n in text.split(",") if n))
     words = cache(lambda text: tuple(filter(None, text.split(","))))
+    optics = cache(lambda *names: optics_of(*(str(name or "") for name in names)))
     # Hundreds of thousands of frames share a few values: one object for each is enough.
     known: dict[str, str] = {}
 
@@ -131,6 +137,8 @@ def raw_frames(connection: Connection, settings: Settings) -> list[RawFrame]:
         path, filename, name, category, is_raw, night, date_obs, mjd_obs, dpr_type = row[:9]
         object_orig, tpl_start, tpl_id, ins_mode, exptime, binx, biny = row[9:16]
         read_name, read_id, temp7, lamps, channels, ra, dec = row[16:23]
+        filtered, scale, arcfile, dpr_catg, dpr_tech = row[23:28]
+        field, wavelengths, adaptive = optics(ins_mode, filtered, scale)
         if not excluded and not category:
             excluded = f"DPR TYPE {dpr_type or '(none)'} is not known"
         frames.append(
@@ -155,6 +163,14 @@ def raw_frames(connection: Connection, settings: Settings) -> list[RawFrame]:
                 binx=binx or 1,
                 biny=biny or 1,
                 read_mode=one(read_name or read_id),
+                read_id=one(read_id),
+                field=field,
+                filter=wavelengths,
+                ao=adaptive,
+                # It is the file's name for most.
+                arcfile=filename if arcfile == filename else arcfile or "",
+                dpr_catg=one(dpr_catg),
+                dpr_tech=one(dpr_tech),
                 temp7=temp7,
                 lamps=words(lamps or ""),
                 channels=numbers(channels or ""),

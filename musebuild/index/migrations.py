@@ -124,6 +124,16 @@ def _digests(database: Database) -> None:
     database.table("digests").create_index(["path"], "digests_path")
 
 
+def _frames(database: Database) -> None:
+    """Columns that came later, also for a database that was made with them."""
+    have = database.table("raw").columns_dict
+    for name, kind in COLUMNS.items():
+        if name not in have:
+            database.execute(f'ALTER TABLE raw ADD COLUMN "{name}" {kind}')
+    database.execute("ALTER TABLE bad_files ADD COLUMN kind TEXT")
+    database.execute("CREATE TABLE other_files (ending TEXT PRIMARY KEY, number INTEGER)")
+
+
 INDEX_MIGRATIONS = (
     Migration("index-1", _create),
     Migration("index-2", _people),
@@ -131,4 +141,5 @@ INDEX_MIGRATIONS = (
     Migration("index-4", _quality),
     Migration("index-5", _exposures),
     Migration("index-digests", _digests),
+    Migration("index-frames", _frames),
 )

@@ -40,11 +40,17 @@ class RawFrame:
     read_mode: str = ""
     """DET READ CURNAME (CURID where the name is missing)."""
     read_id: str = ""
-    """DET READ CURID; empty: not known."""
+    """DET READ CURID."""
     field: str = ""
-    """`WFM` or `NFM` (INS OPTI2); empty: as INS MODE says."""
+    """`WFM` or `NFM`: INS OPTI2 NAME, else INS MODE; empty where neither tells."""
     filter: str = ""
-    """`nominal` or `extended` (INS OPTI1); empty: as INS MODE says."""
+    """`nominal` (with the blue filter) or `extended`: INS OPTI1 NAME, else INS MODE."""
+    ao: bool | None = None
+    """Whether adaptive optics were in use (INS MODE); None where it does not tell."""
+    arcfile: str = ""
+    """Name in the archive (ARCFILE)."""
+    dpr_catg: str = ""
+    dpr_tech: str = ""
     temp7: float | None = None
     """INS TEMP7 VAL [°C], for the choice of an illumination flat."""
     lamps: tuple[str, ...] = ()

@@ -14,9 +14,9 @@ from typing import Any
 
 from musebuild.index.columns import COLUMNS, column_of, dataset_of, run_of
 from musebuild.index.database import Connection, columns_of, transaction
-from musebuild.index.meta import GROW, meta
+from musebuild.index.meta import GROW, meta, set_meta
 from musebuild.index.observing import update_observing
-from musebuild.index.qa import MEASURED_RAW, write_raw
+from musebuild.index.qa import write_raw
 from musebuild.index.readers import QA, BadFile, read_rows
 from musebuild.index.weather import ENDING, update_weather
 from musebuild.settings.model import Settings
@@ -37,6 +37,10 @@ class ScanReport:
     """Observers' databases that were read."""
     problems: list[BadFile] = field(default_factory=list)
 
+
+ROWS = "2"
+"""Grows with what is kept of a frame, or said of it: frames that an older musebuild read are read
+again."""
 
 _Found = tuple[int, int, int, int]
 """Size, mtime [ns], inode, ctime [ns]: there are hundreds of thousands of these."""
@@ -113,16 +117,13 @@ def _columns(connection: Connection, settings: Settings) -> bool:
     return bool(wanted - have)
 
 
-def _unmeasured(connection: Connection) -> set[str]:
-    """Exposures that a musebuild without the table `qa_raw` has read."""
-    if meta(connection, "qa_raw"):
-        return set()
-    marks = ", ".join("?" * len(MEASURED_RAW))
-    found = connection.execute(
-        f"SELECT path FROM raw WHERE is_raw = 1 AND category IN ({marks}) "
-        "AND path NOT IN (SELECT path FROM qa_raw)",
-        MEASURED_RAW,
-    ).fetchall()
+def _unread(connection: Connection) -> set[str]:
+    """Frames of which an older musebuild read less than is kept now, or judged otherwise."""
+    if meta(connection, "rows") != ROWS:
+        with transaction(connection):
+            connection.execute("UPDATE raw SET cards = NULL")
+            set_meta(connection, "rows", ROWS)
+    found = connection.execute("SELECT path FROM raw WHERE cards IS NULL").fetchall()
     return {connection.paths.absolute(path) for (path,) in found}
 
 
@@ -154,7 +155,7 @@ def scan(
     force = _columns(connection, settings) or force
     _follow_settings(connection, settings)
     report = ScanReport()
-    unmeasured = _unmeasured(connection)
+    unread = _unread(connection)
     absolute = connection.paths.absolute
     known = {
         absolute(row[0]): row[1:]
@@ -170,7 +171,7 @@ def scan(
     logs: dict[str, tuple[int, int]] = {}
     unchanged = 0
     for path, item in _walk(settings.raw_path):
-        if not force and known.get(path) == item and path not in unmeasured:
+        if not force and known.get(path) == item and path not in unread:
             unchanged += 1
             gone.discard(path)
             continue
@@ -219,9 +220,6 @@ def scan(
         done += len(some)
         if progress is not None:
             progress(done, len(found))
-    if not meta(connection, "qa_raw"):
-        with transaction(connection):
-            connection.execute("INSERT OR REPLACE INTO meta VALUES ('qa_raw', 'filled')")
     report.weather_logs = update_weather(connection, logs)
     report.observing_logs = update_observing(connection, settings)
     report.problems.sort(key=lambda problem: problem.path)
@@ -256,8 +254,8 @@ def _write(
             )
         write_raw(connection, qa)
         connection.executemany(
-            "INSERT INTO bad_files VALUES (?,?,?,?,?)",
-            [(path, *item[:2], problem.message, problem.remedy) for path, item, problem in bad],
+            "INSERT INTO bad_files VALUES (?,?,?,?,?,?)",
+            [(path, *item[:2], problem.message, problem.remedy, "") for path, item, problem in bad],
         )
 
 

@@ -130,7 +130,7 @@ def test_an_index_of_before_is_completed_once(db: Database, tmp_path: Path) -> N
     scan(db.conn, own)
     # As a database that was made without the table.
     db.execute("DELETE FROM qa_raw")
-    db.execute("DELETE FROM meta WHERE name = 'qa_raw'")
+    db.execute("DELETE FROM meta WHERE name = 'rows'")
     db.conn.commit()
     report = scan(db.conn, own)
     assert (report.new, report.changed, report.unchanged) == (0, 0, 1)

@@ -20,7 +20,7 @@ from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.engine.project import Project
 from musebuild.errors import UsageError
 from musebuild.index import readers
-from musebuild.index.columns import exposure_name, night_of
+from musebuild.index.columns import exposure_name, night_of, optics_of
 from musebuild.index.database import open_database, own_path
 from musebuild.index.digests import DigestMemory, identity, trustworthy
 from musebuild.index.files import collect_files, paths_of
@@ -376,3 +376,60 @@ def test_a_database_is_ours_from_its_first_moment(tmp_path: Path) -> None:
     # Before any checkpoint, as after a kill.
     assert own_path(tmp_path / "a.db") == tmp_path / "a.db"
     db.close()
+
+
+def test_the_optics_of_a_frame_are_known(place: Path) -> None:
+    db, chosen = open_db(place), settings(place)
+    cards = {
+        "ESO INS OPTI1 NAME": "Clear",
+        "ESO INS OPTI2 NAME": "NFM",
+        "ARCFILE": "MUSE.2017-06-16T01:40:56.867.fits",
+        "ESO DPR CATG": "SCIENCE",
+        "ESO DPR TECH": "IFU",
+        "ESO DET READ CURID": 3,
+    }
+    write_raw(place / "raw", "OBJECT", "2017-06-16T01:40:56.867", mode="NFM-AO-N", cards=cards)
+    scan(db, chosen)
+    told, plain = (f for f in sorted(raw_frames(db, chosen), key=lambda f: f.mjd_obs)[1::-1])
+    assert (told.field, told.filter, told.ao) == ("NFM", "extended", True)
+    assert (told.arcfile, told.dpr_catg, told.dpr_tech) == (told.filename, "SCIENCE", "IFU")
+    assert (told.read_mode, told.read_id, plain.read_id) == ("SCI1.0", "3", "")
+    assert (plain.field, plain.filter, plain.ao) == ("WFM", "nominal", False)
+
+
+@pytest.mark.parametrize(
+    ("names", "optics"),
+    [
+        (("WFM-NOAO-N",), ("WFM", "nominal", False)),
+        (("WFM-AO-E",), ("WFM", "extended", True)),
+        (("NFM-AO-N", "Blue", "NFM"), ("NFM", "nominal", True)),
+        (("WFM-NOAO-E", "Blue+Na", ""), ("WFM", "nominal", False)),
+        (("", "Clear", "WFM"), ("WFM", "extended", None)),
+        (("", "", "?"), ("", "", None)),
+    ],
+)
+def test_optics_follow_keywords_before_the_mode(
+    names: tuple[str, ...], optics: tuple[str, str, bool | None]
+) -> None:
+    assert optics_of(*names) == optics
+
+
+def test_an_index_of_before_is_read_again_once(place: Path) -> None:
+    db, chosen = open_db(place), settings(place)
+    scan(db, chosen)
+    # As the database of a musebuild that did not know these columns.
+    for column in ("reason", "cards", "INS_OPTI1_NAME", "INS_OPTI2_NAME"):
+        db.execute(f'ALTER TABLE raw DROP COLUMN "{column}"')
+    db.execute("ALTER TABLE bad_files DROP COLUMN kind")
+    db.execute("DROP TABLE other_files")
+    db.execute("DELETE FROM meta WHERE name = 'rows'")
+    db.execute("DELETE FROM migrations WHERE name = 'index-frames'")
+    db.execute("UPDATE raw SET INS_MODE = NULL")
+    db.commit()
+    db.close()
+    db = open_db(place)
+    assert scan(db, chosen).unchanged == 4
+    assert {f.field for f in raw_frames(db, chosen)} == {"WFM"}
+    before = generation(db)
+    scan(db, chosen)
+    assert generation(db) == before

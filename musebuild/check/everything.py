@@ -118,7 +118,7 @@ def _of_settings(
     problems += check_paths(settings, products_of_paths(settings, blocks))
     if not settings.raw_path.is_dir():
         problems += check_targets(settings, {planned.name for planned in blocks})
-    chosen = [*check_flags(settings), *check_selections(settings)]
+    chosen = [*check_flags(settings), *check_selections(settings, catalogue)]
     wrong.update(str(p.keys[1]) for p in chosen if p.keys[0] == "recipes" and p.severity == "error")
     problems += chosen
     problems += check_archive_filters(settings)
@@ -163,7 +163,7 @@ def refuse_mistakes(
             *check_static(settings, project.catalogue),
             *check_excluded(settings, project.catalogue),
             *check_flags(settings),
-            *check_selections(settings),
+            *check_selections(settings, project.catalogue),
         )
         if problem.keys[0] != "recipes" or problem.keys[1] in names
     ]

@@ -6,21 +6,22 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from musebuild.fits.classify import RAW_CATEGORIES
-from musebuild.index import qa
-from musebuild.index.columns import COLUMNS, column_of
-from musebuild.index.flags import FIELDS, known_flags
+from musebuild.index.flags import known_flags
+from musebuild.index.qc import PREFIX
+from musebuild.index.selectable import (
+    columns_of_table,
+    condition_on,
+    is_later,
+    table_names,
+    table_of,
+)
 from musebuild.plan.blocks import PlannedBlock
 from musebuild.recipes.model import Recipe
-from musebuild.settings.conditions import TABLES, ConditionError, check_condition
+from musebuild.settings.conditions import ConditionError
 from musebuild.settings.model import Settings
 from musebuild.settings.problems import Problem, problem_at, unknown_at
 
 Keys = tuple[str | int, ...]
-
-
-def raw_columns(settings: Settings) -> tuple[str, ...]:
-    """Columns of the table of raw frames, with those of `additional_keywords`."""
-    return tuple(dict.fromkeys([*COLUMNS, *map(column_of, settings.additional_keywords)]))
 
 
 def taken_by(recipe: Recipe) -> set[str]:
@@ -132,45 +133,54 @@ def check_flags(settings: Settings) -> list[Problem]:
     for block in settings.blocks.values():
         given = block.extra.get("exclude_flags")
         keys: Keys = ("recipes", block.name, "exclude_flags")
-        for at, flag in _each(given, keys):
+        named = [((*keys, flag), flag) for flag in given] if isinstance(given, Mapping) else None
+        for at, flag in named or _each(given, keys):
             if isinstance(flag, str) and flag not in known:
                 problems.append(_unknown(settings, at, "flag", flag, known, "flags"))
     return problems
 
 
-def check_selections(settings: Settings) -> list[Problem]:
-    """Selections and exclusions by column: tables, columns, datasets and runs."""
+def check_selections(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[Problem]:
+    """Selections and exclusions by column: tables, columns, datasets and runs.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings.
+    catalogue : mapping
+        All recipes: what they make may have tables of quality parameters.
+    """
     problems = []
+    made = {rule.category for recipe in catalogue.values() for rule in recipe.products}
     for keys, table, condition in _conditions(settings):
-        if table not in TABLES:
+        if table.startswith(PREFIX):
+            there = table.removeprefix(PREFIX) in made
+        else:
+            there = table_of(table) is not None or is_later(table)
+        if not there:
             problems.append(
                 unknown_at(
                     settings,
                     keys,
                     f"there is no table {table} to select from",
                     table,
-                    TABLES,
+                    table_names(made),
                     of_key=True,
+                    allowed=f"{', '.join(table_names())}, or {PREFIX}CATEGORY of a product",
                 )
             )
             continue
-        columns = _columns_of(table, settings)
-        if isinstance(condition, Mapping):
+        columns = columns_of_table(table, settings)
+        if isinstance(condition, Mapping) and columns is not None:
             problems += _columns(settings, keys, table, condition, columns)
             continue
         try:
-            check_condition(str(condition), table, columns)
+            condition_on(condition, table, settings)
         except ConditionError as error:
             problems.append(
                 problem_at(settings, keys, error.message, allowed=error.allowed, nearest=error.near)
             )
     return problems
-
-
-def _columns_of(table: str, settings: Settings) -> tuple[str, ...]:
-    """Columns of a table that a condition may read."""
-    known = {"qa_raw": tuple(qa.RAW_COLUMNS), "qa_reduced": qa.SELECTABLE, "flags": FIELDS}
-    return known.get(table) or raw_columns(settings)
 
 
 def check_targets(settings: Settings, names: Collection[str]) -> list[Problem]:

@@ -84,7 +84,7 @@ def _text(found: Adoption, *, dry_run: bool) -> str:
         lines.append(f"musebuild's products {verb} to {found.tree} from now on.")
     flags = found.flags
     if found.database is not None and flags.flags:
-        exposures = len({exposure for exposure, _ in flags.flags})
+        exposures = len({exposure for exposure, _, _ in flags.flags})
         were = would or ("was " if len(flags.flags) == 1 else "were ")
         lines.append(
             f"{count(len(flags.flags), 'flag')} of {count(exposures, 'exposure')} {were}taken "
@@ -109,7 +109,10 @@ def _document(found: Adoption, *, dry_run: bool) -> dict[str, Any]:
         "aside": str(found.aside) if not found.empty else None,
         "moved": [{"from": old, "to": new} for old, new in found.moves],
         "database": str(found.database) if found.database else None,
-        "flags": [{"exposure": exposure, "flag": flag} for exposure, flag in found.flags.flags],
+        "flags": [
+            {"exposure": exposure, "flag": flag, "value": value}
+            for exposure, flag, value in found.flags.flags
+        ],
         "unknown_flags": found.flags.unknown,
     }
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import astuple
 
 import click
 
@@ -15,6 +16,7 @@ from musebuild.cli.opening import on_project
 from musebuild.cli.options import Argument, frames_of, show, table_option
 from musebuild.engine.project import Project
 from musebuild.index.flags import (
+    FIELDS,
     Flag,
     add_flag,
     all_flags,
@@ -25,8 +27,6 @@ from musebuild.index.flags import (
 )
 from musebuild.report.spans import count
 from musebuild.report.tables import Rows
-
-COLUMNS = ("exposure", "flag", "author", "date", "reason")
 
 flag_argument = click.argument("flag", cls=Argument, what="a flag and exposures", metavar="FLAG")
 dates_argument = click.argument(
@@ -55,14 +55,27 @@ def flag() -> None:
 @dates_argument
 @click.option("-m", "--reason", metavar="TEXT", default="", show_default=False, help="Why.")
 @click.option("--author", metavar="NAME", show_default="the login name", help="Who says so.")
+@click.option(
+    "--value",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="1, or what it was",
+    help="How much of it: 2, 3, …",
+)
 @on_project
 def add(
-    project: Project, flag: str, dates: tuple[str, ...], reason: str, author: str | None
+    project: Project,
+    flag: str,
+    dates: tuple[str, ...],
+    reason: str,
+    author: str | None,
+    value: int | None,
 ) -> None:
     """Flag exposures: science exposures of the dates, or any raw frame named in full."""
     check_flags([flag], known_flags(project.settings.flags))
     exposures = _exposures(project, dates)
-    number = add_flag(project.db, exposures, flag, author=author or author_name(), reason=reason)
+    said = {"author": author or author_name(), "reason": reason}
+    number = add_flag(project.db, exposures, flag, value=value, **said)
     had = len(exposures) - number
     more = f" ({had} had it already)" if had else ""
     sys.stdout.write(f"{flag}: {count(number, 'exposure')} flagged{more}\n")
@@ -133,7 +146,7 @@ def find(project: Project, flags: tuple[str, ...], every: bool, form: str) -> No
 
 
 def _table(flags: Sequence[Flag]) -> Rows:
-    return Rows(COLUMNS, tuple((f.exposure, f.flag, f.author, f.date, f.reason) for f in flags))
+    return Rows(FIELDS, tuple(map(astuple, flags)))
 
 
 def author_name() -> str:

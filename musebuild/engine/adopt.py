@@ -179,7 +179,7 @@ def find_adoption(project: Project, version: str = "") -> Adoption:
         known = known_flags(settings.flags)
         flags = read_flags(database, version or settings.version, known, asked=bool(version))
         have = {(flag.exposure, flag.flag) for flag in all_flags(project.db)}
-        new = tuple(one for one in flags.flags if one not in have)
+        new = tuple(one for one in flags.flags if one[:2] not in have)
         flags = TheirFlags(flags.table, new, flags.unknown)
     elif version:
         raise UsageError(
@@ -211,7 +211,7 @@ def adopt(project: Project, adoption: Adoption) -> None:
         "was_ours": adoption.ours,
         "database": str(adoption.database or ""),
         "moved": [list(move) for move in adoption.moves],
-        "flags": [list(flag) for flag in adoption.flags.flags],
+        "flags": [[exposure, flag] for exposure, flag, _ in adoption.flags.flags],
         "flags_from": origin,
     }
     try:
@@ -231,13 +231,12 @@ def adopt(project: Project, adoption: Adoption) -> None:
             remedy="mend permissions or space there and run `musebuild adopt` again; "
             "`musebuild adopt --undo` brings back what was moved",
         ) from error
-    by_flag: dict[str, list[str]] = defaultdict(list)
-    for exposure, flag in adoption.flags.flags:
-        by_flag[flag].append(exposure)
-    for flag, exposures in by_flag.items():
-        add_flag(
-            project.db, exposures, flag, author=AUTHOR, reason=f"adopted from {origin}", date=date
-        )
+    by_flag: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for exposure, flag, value in adoption.flags.flags:
+        by_flag[flag, value].append(exposure)
+    said = {"author": AUTHOR, "reason": f"adopted from {origin}", "date": date}
+    for (flag, value), exposures in by_flag.items():
+        add_flag(project.db, exposures, flag, value=value, **said)
     _empty(ReducedTree(own_name(settings.reduced_path), project.store, project.ledger))
 
 

@@ -260,7 +260,7 @@ def _choosing(data: Mapping[str, Any]) -> Choosing:
         Clause(
             one["told"],
             frozenset(one["exposures"]),
-            one["condition"] and _condition(one["condition"]),
+            tuple(map(_condition, one["conditions"])),
         )
         for one in data["clauses"]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from musebuild.cache.model import Manifest
@@ -11,10 +11,13 @@ from musebuild.cache.store import Store
 from musebuild.errors import FrameError
 from musebuild.index import qa, qc
 from musebuild.index.columns import moment_of, night_of
-from musebuild.index.database import Connection
-from musebuild.index.selection import fulfilling
-from musebuild.plan.model import Choosing
+from musebuild.index.database import Connection, columns_of
+from musebuild.index.model import QA_REDUCED, Condition
+from musebuild.index.selectable import OF_EXPOSURE
+from musebuild.index.selection import Rows, fulfilling
+from musebuild.plan.model import Candidate, Choosing
 from musebuild.plan.selecting import Members, members
+from musebuild.settings.nearest import did_you_mean
 from musebuild.workers.parameters import made_of
 
 CHUNK = 200
@@ -67,24 +70,130 @@ def choose_members(
         What was measured on products before.
     """
     values: dict[str, qa.Row] = {}
+    held: list[frozenset[str]] = []
+    tables = _Tables(manifests, store, measurements)
     try:
-        for candidate in choosing.candidates:
-            row = values[candidate.exposure] = {}
-            moment = moment_of({"DATE-OBS": candidate.exposure})
-            row["night"] = night_of(moment).isoformat() if moment else None
-            for name, category in candidate.measured:
-                for product in measurable(name, manifests[name], store, measurements.name_of):
-                    if (product.category, product.name) == (category, candidate.exposure):
-                        row |= measurements.of(product)
-        held = [
-            fulfilling(clause.condition, values) if clause.condition else frozenset[str]()
-            for clause in choosing.clauses
-        ]
+        for clause in choosing.clauses:
+            fulfilled: set[str] = set()
+            for condition in clause.conditions:
+                rows = {one.exposure: tables.rows(condition, one) for one in choosing.candidates}
+                unknown = tables.unknown(condition, rows)
+                if unknown:
+                    return Members(problem=f"{choosing.told} cannot choose: {unknown}")
+                fulfilled |= fulfilling(condition, rows)
+                for exposure, some in rows.items():
+                    values[exposure] = summary(condition, some) | values.get(exposure, {})
+            held.append(frozenset(fulfilled))
     except FrameError as error:
         return Members(problem=f"nothing can be measured: {error.what} ({error.why})")
     except sqlite3.Error as error:
         return Members(problem=f"the condition of {choosing.told} fails: {error}")
     return members(choosing, held, values)
+
+
+def summary(condition: Condition, rows: Sequence[qa.Row]) -> qa.Row:
+    """One value for each column of a condition, for people: the only one, or from which to which.
+
+    Parameters
+    ----------
+    condition : Condition
+        Names the columns.
+    rows : sequence of Row
+        Of one exposure.
+    """
+    found: qa.Row = {}
+    for column in condition.columns:
+        folded = column.casefold()
+        every = [v for row in rows for n, v in row.items() if n.casefold() == folded]
+        there = [value for value in dict.fromkeys(every) if value is not None]
+        if len(there) < 2:
+            found[column] = there[0] if there else None
+        elif all(isinstance(value, int | float) for value in there):
+            found[column] = f"{min(there):.6g} to {max(there):.6g}"
+        else:
+            found[column] = ", ".join(map(str, there))
+    return found
+
+
+class _Tables:
+    """Rows of the tables that a build fills, for candidates that are all made."""
+
+    def __init__(
+        self, manifests: Mapping[str, Manifest], store: Store, measurements: qa.Measurements
+    ) -> None:
+        self._manifests = manifests
+        self._store = store
+        self._measurements = measurements
+
+    def rows(self, condition: Condition, candidate: Candidate) -> list[qa.Row]:
+        """Rows of the table of a condition that are about a candidate."""
+        if condition.table == QA_REDUCED:
+            return [self._measured(condition, candidate)]
+        if condition.of_all:
+            return self._made(candidate)
+        connection = self._measurements.connection
+        (category,) = condition.categories
+        return [
+            row
+            for name, of in candidate.measured
+            if of == category
+            for row in qc.parameters_in(
+                connection,
+                category,
+                made_of(self._manifests[name], self._store),
+                condition.columns,
+            )
+        ]
+
+    def unknown(self, condition: Condition, rows: Rows) -> str:
+        """What is said of a parameter that no product has; of others a value may be missing."""
+        if not condition.table.startswith(qc.PREFIX):
+            return ""
+        names = columns_of(self._measurements.connection, condition.table)
+        names += [name for some in rows.values() for one in some for name in one]
+        known = {name.casefold(): name for name in names}
+        for column in condition.columns:
+            if known and column.casefold() not in known:
+                near = did_you_mean(column, list(known.values()))
+                return f"the table {condition.table} has no column {column}{near and '; '}{near}"
+        return ""
+
+    def _measured(self, condition: Condition, candidate: Candidate) -> qa.Row:
+        moment = moment_of({"DATE-OBS": candidate.exposure})
+        row: qa.Row = {
+            "name": candidate.exposure,
+            "night": night_of(moment).isoformat() if moment else None,
+        }
+        names = self._measurements.name_of
+        for name, category in candidate.measured:
+            if category not in condition.categories:
+                continue
+            for product in measurable(name, self._manifests[name], self._store, names):
+                if (product.category, product.name) == (category, candidate.exposure):
+                    row |= self._measurements.of(product)
+        return row
+
+    def _made(self, candidate: Candidate) -> list[qa.Row]:
+        """A row for each product of the exposure, as in MuseRed's table `reduced`."""
+        listed = ", ".join(f'"{name}"' for name in OF_EXPOSURE)
+        header = self._measurements.connection.execute(
+            f"SELECT {listed} FROM raw WHERE name = ? AND is_raw = 1", [candidate.exposure]
+        ).fetchone()
+        of_exposure: qa.Row = dict(zip(OF_EXPOSURE, header or (), strict=False))
+        rows = []
+        for name in dict.fromkeys(name for name, _ in candidate.measured):
+            manifest = self._manifests[name]
+            for product in manifest.products:
+                made = {
+                    "recipe_name": name.partition(":")[0],
+                    "DPR_TYPE": product.category,
+                    "filename": product.name,
+                    "date_run": manifest.made,
+                    "runtime": manifest.seconds,
+                    "nbwarn": len(manifest.warnings),
+                }
+                rows.append(of_exposure | made)
+        return rows
 
 
 class QualityTables:

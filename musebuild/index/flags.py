@@ -36,7 +36,7 @@ PREDEFINED: dict[str, str] = {
 """Flags that every project knows, and what they mean."""
 
 
-FIELDS = ("exposure", "flag", "author", "date", "reason")
+FIELDS = ("exposure", "flag", "value", "author", "date", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class Flag:
     exposure: str
     """Its name: `2017-06-16T01:34:56.867`."""
     flag: str
+    value: int
+    """1, or more where there are degrees; an exposure that is not flagged has none."""
     author: str
     date: str
     """When it was set (UTC, ISO 8601)."""
@@ -89,8 +91,11 @@ def add_flag(
     author: str,
     reason: str = "",
     date: str = "",
+    value: int | None = None,
 ) -> int:
-    """Put a flag on exposures; one that has it already keeps author, date and reason.
+    """Put a flag on exposures; one that has it already keeps value, author, date and reason.
+
+    Where another value is given, it is set, with who says so and why.
 
     Parameters
     ----------
@@ -104,20 +109,32 @@ def add_flag(
         Who set it, and why.
     date : str
         UTC, ISO 8601; default: now.
+    value : int, optional
+        1 or more. Default: 1, or what it was.
 
     Returns
     -------
     int
-        How many exposures did not have it before.
+        How many exposures did not have it before, or had it with another value.
     """
     date = date or dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    exposures = list(exposures)
     with transaction(db.conn) as connection:
         before = connection.total_changes
+        if value is not None:
+            for exposure in exposures:
+                db.table("flags").delete_where(
+                    "exposure = ? AND flag = ? AND value != ?", [exposure, flag, value]
+                )
+        again = connection.total_changes - before
         db.table("flags").insert_all(
-            (asdict(Flag(exposure, flag, author, date, reason)) for exposure in exposures),
+            (
+                asdict(Flag(exposure, flag, value or 1, author, date, reason))
+                for exposure in exposures
+            ),
             ignore=True,
         )
-        changed = connection.total_changes - before
+        changed = connection.total_changes - before - again
         if changed:
             connection.execute(GROW)
             _copy(db)
@@ -174,14 +191,14 @@ def recover_flags(connection: Connection) -> int:
     if meta(connection, "flags"):
         return 0
     path = copy_path(connection)
-    rows: list[dict[str, str]] = []
+    rows: list[dict[str, str | int]] = []
     if path is not None:
         with (
             contextlib.suppress(OSError, csv.Error, UnicodeDecodeError),
             path.open(encoding="utf-8", newline="") as file,
         ):
             rows = [
-                {name: row[name] or "" for name in FIELDS}
+                {name: row.get(name) or "" for name in FIELDS} | {"value": _value(row)}
                 for row in csv.DictReader(file)
                 if row.get("exposure") and row.get("flag") and FIELDS[-1] in row
             ]
@@ -191,6 +208,12 @@ def recover_flags(connection: Connection) -> int:
             connection.db.table("flags").insert_all(rows, ignore=True)
             connection.execute(GROW)
     return len(rows)
+
+
+def _value(row: Mapping[str, str | None]) -> int:
+    """Of a row of the copy; one of an earlier musebuild has none."""
+    text = row.get("value") or ""
+    return int(text) if text.isdecimal() and int(text) > 0 else 1
 
 
 def all_flags(db: Database) -> list[Flag]:
@@ -206,4 +229,14 @@ def flags_by_exposure(connection: sqlite3.Connection) -> dict[str, tuple[str, ..
         "SELECT exposure, flag FROM flags ORDER BY exposure, flag"
     ):
         found[exposure] = (*found.get(exposure, ()), flag)
+    return found
+
+
+def flag_values(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """Exposure → its flags, sorted, with their values; an exposure without flags is missing."""
+    found: dict[str, dict[str, int]] = {}
+    for exposure, flag, value in connection.execute(
+        "SELECT exposure, flag, value FROM flags ORDER BY exposure, flag"
+    ):
+        found.setdefault(exposure, {})[flag] = value
     return found

@@ -10,7 +10,7 @@ from typing import Any
 
 from musebuild.index.columns import dataset_of, optics_of, run_of
 from musebuild.index.database import Connection, columns_of
-from musebuild.index.flags import flags_by_exposure
+from musebuild.index.flags import flag_values
 from musebuild.index.model import RawFrame
 from musebuild.settings.model import Settings
 
@@ -118,7 +118,8 @@ def raw_frames(connection: Connection, settings: Settings) -> list[RawFrame]:
     have = set(columns_of(connection, "raw"))
     columns = (*_COLUMNS, *sorted((_conditions(rules) & have) - set(_COLUMNS)))
     listed = ", ".join(f'"{column}"' for column in columns)
-    flags = flags_by_exposure(connection)
+    flags = flag_values(connection)
+    unflagged: dict[str, int] = {}
     dataset = cache(lambda name: dataset_of(name, settings))
     run = cache(lambda night: run_of(night, settings))
     numbers = cache(lambda text: tuple(int(n) for n in text.split(",") if n))
@@ -177,7 +178,8 @@ def raw_frames(connection: Connection, settings: Settings) -> list[RawFrame]:
                 ra=ra,
                 dec=dec,
                 excluded=excluded,
-                flags=flags.get(name, ()),
+                flags=tuple(flags.get(name, unflagged)),
+                flag_values=tuple(flags.get(name, unflagged).values()),
             )
         )
     instead = _same_exposure(frames)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from musebuild.index.columns import COLUMNS
 from musebuild.index.database import Migration
 from musebuild.index.qa import RAW_COLUMNS, REDUCED_COLUMNS
+from musebuild.index.selectable import GTO_LOGS_VIEW, WEATHER_VIEW
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -134,6 +135,25 @@ def _frames(database: Database) -> None:
     database.execute("CREATE TABLE other_files (ending TEXT PRIMARY KEY, number INTEGER)")
 
 
+def _degrees(database: Database) -> None:
+    """Values of flags, as MuseRed has them."""
+    database.execute("ALTER TABLE flags ADD COLUMN value INTEGER NOT NULL DEFAULT 1")
+
+
+def _by_exposure(database: Database) -> None:
+    """What selections ask: ranks, comments and weather of each exposure."""
+    for statement in (
+        "CREATE INDEX observing_ranks_start ON observing_ranks (obs_start)",
+        "CREATE INDEX observing_comments_start ON observing_comments (obs_start)",
+        "CREATE INDEX observing_comments_exposure ON observing_comments (exposure)",
+        "CREATE INDEX weather_lines_night ON weather_lines (night, date)",
+        "CREATE INDEX weather_logs_exposure ON weather_logs (exposure)",
+        GTO_LOGS_VIEW,
+        WEATHER_VIEW,
+    ):
+        database.execute(statement)
+
+
 INDEX_MIGRATIONS = (
     Migration("index-1", _create),
     Migration("index-2", _people),
@@ -142,4 +162,6 @@ INDEX_MIGRATIONS = (
     Migration("index-5", _exposures),
     Migration("index-digests", _digests),
     Migration("index-frames", _frames),
+    Migration("index-flag-values", _degrees),
+    Migration("index-by-exposure", _by_exposure),
 )

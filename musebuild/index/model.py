@@ -65,6 +65,12 @@ class RawFrame:
     """Why the frame is not used (global exclusions); empty: it is used."""
     flags: tuple[str, ...] = ()
     """Flags of the exposure, sorted (`musebuild flag`)."""
+    flag_values: tuple[int, ...] = ()
+    """The value of each of its flags; where there are none, each is 1."""
+
+
+QA_REDUCED = "qa_reduced"
+"""Table of what is measured on products, which may be those of several exposures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,8 @@ class Condition:
     """Columns that it reads, sorted."""
     categories: tuple[str, ...] = ()
     """Categories of the products on which these are measured."""
+    of_all: bool = False
+    """Whether it is about all products of an exposure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +96,8 @@ class Selected:
 
     exposures: frozenset[str] = frozenset()
     """Their names."""
-    later: Condition | None = None
-    """It also selects those for which this holds, once they are made."""
+    later: tuple[Condition, ...] = ()
+    """It also selects those for which one of these holds, once they are made."""
     problem: str = ""
     """Why the selection cannot be made; empty: it was."""
     remedy: str = ""

@@ -19,8 +19,8 @@ class TheirFlags:
 
     table: str = ""
     """Empty: it holds none."""
-    flags: tuple[tuple[str, str], ...] = ()
-    """Exposure and flag, of those that the settings know."""
+    flags: tuple[tuple[str, str, int], ...] = ()
+    """Exposure, flag and value, of those that the settings know."""
     unknown: dict[str, int] = field(default_factory=dict)
     """Flag that the settings do not know → exposures that have it."""
 
@@ -98,16 +98,16 @@ def _read(connection: sqlite3.Connection, table: str, known: Collection[str]) ->
     if "name" not in columns:
         return TheirFlags()
     at = columns.index("name")
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, str, int]] = []
     unknown: dict[str, int] = {}
     for row in cursor:
         for column, value in zip(columns, row, strict=True):
-            if column in ("id", "name") or not isinstance(value, int) or value <= 0:
+            if column in ("id", "name") or not isinstance(value, int | float) or value <= 0:
                 continue
             if not isinstance(row[at], str) or not row[at]:
                 continue
             if column in known:
-                found.append((row[at], column))
+                found.append((row[at], column, max(1, round(value))))
             else:
                 unknown[column] = unknown.get(column, 0) + 1
     return TheirFlags(table, tuple(sorted(found)), unknown)

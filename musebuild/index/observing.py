@@ -9,6 +9,7 @@ from pathlib import Path
 
 from musebuild.index.columns import exposure_name
 from musebuild.index.database import Connection, transaction
+from musebuild.index.meta import GROW
 from musebuild.settings.model import Settings
 
 RANKS = {2: "A", 3: "B", 4: "C", 5: "D", 6: "X", 7: "a", 8: "b"}
@@ -55,6 +56,7 @@ def update_observing(connection: Connection, settings: Settings) -> int:
     if not gone and not fresh:
         return 0
     with transaction(connection):
+        connection.execute(GROW)
         for path in (*gone, *fresh):
             for name in ("observing_logs", "observing_ranks", "observing_comments"):
                 connection.db.table(name).delete_where("path = ?", [path])

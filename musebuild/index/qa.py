@@ -357,7 +357,7 @@ class Measurements:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._names: dict[str, str] | None = None
         self._rows: dict[tuple[str, str], Row] = {}
         # Of each build that has something to do, before its first recipe: not by sqlite-utils,
@@ -372,7 +372,7 @@ class Measurements:
         """Name of the exposure that began at a DATE-OBS; the same text where none is known."""
         if self._names is None:
             marks = ", ".join("?" * len(MEASURED_RAW))
-            rows = self._connection.execute(
+            rows = self.connection.execute(
                 f"SELECT DATE_OBS, name FROM raw WHERE is_raw = 1 AND category IN ({marks})",
                 MEASURED_RAW,
             )
@@ -421,8 +421,8 @@ class Measurements:
                 }
             )
         if changed:
-            with transaction(self._connection):
-                self._connection.db.table("qa_reduced").upsert_all(changed.values())
+            with transaction(self.connection):
+                self.connection.db.table("qa_reduced").upsert_all(changed.values())
             self._rows |= changed
         return len(changed)
 

@@ -162,6 +162,36 @@ def parameters_of(made: Made) -> Found:
     return rows, missing
 
 
+def parameters_in(
+    connection: Connection, category: str, made: Made, columns: Sequence[str]
+) -> list[Row]:
+    """Parameters of an invocation's products of a category: as the table has them, else read.
+
+    Parameters
+    ----------
+    connection : Connection
+        Opened with `INDEX_MIGRATIONS`.
+    category : str
+        Of the products.
+    made : Made
+        The invocation.
+    columns : sequence of str
+        Those that are wanted, in any case; a row lacks those that no header has.
+    """
+    asked = connection.execute("SELECT 1 FROM qc_keys WHERE key = ?", [made.key]).fetchone()
+    if asked is None:
+        return parameters_of(made)[0].get(category, [])
+    wanted = {name.casefold() for name in columns}
+    have = [n for n in columns_of(connection, table_name(category)) if n.casefold() in wanted]
+    if not have:
+        return []
+    listed = ", ".join(f'"{name}"' for name in have)
+    rows = connection.execute(
+        f'SELECT {listed} FROM "{table_name(category)}" WHERE key = ?', [made.key]
+    )
+    return [dict(zip(have, row, strict=True)) for row in rows]
+
+
 def record(
     connection: Connection,
     invocations: Iterable[Made],

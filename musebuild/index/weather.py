@@ -11,6 +11,7 @@ from typing import Any
 
 from musebuild.index.columns import exposure_name, night_of
 from musebuild.index.database import Connection, transaction
+from musebuild.index.meta import GROW
 
 ENDING = ".nl.txt"
 
@@ -140,6 +141,7 @@ def update_weather(connection: Connection, logs: Mapping[str, tuple[int, int]]) 
         connection.db.table("weather_lines"),
     )
     with transaction(connection):
+        connection.execute(GROW)
         for path in (*gone, *fresh):
             logs_table.delete_where("path = ?", [path])
             lines_table.delete_where("path = ?", [path])

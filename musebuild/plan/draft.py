@@ -40,13 +40,14 @@ class Draft:
         self.raw: dict[str, list[RawFrame]] = defaultdict(list)
         delivered: dict[str, list[RawFrame]] = defaultdict(list)
         excluded: dict[str, list[RawFrame]] = defaultdict(list)
-        self.flags: dict[str, tuple[str, ...]] = {}
+        self.flags: dict[str, dict[str, int]] = {}
         for frame in raw:
             if frame.excluded:
                 excluded[frame.category].append(frame)
             else:
                 if frame.flags:
-                    self.flags[frame.name] = frame.flags
+                    values = frame.flag_values or (1,) * len(frame.flags)
+                    self.flags[frame.name] = dict(zip(frame.flags, values, strict=True))
                 (self.raw if frame.is_raw else delivered)[frame.category].append(frame)
         self.invocations: dict[str, Invocation] = {}
         self.tasks: dict[str, list[PlannedTask]] = defaultdict(list)

@@ -34,8 +34,8 @@ class Clause:
     """What it is, for people: `the selection best`."""
     exposures: frozenset[str]
     """Selected already, by tables that the index fills."""
-    condition: Condition | None
-    """Selects others when they are made."""
+    conditions: tuple[Condition, ...]
+    """Any of these selects others when they are made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from musebuild.index.model import Selected
+from musebuild.index.model import QA_REDUCED, Condition, Selected
 from musebuild.plan.blocks import PlannedBlock, result_name
 from musebuild.plan.model import Candidate, Choosing, Clause, Invocation, LeftOut, Missing
 from musebuild.plan.planned_task import PlannedTask
@@ -31,8 +31,8 @@ class Choice:
     least: int
     """Fewest exposures."""
     most: int | None = None
-    flags: bool | frozenset[str] = False
-    """Flags whose exposures are left out; True: any."""
+    flags: bool | Mapping[str, int] = False
+    """Flags whose exposures are left out, with the least value that counts; True: any."""
     selected: tuple[tuple[str, Selected], ...] = ()
     """Selections that must all hold: how they are told of, what they select."""
     told: str = ""
@@ -44,15 +44,14 @@ class Choice:
     @property
     def waits(self) -> bool:
         """Whether the exposures are chosen only when all candidates are made."""
-        return any(selected.later is not None for _, selected in self.selected)
+        return any(selected.later for _, selected in self.selected)
 
     @property
-    def categories(self) -> tuple[str, ...]:
-        """Categories of the products on which is measured what the exposures are chosen by."""
-        later = [selected.later for _, selected in self.selected if selected.later is not None]
-        return tuple(dict.fromkeys(category for one in later for category in one.categories))
+    def conditions(self) -> tuple[Condition, ...]:
+        """By which exposures are chosen when all are made."""
+        return tuple(one for _, selected in self.selected for one in selected.later)
 
-    def against(self, exposure: str, flags: Mapping[str, tuple[str, ...]]) -> str:
+    def against(self, exposure: str, flags: Mapping[str, Mapping[str, int]]) -> str:
         """Why an exposure is not taken; empty: it is, or may be when it is made.
 
         Parameters
@@ -60,21 +59,26 @@ class Choice:
         exposure : str
             Its name.
         flags : mapping
-            Exposure → its flags.
+            Exposure → its flags, with their values.
         """
-        has = flags.get(exposure, ())
-        bad = [flag for flag in has if self.flags is True or (self.flags and flag in self.flags)]
+        has = flags.get(exposure, {})
+        least = dict.fromkeys(has, 1) if self.flags is True else self.flags or {}
+        bad = [
+            flag if value == 1 else f"{flag} ({value})"
+            for flag, value in has.items()
+            if flag in least and value >= least[flag]
+        ]
         if bad:
             return f"flagged {', '.join(bad)}"
         outside = [
             told
             for told, selected in self.selected
-            if exposure not in selected.exposures and selected.later is None
+            if exposure not in selected.exposures and not selected.later
         ]
         return f"not selected by {' and '.join(outside)}" if outside else ""
 
     def choose(
-        self, sources: Sequence[PlannedTask], flags: Mapping[str, tuple[str, ...]]
+        self, sources: Sequence[PlannedTask], flags: Mapping[str, Mapping[str, int]]
     ) -> tuple[list[PlannedTask], list[str]]:
         """The exposures that are taken, in the order given, and why each other one is not."""
         notes = []
@@ -122,7 +126,7 @@ def measured_by(
     """Block → categories of the products on which is measured what it selects by."""
     found: dict[str, frozenset[str]] = {}
     for block, named in selections.items():
-        later = [selected.later for selected in named.values() if selected.later is not None]
+        later = [one for selected in named.values() for one in selected.later]
         if later:
             found[block] = frozenset(c for condition in later for c in condition.categories)
     return found
@@ -167,26 +171,51 @@ class Measured:
         candidates = []
         for source in by_date(sources):
             measured: list[tuple[str, str]] = []
-            for category in choice.categories:
-                found = self._above(source, category) or self._beside(source, category, dataset)
-                if isinstance(found, Missing):
-                    return found
-                measured += [(name, category) for name in found]
+            for condition in choice.conditions:
+                for category in condition.categories:
+                    # Parameters of a product of several exposures are of none of them.
+                    of_several = condition.table == QA_REDUCED
+                    found = self._above(source, category) or self._beside(
+                        source, category, dataset if of_several else ""
+                    )
+                    if isinstance(found, Missing):
+                        return found
+                    measured += [(name, category) for name in found]
+                if condition.of_all:
+                    measured += self._all_of(source)
             candidates.append(
                 Candidate(
-                    source.exposure, source.label, tuple(source.by_ifu.values()), tuple(measured)
+                    source.exposure,
+                    source.label,
+                    tuple(source.by_ifu.values()),
+                    tuple(dict.fromkeys(measured)),
                 )
             )
         return choosing_of(choice, candidates)
 
     def _above(self, source: PlannedTask, category: str) -> list[str]:
         """What makes a category among the candidate and what it is made from: the nearest."""
-        level = list(source.by_ifu.values())
-        seen: set[str] = set()
-        while level:
+        for level in self._levels(source):
             found = [name for name in level if category in self._invocations[name].products]
             if found:
                 return found
+        return []
+
+    def _all_of(self, source: PlannedTask) -> list[tuple[str, str]]:
+        """What the candidate makes, and what it is made from, with the categories."""
+        return [
+            (name, category)
+            for level in self._levels(source)
+            for name in level
+            for category in self._invocations[name].products
+        ]
+
+    def _levels(self, source: PlannedTask) -> Iterator[list[str]]:
+        """Invocations of the candidate, then those of the same exposure above them, and so on."""
+        level = list(source.by_ifu.values())
+        seen: set[str] = set()
+        while level:
+            yield level
             seen.update(level)
             level = list(
                 dict.fromkeys(
@@ -196,7 +225,6 @@ class Measured:
                     if other not in seen and self._invocations[other].label == source.label
                 )
             )
-        return []
 
     def _beside(self, source: PlannedTask, category: str, dataset: str) -> list[str] | Missing:
         """What else makes a category of the exposure, or for each of its dataset."""
@@ -206,7 +234,8 @@ class Measured:
             for made in tasks
             if category in made.categories
             and (
-                made.exposure == source.exposure or (not made.exposure and made.dataset == dataset)
+                made.exposure == source.exposure
+                or (dataset and not made.exposure and made.dataset == dataset)
             )
         ]
         blocks = list(dict.fromkeys(made.block for made in makers))
@@ -285,7 +314,7 @@ def members(
 
 def _outside(clause: Clause, values: Mapping[str, Any]) -> str:
     """A clause that does not hold, with what was measured."""
-    if clause.condition is None:
+    if not clause.conditions:
         return clause.told
     told = [
         f"it has no {column}"
@@ -293,7 +322,7 @@ def _outside(clause: Clause, values: Mapping[str, Any]) -> str:
         else f"{column} is {values[column]:.6g}"
         if isinstance(values[column], float)
         else f"{column} is {values[column]}"
-        for column in clause.condition.columns
+        for column in dict.fromkeys(c for one in clause.conditions for c in one.columns)
     ]
     return f"{clause.told} ({', '.join(told)})" if told else clause.told
 
@@ -310,11 +339,13 @@ def listed(notes: Sequence[str]) -> str:
     return "; ".join(shown) or "none is left out"
 
 
-def _flags(given: Any) -> bool | frozenset[str]:
+def _flags(given: Any) -> bool | dict[str, int]:
+    if isinstance(given, Mapping):
+        return {str(flag): 1 if least is None else int(least) for flag, least in given.items()}
     if isinstance(given, str):
-        return frozenset([given])
+        return {given: 1}
     if isinstance(given, Iterable):
-        return frozenset(map(str, given))
+        return dict.fromkeys(map(str, given), 1)
     return bool(given)
 
 

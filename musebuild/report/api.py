@@ -6,12 +6,13 @@ import contextlib
 import html
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from musebuild.engine.project import Project, find_settings
 from musebuild.engine.view import resolved
-from musebuild.index.flags import all_flags
+from musebuild.index.flags import FIELDS, all_flags
 from musebuild.index.questions import ask, columns_of_raw
 from musebuild.report import overview, qc
 from musebuild.report.listing import WORDS
@@ -105,8 +106,8 @@ class ProjectTables:
             flags = all_flags(project.db)
         return astropy_table(
             Rows(
-                ("exposure", "flag", "author", "date", "reason"),
-                tuple((f.exposure, f.flag, f.author, f.date, f.reason) for f in flags),
+                FIELDS,
+                tuple(map(astuple, flags)),
             )
         )
 

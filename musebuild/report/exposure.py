@@ -134,7 +134,13 @@ def facts(connection: Connection, exposure: str) -> dict[str, Any]:
         "exposure": exposure,
         "header": {name: value for name, value in header.items() if value is not None},
         "flags": [
-            {"flag": f.flag, "author": f.author, "date": f.date, "reason": f.reason}
+            {
+                "flag": f.flag,
+                "value": f.value,
+                "author": f.author,
+                "date": f.date,
+                "reason": f.reason,
+            }
             for f in all_flags(db)
             if f.exposure == exposure
         ],
@@ -149,7 +155,8 @@ def log_text(known: Mapping[str, Any], found: Sequence[Step]) -> str:
     lines += [f"  {HEADER[name]}: {cell(value)}" for name, value in known["header"].items()]
     for flag in known["flags"]:
         reason = f": {flag['reason']}" if flag["reason"] else ""
-        lines.append(f"  flag {flag['flag']} ({flag['author']}, {flag['date']}){reason}")
+        degree = f" = {flag['value']}" if flag["value"] != 1 else ""
+        lines.append(f"  flag {flag['flag']}{degree} ({flag['author']}, {flag['date']}){reason}")
     for said in known["observers"]:
         what = f"rank {said['rank']}" if said["rank"] else said["comment"]
         who = f" ({said['author']})" if said["author"] else ""

@@ -31,14 +31,6 @@ upper unixepoch
 FUNCTIONS = frozenset(_ALLOWED.split())
 """SQL functions that depend on their arguments alone and cannot fill the memory."""
 
-TABLES: Mapping[str, str] = {
-    "raw": "raw frames, one row each",
-    "qa_raw": "quality of the raw exposures (seeing, PSF reconstruction)",
-    "qa_reduced": "quality of the reduced exposures (sky, FSF, image photometry)",
-    "flags": "flags of the exposures",
-}
-"""Tables that a selection may be made on."""
-
 _TOKEN = re.compile(
     r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--|/\*|\w+|[\s\S]"""
 )

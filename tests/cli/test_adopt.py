@@ -53,7 +53,7 @@ def musered(project: MockProject) -> dict[str, bytes]:
             "CREATE TABLE flags_0_1 (id INTEGER, name TEXT, SATELLITE INTEGER, MINE INTEGER,"
             " FORGOTTEN INTEGER, BAD_SLICE INTEGER)"
         )
-        rows = [(1, EXPOSURE, 1, 1, 1, None), (2, "2017-06-16T01:37:47.867", None, 0, 1, None)]
+        rows = [(1, EXPOSURE, 2, 1, 1, None), (2, "2017-06-16T01:37:47.867", None, 0, 1, None)]
         db.executemany("INSERT INTO flags_0_1 VALUES (?,?,?,?,?,?)", rows)
     db.close()
     folder = folder_of(project, "muse_scipost")
@@ -134,7 +134,7 @@ def test_invariant_11_another_tools_project_is_left_alone_then_adopted_and_given
     ]
     assert list(project.reduced.rglob("remarks.txt"))
     flags = json.loads(project.ask("flag", "list", EXPOSURE, "--format", "json").out)
-    assert {one["flag"] for one in flags} == {"MINE", "SATELLITE"}
+    assert {one["flag"]: one["value"] for one in flags} == {"MINE": 1, "SATELLITE": 2}
     assert {one["author"] for one in flags} == {"MuseRed"}
     assert {one["reason"] for one in flags} == {"adopted from musered.db, flags_0_1"}
     ran = project.build()

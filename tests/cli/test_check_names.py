@@ -265,6 +265,10 @@ def test_a_mosaic_that_cannot_be_made(folder: Folder, params: str, told: str) ->
 def test_flags(folder: Folder) -> None:
     text = "flags: {MINE: about}\nrecipes: {muse_exp_combine: {exclude_flags: [MINE, SATELITE]}}\n"
     found = [p for p in folder.check(text) if "flag" in p.message]
+    with_values = text.replace("[MINE, SATELITE]", "{MINE: 2, SATELITE: 1}")
+    assert [
+        p.message.rpartition(": ")[2] for p in folder.check(with_values) if "flag" in p.message
+    ] == ["there is no flag SATELITE"]
     assert [(p.message, p.nearest) for p in found] == [
         ("recipes.muse_exp_combine.exclude_flags.1: there is no flag SATELITE", ("SATELLITE",))
     ]
@@ -304,6 +308,10 @@ def test_targets(folder: Folder) -> None:
         ("{raw: 'name IN (SELECT name FROM flags)'}", "reads flags"),
         ("{raw: 'EXPTME > 100'}", "has no column EXPTME"),
         ("{rwa: 'EXPTIME > 100'}", "no table rwa"),
+        ("{qc_MASTER_BAIS: 'QC_X > 100'}", "no table qc_MASTER_BAIS"),
+        ("{qc_IMAGE_FOV: {prodct: a}}", "no column prodct"),
+        ("{gto_logs: {rnk: A}}", "no column rnk"),
+        ("{flags: 'SATELITE > 1'}", "no column SATELITE"),
         ("{raw: {EXPTME: 100}}", "no column EXPTME"),
         ("{flags: {flag: SATELITE}}", "no flag SATELITE"),
     ],

@@ -11,6 +11,7 @@ from musebuild.index.flags import PREDEFINED, add_flag, flags_by_exposure
 from musebuild.index.meta import generation
 from tests.support.projects import MockProject
 
+JSON = ("--format", "json")
 FIRST, SECOND = "2017-06-16T01:34:56.867", "2017-06-16T01:36:56.867"
 
 
@@ -26,6 +27,32 @@ def test_a_flag_comes_and_goes_with_author_and_reason(project: MockProject) -> N
     assert "Ada" in project.ask("flag", "find", "SATELLITE").out
     assert "from 1 exposure" in project.ask("flag", "remove", "SATELLITE", FIRST).out
     assert project.ask("flag", "find", "SATELLITE").out == "No exposure has it.\n"
+
+
+def test_a_flag_may_have_a_value(project: MockProject) -> None:
+    def value() -> list[int]:
+        return [one["value"] for one in json.loads(project.ask("flag", "find", *JSON).out)]
+
+    project.ask("flag", "add", "SATELLITE", FIRST, "--author", "Ada")
+    assert value() == [1]
+    ran = project.ask("flag", "add", "SATELLITE", FIRST, "--value", "2", "--author", "Eve")
+    assert "1 exposure flagged" in ran.out
+    # Whoever says no value leaves it, and the author is that of the value.
+    assert "1 had it" in project.ask("flag", "add", "SATELLITE", FIRST, "--author", "Bob").out
+    assert value() == [2]
+    assert "Eve" in project.ask("flag", "find").out
+    assert "flag SATELLITE = 2 (Eve" in project.ask("info-exp", FIRST).out
+    assert project.ask("flag", "add", "SATELLITE", FIRST, "--value", "0").status == 2
+    # It outlives the database, with its copy.
+    for path in project.folder.glob("musebuild.db*"):
+        path.unlink()
+    assert value() == [2]
+    copy = project.folder / "musebuild.flags.csv"
+    # One of an earlier musebuild knows no values.
+    copy.write_text(f"exposure,flag,author,date,reason\n{FIRST},SATELLITE,Ada,2020,\n")
+    for path in project.folder.glob("musebuild.db*"):
+        path.unlink()
+    assert value() == [1]
 
 
 def test_a_night_flags_its_science_exposures_only(project: MockProject) -> None:

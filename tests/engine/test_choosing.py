@@ -109,13 +109,74 @@ def test_what_cannot_be_measured_is_told_before_anything_runs(
     assert "Traceback" not in ran.text
 
 
+def graded(project: MockProject, *values: float | None) -> None:
+    """Give what muse_scipost makes of the exposures these quality parameters."""
+    project.unrule()
+    for name, value in zip(NAMES, values, strict=True):
+        cards = {} if value is None else {"HIERARCH ESO QC SCIPOST NDET": value}
+        project.rule(recipe="muse_scipost", label=name, cards=cards)
+
+
+def ask_for(project: MockProject, **tables: Any) -> str:
+    """Combine what the tables select; what is told."""
+    block = project.settings["recipes"]["muse_exp_combine"]
+    block["names_with_selection"] = {"dark": tables}
+    project.write()
+    ran = project.ask("run", "-c")
+    assert "Traceback" not in ran.text
+    return " ".join(f"{ran.text} {project.ask('info', DARK).text}".split())
+
+
+def test_parameters_of_products_choose_once_all_are_made(three: MockProject) -> None:
+    graded(three, 10, 20, 30)
+    told = ask_for(three, qc_PIXTABLE_REDUCED="qc_scipost_ndet < 25")
+    assert combined(three) == 2
+    assert "not selected by the selection dark (QC_SCIPOST_NDET is 30)" in told.replace(
+        "qc_scipost_ndet", "QC_SCIPOST_NDET"
+    )
+    before = len(three.journal)
+    # The values are not in the key: others that choose the same change nothing.
+    told = ask_for(three, qc_IMAGE_FOV={"QC_SCIPOST_NDET": [10, 20]})
+    assert "up to date" in told
+    assert not three.ran_since(before)
+    # Several tables that are filled later are joined by *or*, as others are.
+    told = ask_for(
+        three,
+        qc_IMAGE_FOV="QC_SCIPOST_NDET = 10",
+        qc_DATACUBE_FINAL="QC_SCIPOST_NDET = 20",
+        raw={"name": NAMES[2]},
+    )
+    assert combined(three) == 3
+    # One that lacks the value fulfils nothing; a parameter that none has is a mistake.
+    graded(three, 10, 20, None)
+    three.params("muse_scipost", skymodel_fraction=0.2)
+    told = ask_for(three, qc_IMAGE_FOV="QC_SCIPOST_NDET < 25")
+    assert "(it has no QC_SCIPOST_NDET)" in told
+    told = ask_for(three, qc_IMAGE_FOV="QC_SCIPOST_NDETS < 25")
+    assert "no column QC_SCIPOST_NDETS; did you mean QC_SCIPOST_NDET" in told
+    told = ask_for(three, qc_MASTER_BIAS="QC_A < 25")
+    assert "measured on MASTER_BIAS, which nothing makes of" in told
+
+
+def test_what_was_made_chooses_as_musereds_table_of_it_does(three: MockProject) -> None:
+    three.rule(recipe="muse_scipost", label=NAMES[2], warnings=["the sky is odd"])
+    told = ask_for(three, reduced="recipe_name = 'muse_scipost' AND nbwarn = 0 AND EXPTIME > 1")
+    assert combined(three) == 2
+    assert f"{NAMES[2]} is left out: not selected by the selection dark" in told
+    assert "nbwarn is 0 to 1" in told, "of scibasic, and of scipost"
+    ask_for(three, reduced={"recipe_name": "muse_scibasic", "DPR_TYPE": "PIXTABLE_OBJECT"})
+    assert combined(three) == 3
+    told = ask_for(three, reduced={"OBJECT": "FIELD", "recipe_name": "muse_scipost_rec"})
+    assert "takes 0 of 3 exposures" in told
+
+
 # the decision alone
 
 
 def choosing(least: int = 2, most: int | None = None, **sure: Any) -> Choosing:
     candidates = tuple(Candidate(name, name, (f"s:{name}",), ()) for name in "abc")
-    condition = sure.pop("condition", None)
-    clauses = (Clause("select", frozenset(sure.get("sure", "")), condition),)
+    conditions = sure.pop("conditions", ())
+    clauses = (Clause("select", frozenset(sure.get("sure", "")), conditions),)
     return Choosing(candidates, clauses, "select", least, most)
 
 
@@ -139,9 +200,9 @@ def test_a_missing_value_fulfils_nothing_and_is_told() -> None:
 
     condition = Condition("qa_reduced", "skyB < ?", (5,), ("skyB",), ("SKY_SPECTRUM",))
     values = {"a": {"skyB": 1.5}, "b": {"skyB": 7.25}, "c": {"skyB": None}}
-    held = fulfilling(condition, values)
+    held = fulfilling(condition, {name: [row] for name, row in values.items()})
     assert held == {"a"}
-    found = members(choosing(1, condition=condition), [held], values)
+    found = members(choosing(1, conditions=(condition,)), [held], values)
     assert found.notes == (
         "b is left out: not selected by select (skyB is 7.25)",
         "c is left out: not selected by select (it has no skyB)",

@@ -534,7 +534,7 @@ def test_invocations_come_back_as_they_were(settled: MockProject) -> None:
         assert any(one.choosing for one in own.plan.invocations.values())
         # The parameters of the block are those of now.
         assert unpack(data, {"new": 1}, places).params == {"new": 1}
-        clause = Clause("best", frozenset("ab"), None)
+        clause = Clause("best", frozenset("ab"), ())
         choosing = Choosing((Candidate("a", "A", ("x",), (("x", "C"),)),), (clause,), "t", 1, 2)
         one = replace(invocation, choosing=choosing, params=params)
         data = json.loads(json.dumps(pack(one, params, places)))

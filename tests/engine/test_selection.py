@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
+from astropy.io import fits
 
 from musebuild.engine.project import Project
 from musebuild.engine.view import look
+from musebuild.index.meta import generation
 from musebuild.index.selection import select_exposures
 from tests.support.frames import write_raw
 from tests.support.projects import MockProject
@@ -75,6 +79,11 @@ def test_a_flag_changes_what_a_remembered_build_rests_on(three: MockProject) -> 
         ),
         ({"qa_raw": f"SP_See IS NULL AND name < '{SECOND}'"}, {FIRST}, ""),
         ({"qa_raw": "PR_fwhmR < 1"}, set(), "nothing fills PR_fwhmR of qa_raw"),
+        ({"qa_rwa": "SP_See < 1"}, set(), "no table qa_rwa to select from; did you mean qa_raw"),
+        ({"gto_logs": "rnak = 'A'"}, set(), "no column rnak; did you mean rank"),
+        ({"flags": "SATELITE > 1"}, set(), "no column SATELITE; did you mean SATELLITE"),
+        ({"reduced": "recipe = 'muse_scipost'"}, set(), "no column recipe; did you mean recipe_n"),
+        ({"qc_IMAGE_FOV": "ifuu = 1"}, set(), "no column ifuu; did you mean ifu"),
         ({"qa_raw": "SP_Seee < 1"}, set(), "no column SP_Seee; did you mean SP_See"),
     ],
 )
@@ -90,6 +99,74 @@ def test_what_conditions_select(
     assert selected.exposures == expected
     assert problem in selected.problem
     assert bool(problem) == bool(selected.problem)
+    own.close()
+
+
+NIGHT_LOG = """Grade: B
+OBS.START: 2017-06-16T01:23:29
+Seeing: 0.5-0.9
+Weather observations:
+Time\tConditions\tComment
+01:30\tThickCirrus\tclouds
+01:36\tClear\t
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"gto_logs": "rank IN ('A', 'B')"}, {FIRST, SECOND}),
+        ({"gto_logs": {"rank": "C"}}, {THIRD}),
+        ({"gto_logs": "rank = 'B' AND comment LIKE '%trail%'"}, {SECOND}),
+        ({"weather": "conditions = 'Clear'"}, {SECOND, THIRD}),
+        ({"weather_conditions": "weather_conditions.conditions != 'Clear'"}, {FIRST}),
+        ({"weather": "seeing_max < 1 AND grade = 'B'"}, {FIRST}),
+        ({"flags": "SATELLITE > 1"}, {THIRD}),
+        ({"flags_0_1": {"SATELLITE": [1, 2]}}, {SECOND, THIRD}),
+        ({"flags_0_1": "flags_0_1.satellite = 1"}, {SECOND}),
+        ({"flags": "flag = 'SATELLITE' AND value > 1"}, {THIRD}),
+        ({"flags": f"SATELLITE IS NULL AND name IN ('{FIRST}', '{SECOND}')"}, {FIRST}),
+        ({"flags": "SATELLITE = 2 AND BAD_SLICE = 3"}, {THIRD}),
+    ],
+)
+def test_every_table_with_names_of_exposures_can_be_asked(
+    three: MockProject, given: dict[str, object], expected: set[str]
+) -> None:
+    raw = three.folder / "raw"
+    (raw / f"MUSE.{FIRST}.NL.txt").write_text(NIGHT_LOG)
+    for name, start in ((FIRST, 1), (SECOND, 1), (THIRD, 2)):
+        path = next(raw.glob(f"MUSE.{name}*"))
+        fits.setval(path, "HIERARCH ESO OBS START", value=f"2017-06-16T01:0{start}:00.123")
+    with sqlite3.connect(three.folder / "log.db") as log:
+        log.execute("CREATE TABLE OBflags (OBstart TEXT, flag INTEGER)")
+        log.execute("CREATE TABLE OBcomments (OBstart TEXT, comment TEXT, date TEXT, author TEXT)")
+        log.execute("CREATE TABLE fcomments (arcfile TEXT, comment TEXT, date TEXT, author TEXT)")
+        ranks = [("2017-06-16T01:01:00", 3), ("2017-06-16T01:02:00", 4)]
+        log.executemany("INSERT INTO OBflags VALUES (?, ?)", ranks)
+        log.execute(f"INSERT INTO fcomments VALUES ('MUSE.{SECOND}.fits', 'a trail', '', 'Eve')")
+    log.close()
+    three.settings["GTO_logs"] = {"db": "log.db"}
+    three.settings["recipes"]["muse_exp_combine"]["select"] = given
+    three.write()
+    three.ask("flag", "add", "SATELLITE", SECOND)
+    three.ask("flag", "add", "SATELLITE", THIRD, "--value", "2")
+    three.ask("flag", "add", "BAD_SLICE", THIRD, "--value", "3")
+    own = Project(three.folder / "settings.yml")
+    assert own.raw
+    selected = select_exposures(own.connection, own.settings)["muse_exp_combine"][""]
+    assert not selected.problem
+    # A night log tells the weather of calibrations as well.
+    assert selected.exposures & {FIRST, SECOND, THIRD} == expected
+    before = generation(own.connection)
+    own.close()
+    # Another rank, or another night log, is a change of what the plan rests on.
+    with sqlite3.connect(three.folder / "log.db") as log:
+        log.execute("UPDATE OBflags SET flag = 2, OBstart = OBstart || ' '")
+    log.close()
+    (raw / f"MUSE.{SECOND}.NL.txt").write_text(NIGHT_LOG)
+    own = Project(three.folder / "settings.yml")
+    own.ingest()
+    assert generation(own.connection) == before + 2
     own.close()
 
 

@@ -26,7 +26,7 @@ def planned(
     condition = Condition("qa_reduced", "1", columns=("skyV",), categories=categories)
     own = settings(text)
     catalogue = complete(load_catalogue(), own)
-    selections = {block: {"": Selected(frozenset(sure), condition)}}
+    selections = {block: {"": Selected(frozenset(sure), (condition,))}}
     return make_plan(own, night(exposures=3), files(), catalogue, selections)
 
 

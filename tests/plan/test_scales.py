@@ -25,7 +25,7 @@ def planned(extra: str, more: str = "", *, later: bool = False) -> Plan:
     own = settings(f"{text}  mpdaf_combine: {{{extra}}}\n  muse_scipost_make_cube: {{}}\n{more}")
     catalogue = complete(load_catalogue(), own)
     condition = Condition("qa_reduced", "1", categories=("SKY_SPECTRUM",))
-    selections = {"mpdaf_combine": {"": Selected(later=condition)}} if later else {}
+    selections = {"mpdaf_combine": {"": Selected(later=(condition,))}} if later else {}
     return make_plan(own, night(exposures=3), files(), catalogue, selections)
 
 

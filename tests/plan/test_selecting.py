@@ -63,6 +63,23 @@ def test_flagged_exposures_are_left_out_of_the_combination_only(
     assert len(source_of(made, "muse_exp_align:FIELD_drs", "IMAGE_FOV")) == 4
 
 
+def test_a_flag_counts_from_a_value_on() -> None:
+    raw = [
+        replace(f, flags=("BAD_SLICE", "MINE"), flag_values=(NAMES.index(f.name), 1))
+        if f.name in NAMES[1:]
+        else f
+        for f in night(exposures=4)
+    ]
+    made = plan(combine("exclude_flags: {BAD_SLICE: 2}"), raw)
+    assert taken(made) == [0, 1]
+    assert f"{NAMES[3]} is left out: flagged BAD_SLICE (3)" in made.invocations[ALL].notes
+    assert taken(plan(combine("exclude_flags: {BAD_SLICE: 3}"), raw)) == [0, 1, 2]
+    made = plan(combine("exclude_flags: [BAD_SLICE], min_exps: 2"), raw)
+    assert ALL not in made.invocations
+    made = plan(combine("exclude_flags: {BAD_SLICE: null}"), raw)
+    assert ALL not in made.invocations, "no value: any"
+
+
 def test_the_notes_say_which_and_why() -> None:
     some = {"muse_exp_combine": {"": Selected(frozenset(NAMES[:3]))}}
     text = combine("exclude_flags: true, select: {raw: EXPTIME > 1}, max_exps: 2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from musebuild.cli.opening import Place, at_place
 from musebuild.cli.options import Argument, format_option, output_option
 from musebuild.errors import UsageError
 from musebuild.explain.provenance import Historian, TracedFrame
+from musebuild.index.times import Times, times_of
 
 
 @click.command(
@@ -39,9 +41,14 @@ def provenance(place: Place, file: Path, form: str, output: Path | None) -> None
     path = file.expanduser().absolute()
     project = place.open()
     frame = Historian(project).of_file(path)
+    times: dict[str, Times] = {}
+    if form == "text":
+        from musebuild.report.provenance import labels_of
+
+        times = times_of(project.connection, labels_of(frame))
     project.close()
     try:
-        _write(frame, path, form, output)
+        _write(frame, path, form, output, times)
     except OSError as error:
         raise UsageError(
             f"the provenance cannot be written to {output}",
@@ -50,7 +57,9 @@ def provenance(place: Place, file: Path, form: str, output: Path | None) -> None
         ) from None
 
 
-def _write(frame: TracedFrame, path: Path, form: str, output: Path | None) -> None:
+def _write(
+    frame: TracedFrame, path: Path, form: str, output: Path | None, times: Mapping[str, Times]
+) -> None:
     from musebuild.report.provenance import prov_document, provenance_text, write_crate
 
     if form == "ro-crate":
@@ -58,7 +67,7 @@ def _write(frame: TracedFrame, path: Path, form: str, output: Path | None) -> No
         write_crate(frame, path, output)
         return
     if form == "text":
-        text = provenance_text(frame)
+        text = provenance_text(frame, times)
     elif form == "prov-json":
         text = str(prov_document(frame).serialize(format="json", indent=1)) + "\n"
     else:

@@ -119,7 +119,6 @@ def raw_frames(connection: Connection, settings: Settings) -> list[RawFrame]:
     columns = (*_COLUMNS, *sorted((_conditions(rules) & have) - set(_COLUMNS)))
     listed = ", ".join(f'"{column}"' for column in columns)
     flags = flag_values(connection)
-    unflagged: dict[str, int] = {}
     dataset = cache(lambda name: dataset_of(name, settings))
     run = cache(lambda night: run_of(night, settings))
     numbers = cache(lambda text: tuple(int(n) for n in text.split(",") if n))
@@ -178,8 +177,8 @@ def raw_frames(connection: Connection, settings: Settings) -> list[RawFrame]:
                 ra=ra,
                 dec=dec,
                 excluded=excluded,
-                flags=tuple(flags.get(name, unflagged)),
-                flag_values=tuple(flags.get(name, unflagged).values()),
+                flags=tuple(flags[name]) if name in flags else (),
+                flag_values=tuple(flags[name].values()) if name in flags else (),
             )
         )
     instead = _same_exposure(frames)

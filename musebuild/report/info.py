@@ -104,7 +104,9 @@ def info_text(
     if invocation.night:
         lines.append(f"night: {invocation.night}")
     went_in = [times[n] for n in labels_of(invocation, plan, resolution) if n in times]
-    if len(went_in) > 1 and invocation.label not in times:
+    # Which of the candidates are taken is known when all are made.
+    waits = invocation.choosing is not None and not resolution.key
+    if len(went_in) > 1 and invocation.label not in times and not waits:
         lines.append(f"exposures: {sum_text(went_in)}")
     if invocation.params:
         lines.append("parameters:")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from prov.model import ProvDocument
 from rocrate.model.contextentity import ContextEntity
@@ -12,6 +14,8 @@ from rocrate.rocrate import ROCrate
 from musebuild import __version__
 from musebuild.cache.model import Manifest
 from musebuild.explain.provenance import TracedFrame, history_of
+from musebuild.index.times import Times
+from musebuild.report.info import sum_text
 from musebuild.report.spans import span
 
 NAMESPACE = "urn:musebuild:"
@@ -26,8 +30,22 @@ def _made(manifest: Manifest) -> str:
     return f"{text}, {when}" + (f": {parameters}" if parameters else "")
 
 
-def provenance_text(frame: TracedFrame) -> str:
-    """The tree down to the raw frames; what was shown once is not shown again."""
+def labels_of(frame: TracedFrame) -> set[str]:
+    """Labels of the tasks that made a frame and what went into it: exposures, datasets."""
+    every = (frame, *(other for _, other in frame.inputs))
+    return {one.made.task.partition(":")[2] for one in every if one.made is not None}
+
+
+def provenance_text(frame: TracedFrame, times: Mapping[str, Times] = MappingProxyType({})) -> str:
+    """The tree down to the raw frames; what was shown once is not shown again.
+
+    Parameters
+    ----------
+    frame : TracedFrame
+        The product.
+    times : mapping, optional
+        Exposure → when it was taken, of those of `labels_of`.
+    """
     lines: list[str] = []
     shown: set[str] = set()
 
@@ -50,8 +68,12 @@ def provenance_text(frame: TracedFrame) -> str:
             show(name, other, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))
 
     show("", frame, "", "")
+    of_one = frame.made is not None and frame.made.task.partition(":")[2] in times
+    if len(times) > 1 and not of_one:
+        lines.append(f"exposures: {sum_text(times.values())}")
     raw = sum(other.kind == "raw" for other in history_of(frame))
-    return "\n".join(lines) + f"\n{raw} raw frames in all\n"
+    lines.append(f"{raw} raw frames in all")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _moments(manifest: Manifest) -> tuple[dt.datetime, dt.datetime]:

@@ -48,6 +48,8 @@ def test_the_tree_leads_to_the_raw_frames(once: MockProject, call: Call) -> None
     assert "BIAS: MUSE.2017-06-16T10:41:37.154.fits" in text
     assert "skymethod=model" in text
     assert "LINE_CATALOG: line_catalog.fits  (file)" in text
+    # Its header has the time of the first exposure only.
+    assert "\nexposures: 2, 1200 s in all, from 2017-06-16T01:34:56.867 to " in text
     # Every raw frame of the night but none twice in the count.
     assert text.endswith(f"{len(list((once.folder / 'raw').glob('*.fits')))} raw frames in all\n")
 

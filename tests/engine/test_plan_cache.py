@@ -25,6 +25,7 @@ from musebuild.engine.resolve import State, slim
 from musebuild.engine.run import BuildRunner
 from musebuild.engine.view import View, look, resolved
 from musebuild.errors import UsageError
+from musebuild.index.model import Condition
 from musebuild.plan.model import ADDED, Candidate, Choosing, Clause
 from musebuild.plan.names import closure, select
 from tests.support.frames import write_raw, write_static
@@ -534,7 +535,8 @@ def test_invocations_come_back_as_they_were(settled: MockProject) -> None:
         assert any(one.choosing for one in own.plan.invocations.values())
         # The parameters of the block are those of now.
         assert unpack(data, {"new": 1}, places).params == {"new": 1}
-        clause = Clause("best", frozenset("ab"), ())
+        condition = Condition("reduced", "nbwarn < ?", (1,), ("nbwarn",), (), True)
+        clause = Clause("best", frozenset("ab"), (condition,))
         choosing = Choosing((Candidate("a", "A", ("x",), (("x", "C"),)),), (clause,), "t", 1, 2)
         one = replace(invocation, choosing=choosing, params=params)
         data = json.loads(json.dumps(pack(one, params, places)))

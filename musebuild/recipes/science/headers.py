@@ -78,7 +78,7 @@ def _times(header: fits.Header, headers: Sequence[fits.Header], *, in_one_place:
     first = headers[0]
     for key in DATES:
         if key in first:
-            header[key] = (first[key], f"{first.comments[key]} (first exposure)".strip()[:47])
+            header[key] = (first[key], "of the first exposure")
     ends = [
         _number(one, "MJD-END") or start + (_number(one, "EXPTIME") or 0.0) / SECONDS
         for one in headers

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from musebuild.plan.balance import Balance, Fate, Part
+from musebuild.plan.model import LeftOut
 from musebuild.settings.model import Settings
 from musebuild.settings.problems import Problem, problem_at
 
@@ -47,6 +49,36 @@ def check_frames(found: Balance, settings: Settings) -> Iterator[Problem]:
             f"{text}: {_names(part, settings.raw_path)}",
             severity="warning",
             remedy=remedy or "`musebuild info --unused --all` names all files",
+        )
+
+
+def check_vanished(left_out: Iterable[LeftOut], settings: Settings) -> Iterator[Problem]:
+    """An error for each cause why frames that builds used cannot be read any more.
+
+    Parameters
+    ----------
+    left_out : iterable of LeftOut
+        Of the plan; others are passed over.
+    settings : Settings
+        Where `raw_path` stands.
+    """
+    stopped = [left for left in left_out if left.vanished]
+    causes: dict[tuple[str, str], list[LeftOut]] = defaultdict(list)
+    for left in stopped:
+        for one in left.missing:
+            causes[one.reason, one.remedy].append(left)
+    follow = sum(bool(left.because) for left in stopped)
+    for (reason, remedy), lefts in causes.items():
+        more = len(lefts) - MOST_NAMED
+        told = ", ".join(left.name for left in lefts[:MOST_NAMED])
+        told += f" and {more} more" if more > 0 else ""
+        below = f", and what needs {'it' if len(lefts) == 1 else 'them'}" if follow else ""
+        yield problem_at(
+            settings,
+            ["raw_path"],
+            f"{reason}; that stops {told}{below}",
+            severity="error" if any(left.error for left in lefts) else "warning",
+            remedy=remedy,
         )
 
 

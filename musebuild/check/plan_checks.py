@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from musebuild.check.bands import check_bands
 from musebuild.check.block_checks import below
-from musebuild.check.frame_checks import check_frames
+from musebuild.check.frame_checks import check_frames, check_vanished
 from musebuild.engine.balance import balance_of
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
@@ -77,13 +77,18 @@ def check_plan(
         return [of_error(error, settings, "raw_path")]
     try:
         selections = select_exposures(project.connection, rest)
-        plan = make_plan(rest, raw, project.files, catalogue, selections)
+        gone = project.gone
+        frames, files = gone.with_frames(raw), gone.with_files(project.files)
+        plan = make_plan(rest, frames, files, catalogue, selections, gone.losses)
     except MusebuildError as error:
         return [of_error(error, settings, "recipes")]
     balance = balance_of(project, rest, plan, blocks)
     told.append(balance.line)
     found += check_frames(balance, settings)
-    found += [_left(one, settings) for one in plan.left_out if _block(one) not in out]
+    found += check_vanished(plan.left_out, settings)
+    found += [
+        _left(one, settings) for one in plan.left_out if _block(one) not in out and not one.vanished
+    ]
     found += [
         problem_at(settings, ["raw_path"], str(bad), severity="warning")
         for bad in project.scan_report.problems

@@ -70,9 +70,10 @@ class Terminal:
     def tell_left_out(self, left_out: Sequence[LeftOut], *, goes_on: bool) -> bool:
         """Tell what cannot be done; where nothing goes on, the summary does."""
         text = ahead_text(left_out)
-        if goes_on and not self.needs_all:
+        blocked = any(left.blocks_others for left in left_out)
+        if (goes_on or not blocked) and not self.needs_all:
             self._out.write(text)
-        return bool(text)
+        return blocked
 
     @contextlib.contextmanager
     def reporting(self, build: Build) -> Iterator[Any]:

@@ -71,6 +71,10 @@ REPORTER_NAMES = ("console", "live", "quiet", "json", "zero", "executed-only", "
     "folder.",
 )
 @switch("--locked", text="Refuse to build unless all is as settings.lock says; compare products.")
+@switch(
+    "--without-vanished",
+    text="Do without frames that earlier builds used and that are gone, from now on.",
+)
 @switch("--keep-failed", text="Keep the scratch folder of what fails, with a script to repeat it.")
 @on_project
 def run(
@@ -88,6 +92,7 @@ def run(
     dry_run: bool,
     sof: Path | None,
     locked: bool,
+    without_vanished: bool,
     keep_failed: bool,
 ) -> int:
     """Build what is not up to date.
@@ -95,6 +100,8 @@ def run(
     Without names: what the datasets of the settings need. Names are those of tasks, groups
     (blocks, datasets, nights), patterns and dates.
     """
+    if without_vanished and not dry_run:
+        _forget_vanished(project, reporter)
     if dry_run or sof is not None:
         _show_dry_run(project, names, sof, always=always, single=single)
         return 0
@@ -132,6 +139,13 @@ def run(
     if summary.stopped:
         return 130 if summary.stopped == "SIGINT" else 143
     return summary.exit_status
+
+
+def _forget_vanished(project: Project, reporter: str) -> None:
+    gone = project.forget_vanished()
+    if gone.losses and reporter in FOR_PEOPLE:
+        frames = count(len(gone.losses), "frame")
+        sys.stdout.write(f"From now on without {frames} that earlier builds used.\n")
 
 
 def _opened(path: Path) -> TextIO:

@@ -51,7 +51,7 @@ def balance_of(
         Blocks that are planned.
     """
     told = sorted(_told(project, settings, plan, blocks), key=lambda one: one.path)
-    return Balance(tuple(told))
+    return Balance(tuple(told), len(project.gone.losses))
 
 
 def project_balance(project: Project) -> Balance:
@@ -65,4 +65,5 @@ def balance_line(project: Project) -> str:
     """The same in one line, without holding what is told of each file."""
     settings = project.settings
     blocks, _ = plan_blocks(settings, project.catalogue)
-    return line_of(counts_of(_told(project, settings, project.plan, blocks)))
+    told = _told(project, settings, project.plan, blocks)
+    return line_of(counts_of(told), len(project.gone.losses))

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from musebuild.cache.ledger import NOT_RUN
@@ -37,6 +37,7 @@ from musebuild.engine.work import (
     sidecar,
     sidecar_name,
 )
+from musebuild.index.vanished import note_used
 from musebuild.workers.orders import WorkOrder, WorkResult
 
 
@@ -75,6 +76,8 @@ class Build:
         self.resolutions: dict[str, Resolution] = {}
         """Of what is to do and has a key."""
         self.hasher = Hasher(project.digests, self.world.known)
+        self._used: set[str] = set()
+        """Files that are noted as used."""
         self.needs: dict[str, tuple[str, ...]] = {}
         """Each that is to do → those to do whose products it takes."""
         self._waiting: deque[str] = deque()
@@ -88,7 +91,9 @@ class Build:
     def _look(self) -> list[str]:
         """Look at the next few invocations; those that are to do."""
         found, same = [], []
-        for resolution in self.view.advance():
+        looked = self.view.advance()
+        self._note_used(resolution.name for resolution in looked)
+        for resolution in looked:
             name, manifest = resolution.name, resolution.manifest
             wanted = self.only is None or name in self.only
             if wanted and (resolution.stale or self.options.always):
@@ -107,6 +112,19 @@ class Build:
             self.needs[name] = tuple(other for other in needs if other in self.needs)
         self._waiting.extend(found)
         return found
+
+    def _note_used(self, names: Iterable[str]) -> None:
+        """Note the files that invocations take: they are missed when they vanish."""
+        new = {
+            wanted.path: (wanted.path, wanted.kind, wanted.category or wanted.tag)
+            for name in names
+            if self.only is None or name in self.only
+            for wanted in self.plan.invocations[name].inputs
+            if wanted.kind != "product" and wanted.path not in self._used
+        }
+        if new:
+            note_used(self.project.connection, new.values())
+            self._used.update(new)
 
     def look_ahead(self, seconds: float = math.inf) -> None:
         """Look at all that was asked for; or for so long, and until something is to do.

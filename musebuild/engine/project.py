@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from musebuild.index.scan import ScanReport
+    from musebuild.index.vanished import Gone
     from musebuild.plan.model import Plan
 
 SETTINGS_NAME = "settings.yml"
@@ -175,9 +176,11 @@ class Project:
 
         folder = self.settings.raw_path
         if not folder.is_dir():
+            link = folder.is_symlink()
             raise UsageError(
                 f"the folder of raw frames {folder} does not exist",
                 where=str(self.settings.where("raw_path")),
+                why=f"it is a link to {folder.readlink()} (disk not mounted?)" if link else None,
                 remedy="put the raw frames there, fetch them with `musebuild retrieve DATASET`, "
                 "or correct raw_path",
             )
@@ -187,7 +190,7 @@ class Project:
 
     def rescan(self) -> ScanReport:
         """Scan the raw folder again: frames have come since."""
-        for name in ("scan_report", "raw", "plan"):
+        for name in ("scan_report", "raw", "gone", "plan"):
             vars(self).pop(name, None)
         return self.scan_report
 
@@ -198,7 +201,8 @@ class Project:
 
         report = self.scan_report
         frames = raw_frames(self.connection, self.settings)
-        if not frames:
+        # Where the disk is not mounted the plan tells what vanished.
+        if not frames and not self._vanished_of(frames):
             told = [str(problem) for problem in report.problems[:PROBLEMS_TOLD]]
             if len(report.problems) > PROBLEMS_TOLD:
                 told.append(f"and {len(report.problems) - PROBLEMS_TOLD} more")
@@ -210,6 +214,28 @@ class Project:
                 "or simulate a night with `musebuild simulate DIR`",
             )
         return frames
+
+    def _vanished_of(self, frames: Iterable[RawFrame]) -> list[RawFrame]:
+        from musebuild.index.vanished import vanished_frames
+
+        return vanished_frames(self.connection, self.settings, frames)
+
+    @cached_property
+    def gone(self) -> Gone:
+        """Frames and files that builds used and that cannot be read any more, after a scan."""
+        from musebuild.index.vanished import find_gone
+
+        return find_gone(self.connection, self.settings, self.raw, self.files)
+
+    def forget_vanished(self) -> Gone:
+        """Do without all that vanished, from now on; what that was."""
+        from musebuild.index.vanished import forget_vanished
+
+        gone = self.gone
+        forget_vanished(self.connection, gone.files)
+        for name in ("scan_report", "raw", "gone", "plan"):
+            vars(self).pop(name, None)
+        return gone
 
     @property
     def is_scanned(self) -> bool:
@@ -233,9 +259,16 @@ class Project:
         from musebuild.index.selection import select_exposures
         from musebuild.plan.build import make_plan
 
-        raw = self.raw
+        gone = self.gone
         selections = select_exposures(self.connection, self.settings)
-        return make_plan(self.settings, raw, self.files, self.catalogue, selections)
+        return make_plan(
+            self.settings,
+            gone.with_frames(self.raw),
+            gone.with_files(self.files),
+            self.catalogue,
+            selections,
+            gone.losses,
+        )
 
     @cached_property
     def digests(self) -> DigestMemory:

@@ -104,7 +104,9 @@ def _conditions(rules: Mapping[str, tuple[Any, ...]]) -> set[str]:
     }
 
 
-def raw_frames(connection: Connection, settings: Settings) -> list[RawFrame]:
+def raw_frames(
+    connection: Connection, settings: Settings, *, source: str = "raw"
+) -> list[RawFrame]:
     """All frames below `raw_path`, by date; the excluded ones are marked, not left out.
 
     Parameters
@@ -113,6 +115,8 @@ def raw_frames(connection: Connection, settings: Settings) -> list[RawFrame]:
         After a scan.
     settings : Settings
         Datasets, runs and exclusions.
+    source : str
+        Table or question that has their rows.
     """
     rules = settings.frames_exclude
     have = set(columns_of(connection, "raw"))
@@ -132,7 +136,7 @@ def raw_frames(connection: Connection, settings: Settings) -> list[RawFrame]:
 
     absolute = connection.paths.absolute
     frames = []
-    for row in connection.execute(f"SELECT {listed} FROM raw ORDER BY MJD_OBS, path"):
+    for row in connection.execute(f"SELECT {listed} FROM {source} ORDER BY MJD_OBS, path"):
         excluded = exclusion(dict(zip(columns, row, strict=True)), rules) if rules else ""
         path, filename, name, category, is_raw, night, date_obs, mjd_obs, dpr_type = row[:9]
         object_orig, tpl_start, tpl_id, ins_mode, exptime, binx, biny = row[9:16]

@@ -154,6 +154,17 @@ def _by_exposure(database: Database) -> None:
         database.execute(statement)
 
 
+def _vanished(database: Database) -> None:
+    for statement in (
+        "CREATE TABLE used_files (path TEXT PRIMARY KEY, kind TEXT, category TEXT)",
+        "CREATE TABLE vanished (path TEXT PRIMARY KEY, date TEXT, row TEXT)",
+        # Whatever was digested was used.
+        "INSERT OR IGNORE INTO used_files SELECT path, 'raw', category FROM raw "
+        "WHERE path IN (SELECT path FROM digests)",
+    ):
+        database.execute(statement)
+
+
 INDEX_MIGRATIONS = (
     Migration("index-1", _create),
     Migration("index-2", _people),
@@ -164,4 +175,5 @@ INDEX_MIGRATIONS = (
     Migration("index-frames", _frames),
     Migration("index-flag-values", _degrees),
     Migration("index-by-exposure", _by_exposure),
+    Migration("index-vanished", _vanished),
 )

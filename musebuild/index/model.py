@@ -74,6 +74,17 @@ QA_REDUCED = "qa_reduced"
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """A file that builds used, and that cannot be read any more."""
+
+    path: str
+    where: str
+    """What is in the way: the outermost folder or link that cannot be read, or the file itself."""
+    why: str
+    """What is wrong there: `is empty`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """A condition on a table that the build itself fills."""
 

@@ -18,6 +18,7 @@ from musebuild.index.meta import GROW, meta, set_meta
 from musebuild.index.observing import update_observing
 from musebuild.index.qa import write_raw
 from musebuild.index.readers import QA, BadFile, read_rows
+from musebuild.index.vanished import keep_rows
 from musebuild.index.weather import ENDING, update_weather
 from musebuild.settings.model import Settings
 from musebuild.settings.path_names import ENDINGS
@@ -42,6 +43,8 @@ ROWS = "2"
 """Grows with what is kept of a frame, or said of it: frames that an older musebuild read are read
 again."""
 
+REFUSED = " cannot be read: "
+"""In the message of a file that the system could not read."""
 _Found = tuple[int, int, int, int]
 """Size, mtime [ns], inode, ctime [ns]: there are hundreds of thousands of these."""
 _IDENTITY = ("size", "mtime_ns", "inode", "ctime_ns")
@@ -179,7 +182,9 @@ def scan(
             logs[path] = item[:2]
             continue
         gone.discard(path)
-        if not force and path in bad and bad[path][:2] == item[:2]:
+        # What the system refused may be granted now: neither size nor time tell.
+        same = path in bad and bad[path][:2] == item[:2] and REFUSED not in bad[path][2]
+        if not force and same:
             report.problems.append(BadFile(path, bad[path][2], bad[path][3]))
         else:
             found[path] = item
@@ -242,6 +247,10 @@ def _write(
             row["path"] = stored(row["path"])
         bad = [(stored(problem.path), item, problem) for item, problem in broken]
         places = [*map(stored, gone), *(path for path, _, _ in bad), *(row["path"] for row in rows)]
+        keep_rows(connection, [*map(stored, gone), *(path for path, _, _ in bad)])
+        connection.executemany(
+            "DELETE FROM vanished WHERE path = ?", [(row["path"],) for row in rows]
+        )
         for table in ("raw", "bad_files", "qa_raw"):
             connection.executemany(
                 f"DELETE FROM {table} WHERE path = ?", [(path,) for path in places]

@@ -181,6 +181,8 @@ class Balance:
     """What becomes of all files below `raw_path`."""
 
     told: tuple[Told, ...]
+    gone: int = 0
+    """Files that builds used and that cannot be read any more; they are not counted."""
 
     @property
     def parts(self) -> list[Part]:
@@ -198,7 +200,7 @@ class Balance:
     @property
     def line(self) -> str:
         """All of it in one line: `12 files: 9 used, 3 by no block (SKY 2, MASK 1)`."""
-        return line_of(counts_of(self.told))
+        return line_of(counts_of(self.told), self.gone)
 
 
 def counts_of(told: Iterable[Told]) -> Counts:
@@ -225,11 +227,12 @@ def judged(frames: Iterable[RawFrame], others: Iterable[Told], judge: Judge) -> 
     yield from map(judge, frames)
 
 
-def line_of(counts: Counts) -> str:
-    """The numbers of a balance in one line."""
+def line_of(counts: Counts, gone: int = 0) -> str:
+    """The numbers of a balance in one line; `gone`: files that builds used and that are gone."""
     total = sum(counted.total() for counted in counts.values())
     parts = ", ".join(_parts(counts))
-    return f"{total:,} file{'s' * (total != 1)}" + (f": {parts}" if parts else "")
+    line = f"{total:,} file{'s' * (total != 1)}" + (f": {parts}" if parts else "")
+    return f"{line}; {gone:,} that earlier builds used cannot be read" if gone else line
 
 
 def _parts(counts: Counts) -> Iterator[str]:

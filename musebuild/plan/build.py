@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from musebuild.errors import PlanError
-from musebuild.index.model import FileIndex, RawFrame, Selected
+from musebuild.index.model import FileIndex, Loss, RawFrame, Selected
 from musebuild.plan.blocks import PlannedBlock, made_by
 from musebuild.plan.draft import Draft
 from musebuild.plan.from_products import add_datasets, add_exposures, add_runs
@@ -16,6 +16,7 @@ from musebuild.plan.model import Invocation, LeftOut, Plan
 from musebuild.plan.names import closure, select
 from musebuild.plan.scales import refused_scales
 from musebuild.plan.selecting import refused_keys
+from musebuild.plan.vanished import stop
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
 
@@ -165,6 +166,7 @@ def make_plan(
     files: FileIndex,
     catalogue: Mapping[str, Recipe],
     selections: Mapping[str, Mapping[str, Selected]] = MappingProxyType({}),
+    lost: Collection[Loss] = (),
 ) -> Plan:
     """Every invocation that the settings need, each with its input frames.
 
@@ -181,6 +183,9 @@ def make_plan(
     selections : mapping, optional
         Block → name of a selection (empty: that of `select`) → the exposures that it selects. A
         combination whose selection is not among them is left out.
+    lost : collection of Loss
+        Those of `raw` and `files` that builds used and that cannot be read any more: what would
+        take them is stopped.
 
     Returns
     -------
@@ -192,4 +197,5 @@ def make_plan(
     PlanError
         Blocks contradict each other.
     """
-    return _plan(Draft(settings, raw, files, catalogue, selections))
+    plan = _plan(Draft(settings, raw, files, catalogue, selections))
+    return stop(plan, lost, str(settings.folder)) if lost else plan

@@ -150,6 +150,13 @@ class LeftOut:
     night: str = ""
     """Empty: of no one night."""
     run: str = ""
+    vanished: bool = False
+    """Frames that it used cannot be read any more: that stops what needs it, and nothing else."""
+
+    @property
+    def blocks_others(self) -> bool:
+        """Whether nothing that was asked for with it may begin."""
+        return self.error and not self.vanished
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LeftOut:

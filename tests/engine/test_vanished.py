@@ -4,6 +4,7 @@ closed, a file that is deleted, moved or damaged."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import traceback
@@ -131,7 +132,9 @@ def test_static_calibrations(built: MockProject) -> None:
     (calib / "badpix_table_new.fits").rename(calib / "badpix_table.fits")
     calib.rename(disk)
     out = untouched(built).out
-    assert "calib is not there any more (disk not mounted?): 9 frames of it were used" in out
+    assert re.search(
+        r"calib is not there any more \(disk not mounted\?\): \d frames of it were", out
+    )
     assert out.count("disk not mounted") == 1
 
 

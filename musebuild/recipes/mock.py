@@ -26,6 +26,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from musebuild.cache.keys import canonical, plain
-from musebuild.fits.digest import digest_frame
+from musebuild.fits.digest import FrameDigest, digest_frame
 from musebuild.fits.headers import read_headers
 from musebuild.fits.tiny import image, primary, table, write_frame
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
@@ -43,6 +44,8 @@ from musebuild.settings.sizes import parse_bytes
 
 OF_AN_EXPOSURE = ("OBJECT", "PIXTABLE_OBJECT", "PIXTABLE_REDUCED", "IMAGE_FOV")
 """Tags whose DATE-OBS goes on into what is made of them, as the pipeline does it."""
+_DIGESTS: dict[bytes, FrameDigest] = {}
+"""Digests by the bytes of a frame: where many recipes run in one process, most meet the same."""
 TABLES = ("TABLE", "LIST", "SAMPLES", "RESPONSE", "TELLURIC", "FLUXES", "PIXTABLE")
 
 
@@ -103,7 +106,7 @@ def _behaviour(call: RecipeCall) -> tuple[dict[str, Any], Path | None]:
     if not named:
         return {}, None
     file = Path(str(named))
-    data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    data = _read(file.read_text(encoding="utf-8"))
     merged: dict[str, Any] = {}
     for rule in data.get("rules", ()):
         ifu = rule.get("ifu")
@@ -122,6 +125,12 @@ def _behaviour(call: RecipeCall) -> tuple[dict[str, Any], Path | None]:
         merged |= {k: v for k, v in rule.items() if k not in ("recipe", "ifu", "input", "label")}
     journal = data.get("journal")
     return merged, (file.parent / journal) if journal else None
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> Mapping[str, Any]:
+    """A behaviour file; who reads it changes nothing in it."""
+    return yaml.safe_load(text) or {}
 
 
 def _note(journal: Path, call: RecipeCall) -> None:
@@ -162,10 +171,17 @@ def _seed(call: RecipeCall, behaviour: dict[str, Any]) -> bytes:
     if not behaviour.get("constant"):
         hasher.update(canonical(plain(dict(call.params))).encode())
         for tag, path in call.inputs:
-            digest = digest_frame(Path(path))
+            digest = _digest(Path(path))
             content = digest.for_ifu(nifu) if isinstance(nifu, int) else digest.content
             hasher.update(f"{tag} {content}\n".encode())
     return hasher.digest()
+
+
+def _digest(path: Path) -> FrameDigest:
+    known = blake3(path.read_bytes()).digest()
+    if known not in _DIGESTS:
+        _DIGESTS[known] = digest_frame(path)
+    return _DIGESTS[known]
 
 
 def _make(call: RecipeCall, behaviour: dict[str, Any]) -> tuple[tuple[str, str], ...]:

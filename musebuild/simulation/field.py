@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musebuild.simulation import atmosphere, spectra
-from musebuild.simulation.instrument import IFU_HEIGHT, NX, NY, Instrument, sample
+from musebuild.simulation.instrument import IFU_HEIGHT, NX, NY, Instrument, Places
 from musebuild.simulation.spectra import GRID
 
 SPAXEL = 0.2
@@ -188,20 +188,26 @@ def expose_field(
 
     image = np.zeros((NY, NX), dtype=np.float32)
     for index, place in enumerate(instrument.maps):
-        total = instrument.disperse(index, sky_electrons)
+        places = Places.of(place.wavelength)
+        total = instrument.disperse(index, sky_electrons, places)
         dx_table, dy_table, fwhm_table = (
-            sample(table, place.wavelength) for table in (shift_x, shift_y, fwhm)
+            places.sample(table) for table in (shift_x, shift_y, fwhm)
         )
+        star = Moffat.of(fwhm_table)
         slice_x, slice_y = instrument.sky_x[index], instrument.sky_y[index]
         for x, y, extended, light in sources:
             if abs(slice_y - y) > REACH:
                 continue
-            dx = place.along + np.float32(slice_x - x) - dx_table
+            dx = place.along + np.float32(slice_x - x)
+            dx -= dx_table
             dy = np.float32(slice_y - y) - dy_table
-            profile = _gaussian(dx, dy, extended) if extended else _moffat(dx, dy, fwhm_table)
-            total += profile * instrument.disperse(index, light)
-        instrument.add(image, place, total * np.float32(instrument.transmission[index]))
-    return image * instrument.pixel_response
+            profile = _gaussian(dx, dy, extended) if extended else star.profile(dx, dy)
+            profile *= instrument.disperse(index, light, places)
+            total += profile
+        total *= np.float32(instrument.transmission[index])
+        instrument.add(image, place, total)
+    image *= instrument.pixel_response
+    return image
 
 
 def place_on_field(
@@ -219,13 +225,31 @@ def place_on_field(
     return x, y
 
 
-def _moffat(dx: Float, dy: Float, fwhm: Float) -> Float:
-    """Moffat profile of unit volume at the middle of each spaxel."""
-    beta = np.float32(MOFFAT_BETA)
-    alpha2 = (fwhm / np.float32(2 * np.sqrt(2 ** (1 / MOFFAT_BETA) - 1))) ** 2
-    norm = (beta - 1) / (np.float32(np.pi) * alpha2)
-    # exp(log1p) is several times faster here than a general power.
-    return np.asarray(norm * np.exp(-beta * np.log1p((dx * dx + dy * dy) / alpha2)))
+@dataclass(frozen=True, slots=True)
+class Moffat:
+    """Moffat profile of unit volume; its width is that of the seeing at each pixel."""
+
+    alpha2: Float
+    """Square of the width, in spaxels."""
+    norm: Float
+    """Value in the middle."""
+
+    @classmethod
+    def of(cls, fwhm: Float) -> Moffat:
+        """From the FWHM in spaxels."""
+        alpha2 = (fwhm / np.float32(2 * np.sqrt(2 ** (1 / MOFFAT_BETA) - 1))) ** 2
+        return cls(alpha2, (np.float32(MOFFAT_BETA) - 1) / (np.float32(np.pi) * alpha2))
+
+    def profile(self, dx: Float, dy: Float) -> Float:
+        """The profile at the middle of each spaxel."""
+        # exp(log1p) is several times faster here than a general power.
+        light = dx * dx + dy * dy
+        light /= self.alpha2
+        np.log1p(light, out=light)
+        light *= -np.float32(MOFFAT_BETA)
+        np.exp(light, out=light)
+        light *= self.norm
+        return light
 
 
 def _gaussian(dx: Float, dy: Float, fwhm: float) -> Float:

@@ -201,33 +201,56 @@ class Instrument:
             factor = self.transmission[index]
             if along_slice is not None:
                 factor *= along_slice[index]
-            seen = self.disperse(index, spectrum)
-            self.add(image, place, seen * np.float32(factor))
-        return image * self.pixel_response
+            seen = self.disperse(index, spectrum, Places.of(place.wavelength))
+            seen *= np.float32(factor)
+            self.add(image, place, seen)
+        image *= self.pixel_response
+        return image
 
-    def disperse(self, index: int, spectrum: Array) -> Float:
+    def disperse(self, index: int, spectrum: Array, places: Places) -> Float:
         """A spectrum on `GRID` as the pixels of a slice see it, shape of its map."""
         spread = line_spread(spectrum, slicer.SLIT_WIDTH[index], slicer.BLUR[index])
-        return sample(spread, self.maps[index].wavelength)
+        return places.sample(spread)
 
     def add(self, image: Float, place: SliceMap, per_spaxel: Float) -> None:
-        """Add the light of one slice, in electrons per Å and spaxel, to an image."""
+        """Add the light of one slice, in electrons per Å and spaxel, to an image.
+
+        The array of the light is used up.
+        """
         # A pixel along the slice is 75/width of a spaxel wide on the sky, but the DRS compares
         # pixels with pixels (flat, standard, object alike), so the ratio cancels out.
         columns = slice(place.first_column, place.first_column + place.wavelength.shape[1])
-        image[:, columns] += per_spaxel * place.coverage * place.dispersion
+        per_spaxel *= place.coverage
+        per_spaxel *= place.dispersion
+        image[:, columns] += per_spaxel
 
 
 def _soft_step(distance: Array) -> Array:
     return np.asarray(ndtr(distance))
 
 
-def sample(spectrum: Array, wavelength: Float) -> Float:
-    """A spectrum on `GRID` at given wavelengths (Å), by linear interpolation."""
-    place = (wavelength - np.float32(GRID[0])) * np.float32(1 / STEP)
-    index = place.astype(np.int32)
-    np.clip(index, 0, len(GRID) - 2, out=index)
-    fraction = place - index
-    table = spectrum.astype(np.float32)
-    low = table[index]
-    return np.asarray(low + (table[index + 1] - low) * fraction, dtype=np.float32)
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the wavelengths of pixels lie on `GRID`: worked out once for all that is sampled."""
+
+    index: NDArray[np.intp]
+    """Of the grid point below."""
+    fraction: Float
+    """Of a step, from there."""
+
+    @classmethod
+    def of(cls, wavelength: Float) -> Places:
+        """The places of wavelengths in Å."""
+        place = (wavelength - np.float32(GRID[0])) * np.float32(1 / STEP)
+        index = place.astype(np.intp)
+        np.clip(index, 0, len(GRID) - 2, out=index)
+        return cls(index, (place - index).astype(np.float32))
+
+    def sample(self, spectrum: Array) -> Float:
+        """A spectrum on `GRID` there, by linear interpolation."""
+        table = spectrum.astype(np.float32)
+        low = table.take(self.index)
+        seen = np.diff(table).take(self.index)
+        seen *= self.fraction
+        seen += low
+        return np.asarray(seen, dtype=np.float32)

@@ -7,7 +7,7 @@ import os
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from musebuild.workers.failures import CAUSES, clear_failed, collect, remove_scratch
@@ -23,15 +23,21 @@ def as_worker(order: WorkOrder) -> Iterator[None]:
     os.umask(umask)
     try:
         environment = recipe_environment(order, kept)
-        os.environ.clear()
-        os.environ.update(environment)
+        set_environment(environment)
         os.chdir(order.scratch)
         yield
     finally:
         os.umask(umask)
         os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(kept)
+        set_environment(kept)
+
+
+def set_environment(wanted: Mapping[str, str]) -> None:
+    """Make the environment of this process another, by what differs: each call costs."""
+    for name in os.environ.keys() - wanted.keys():
+        del os.environ[name]
+    now = dict(os.environ)
+    os.environ.update({name: text for name, text in wanted.items() if now.get(name) != text})
 
 
 class InProcessExecutor:

@@ -21,7 +21,7 @@ import yaml
 from musebuild.cli.init import make_project
 from musebuild.cli.main import main
 from tests.support.copies import copy_project
-from tests.support.in_process import InProcessExecutor
+from tests.support.in_process import InProcessExecutor, set_environment
 from tests.support.waiting import PATIENCE, wait_until
 
 RECIPES: dict[str, Any] = {
@@ -152,8 +152,7 @@ class MockProject:
             try:
                 status = main(arguments, executor=None if apart else InProcessExecutor)
             finally:
-                os.environ.clear()
-                os.environ.update(environment)
+                set_environment(environment)
                 # A build freezes what it holds; this process goes on.
                 gc.unfreeze()
         return Ran(status, out.getvalue(), err.getvalue())

@@ -298,6 +298,7 @@ def test_the_fsf_of_the_sum_lies_between_those_of_the_exposures(here: Path) -> N
         ("shift", "different grids"),
         ("wave", "CRVAL3"),
         ("nan", "holds no value"),
+        ("velocity", "are of BARYCENT, and those of cube8.fits of TOPOCENT"),
         ("apart", "do not overlap"),
         ("outside", "does not lie within"),
         ("no grid", "needs the grid"),
@@ -318,6 +319,13 @@ def test_what_cannot_be_combined_is_told(here: Path, case: str, told: str) -> No
         "shift": ([good, cube(here, 2, np.ones(SHAPE), crpix=(2, 1))], {}),
         "wave": ([good, cube(here, 3, np.ones(SHAPE), CRVAL3=5001.0)], {}),
         "nan": ([good, cube(here, 4, np.full(SHAPE, np.nan))], {}),
+        "velocity": (
+            [
+                cube(here, 8, np.ones(SHAPE), top={"SPECSYS": "TOPOCENT"}),
+                cube(here, 10, np.ones(SHAPE), top={"SPECSYS": "BARYCENT"}),
+            ],
+            {},
+        ),
         "apart": ([cube(here, 5, halves[0]), cube(here, 6, halves[1])], {}),
         "outside": (
             [good, cube(here, 7, np.ones(SHAPE), crpix=(50, 1))],
@@ -395,6 +403,7 @@ EXPOSURES: list[dict[str, Any]] = [
         "HIERARCH ESO OBS NAME": f"block {block}",
         "HIERARCH ESO TEL AIRM START": 1.0 + minute / 100,
         "HIERARCH ESO QC X": minute,
+        "HIERARCH ESO DRS MUSE PIXTABLE RVCORR": -19.0 - minute / 100,
     }
     for minute, seconds, block in ((0, 600.0, 7), (20, 60.0, 7), (30, 60.0, 8))
 ]
@@ -425,6 +434,8 @@ def test_the_header_of_a_combination_is_that_of_all_exposures(
         assert [header[f"PROV{n}"] for n in (1, 2, 3)] == [top["ARCFILE"] for top in EXPOSURES]
         assert (header["OBID1"], header["OBID2"], "OBID3" in header) == (7, 8, False)
         assert header["INSTRUME"] == "MUSE"
+        velocity = header["ESO DRS MUSE PIXTABLE RVCORR"]
+        assert velocity == pytest.approx(-19 - (0.2 + 0.3) / 3)
         for key in ("ARCFILE", "ESO OBS ID", "ESO OBS NAME", "ESO TEL AIRM START", "ESO QC X"):
             assert key not in header
         with fits.open(path) as hdus:

@@ -165,6 +165,19 @@ def _size(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
 
 
+def check_velocities(files: Sequence[Path]) -> None:
+    """All wavelengths seen from one place: a shift of up to 30 km/s shows nowhere else."""
+    frames = {path.name: str(fits.getheader(path).get("SPECSYS") or "") for path in files}
+    named = sorted(set(frames.values()) - {""})
+    if len(named) > 1:
+        first, other = (next(n for n, frame in frames.items() if frame == one) for one in named[:2])
+        raise RecipeError(
+            f"the wavelengths of {first} are of {named[0]}, and those of {other} of {named[1]}",
+            why="SPECSYS of their headers says so",
+            remedy="make all cubes with one rvcorr (muse_scipost)",
+        )
+
+
 def check_filled(path: Path) -> None:
     with fits.open(path, memmap=True) as hdus:
         data = hdus["DATA"].data

@@ -20,6 +20,7 @@ from musebuild.recipes.science.combinable import (
     check_filled,
     check_grids,
     check_numbers,
+    check_velocities,
     date_of,
     grid_of,
 )
@@ -95,6 +96,7 @@ def mpdaf_combine(
     check_choice(files, method, mosaic=mosaic, output_wcs=output_wcs, weights=weights)
     dates = [date_of(path) for path in files]
     check_grids(files, output_wcs if mosaic else None)
+    check_velocities(files)
     for path in files:
         check_filled(path)
     named = [str(path) for path in files]

@@ -16,6 +16,8 @@ OF_A_FILE = ("CHECKSUM", "DATASUM", "DATAMD5", "PIPEFILE", "DATE", "ARCFILE", "O
 """Cards that hold for one file, and for none that is made of it."""
 DATES = ("DATE-OBS", "MJD-OBS")
 """Of the exposure that comes first."""
+MEANS = ("ESO DRS MUSE PIXTABLE RVCORR",)
+"""Of which the mean stands for all: the velocity that was taken off the wavelengths."""
 _NUMBERED = re.compile(r"(PROV|OBID)\d+")
 COMMENTARY = ("COMMENT", "HISTORY", "")
 
@@ -42,6 +44,11 @@ def combined_header(files: Sequence[Path], *, in_one_place: bool = True) -> fits
     )
     header = _common(headers)
     _times(header, headers, in_one_place=in_one_place)
+    for key in MEANS:
+        values = [_number(one, key) for one in headers]
+        there = [value for value in values if value is not None]
+        if len(there) == len(headers):
+            header[key] = sum(there) / len(there)
     for key in [key for key in header if _NUMBERED.fullmatch(key)]:
         del header[key]
     header["NCOMBINE"] = (len(headers), "number of exposures combined")

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
-from musebuild.fits.classify import RAW_CATEGORIES
+from musebuild.fits.classify import classify
 from musebuild.index.columns import night_of
 
 _STAMP = re.compile(r"\.(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)")
@@ -35,7 +35,8 @@ class ArchiveFrame:
     @property
     def category(self) -> str:
         """The category that the index will give it: BIAS, FLAT, OBJECT, …"""
-        return RAW_CATEGORIES.get(self.dpr_type.strip().upper(), self.dpr_type.strip())
+        told = classify({"ESO DPR CATG": self.kind, "ESO DPR TYPE": self.dpr_type})
+        return told.category or self.dpr_type.strip()
 
     @property
     def moment(self) -> dt.datetime | None:

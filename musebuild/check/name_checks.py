@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from musebuild.fits.classify import RAW_CATEGORIES
+from musebuild.fits.classify import RAW_TYPES, RULES, TELLURIC, categories_of_type
 from musebuild.index.flags import known_flags
 from musebuild.index.qc import PREFIX
 from musebuild.index.selectable import (
@@ -108,7 +108,7 @@ def check_excluded(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[
     catalogue : mapping
         All recipes.
     """
-    known = {"raw", *RAW_CATEGORIES, *RAW_CATEGORIES.values()}
+    known = {"raw", *RAW_TYPES, TELLURIC, *(rule.category for rule in RULES)}
     for recipe in catalogue.values():
         known |= taken_by(recipe) | {rule.category for rule in recipe.products}
     return [
@@ -119,10 +119,10 @@ def check_excluded(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[
             category,
             sorted(known),
             of_key=True,
-            allowed=f"raw; {', '.join(sorted(RAW_CATEGORIES))}; a category of a product",
+            allowed=f"raw; {', '.join(sorted(RAW_TYPES))}; a category of a product",
         )
         for category in settings.frames_exclude
-        if category not in known
+        if category not in known and not categories_of_type(category)
     ]
 
 

@@ -79,8 +79,11 @@ def value_of(card: bytes) -> Value | None:
 
 
 def parse(header: bytes) -> dict[str, Value]:
-    """All cards with a value, as a dictionary; strings that go on (CONTINUE) are joined."""
-    found: dict[str, Value] = {}
+    """All cards with a value, as a dictionary; strings that go on (CONTINUE) are joined.
+
+    Of a keyword that stands there twice the first counts, as for CFITSIO and CPL.
+    """
+    found: dict[str, Value | None] = {}
     last = ""
     for card in cards_of(header):
         if card.startswith(b"CONTINUE"):
@@ -93,11 +96,10 @@ def parse(header: bytes) -> dict[str, Value]:
             continue
         if card[8:9] != b"=" and not card.startswith(b"HIERARCH"):
             continue
-        value = value_of(card)
-        if value is not None:
-            last = keyword_of(card)
-            found[last] = value
-    return found
+        keyword = keyword_of(card)
+        last = "" if keyword in found else keyword
+        found.setdefault(keyword, value_of(card))
+    return {keyword: value for keyword, value in found.items() if value is not None}
 
 
 def data_size(header: bytes) -> int:
@@ -109,7 +111,7 @@ def data_size(header: bytes) -> int:
         if wanted or (name.startswith(b"NAXIS") and name[5:].isdigit()):
             value = value_of(card)
             if isinstance(value, int):
-                found[name] = int(value)
+                found.setdefault(name, int(value))
     axes = found.get(b"NAXIS", 0)
     if axes == 0:
         return 0

@@ -130,9 +130,10 @@ def _after(header: bytes, length: int, size: int, position: int = 0) -> int:
 
 
 def _cards(header: bytes, wanted: dict[bytes, str]) -> dict[str, Value]:
+    """The wanted cards; of two with one keyword the first counts, as in `parse`."""
     if b"CONTINUE" in header:
         return {name: value for name, value in parse(header).items() if name.encode() in wanted}
-    found: dict[str, Value] = {}
+    found: dict[str, Value | None] = {}
     for start in range(0, len(header), CARD):
         if header[start] == 72 and header.startswith(b"HIERARCH ", start):
             key = header[start + 9 : header.find(b"=", start, start + CARD)].strip()
@@ -141,11 +142,9 @@ def _cards(header: bytes, wanted: dict[bytes, str]) -> dict[str, Value]:
         else:
             continue
         name = wanted.get(key)
-        if name is not None:
-            value = value_of(header[start : start + CARD])
-            if value is not None:
-                found[name] = value
-    return found
+        if name is not None and name not in found:
+            found[name] = value_of(header[start : start + CARD])
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _name(header: bytes) -> str:

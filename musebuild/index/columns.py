@@ -66,8 +66,18 @@ KEYWORDS: dict[str, str] = {
 """Keywords of raw frames that are kept, and the type of their column."""
 
 
-LAMP_KEYWORDS = tuple(f"ESO INS LAMP{n} {word}" for n in range(1, 10) for word in ("NAME", "ST"))
-"""Keywords that tell which arc lamps are on."""
+LAMP_KEYWORDS = tuple(
+    f"ESO INS {what}{n} {word}"
+    for what in ("LAMP", "SHUT")
+    for n in range(1, 10)
+    for word in ("NAME", "ST")
+)
+"""Keywords that tell which arc lamps shine: lamps that are on, and shutters that are open."""
+ARC_LAMPS = {3: "Ne", 4: "Xe", 5: "HgCd"}
+"""Arc lamps by the number of their lamp and of their shutter, where no name is given."""
+_LAMP_NAMES = {name.upper(): name for name in ARC_LAMPS.values()}
+_LAMP_PREFIX = re.compile(r"CU-(LAMP|SHUT)-", re.IGNORECASE)
+_ON = frozenset({"T", "TRUE", "1", "1.0", "ON", "OPEN"})
 
 
 @cache
@@ -142,14 +152,30 @@ def _typed(value: Any, kind: str) -> Any:
 
 
 def lamps_of(primary: Mapping[str, Any]) -> tuple[str, ...]:
-    """Arc lamps that are on (INS LAMPn NAME, ST): `Ne`, `Xe`, `HgCd`."""
-    found = []
+    """Lamps whose light comes in: `Ne`, `Xe`, `HgCd`.
+
+    A lamp is on (INS LAMPn ST) and its shutter open (INS SHUTn ST); where a header has shutters of
+    lamps, one without shutter is shut, as for the pipeline. Where only one of both is given, it
+    counts alone.
+    """
+    lamps, shutters = (_states(primary, what) for what in ("LAMP", "SHUT"))
+    if not shutters:
+        return tuple(name for name, on in lamps.items() if on)
+    return tuple(name for name, opened in shutters.items() if opened and lamps.get(name, True))
+
+
+def _states(primary: Mapping[str, Any], what: str) -> dict[str, bool]:
+    """Lamp → whether it, or its shutter, lets light through."""
+    found: dict[str, bool] = {}
     for number in range(1, 10):
-        name = str(primary.get(f"ESO INS LAMP{number} NAME") or "")
-        state = primary.get(f"ESO INS LAMP{number} ST")
-        if name.startswith("CU-LAMP-") and state in (True, 1, "T"):
-            found.append(name.removeprefix("CU-LAMP-"))
-    return tuple(found)
+        name = str(primary.get(f"ESO INS {what}{number} NAME") or "").strip()
+        state = primary.get(f"ESO INS {what}{number} ST")
+        prefix = _LAMP_PREFIX.match(name)
+        lamp = name[prefix.end() :] if prefix else "" if name else ARC_LAMPS.get(number, "")
+        if lamp and state is not None:
+            lamp = _LAMP_NAMES.get(lamp.upper(), lamp)
+            found[lamp] = found.get(lamp, False) or str(state).strip().upper() in _ON
+    return found
 
 
 def optics_of(mode: str, filtered: str = "", scale: str = "") -> tuple[str, str, bool | None]:
@@ -210,7 +236,8 @@ def row_of(
     """
     primary = headers.primary
     filename = path.rpartition("/")[2]
-    category = classify(primary)
+    found = classify(primary)
+    category = found.category
     moment = moment_of(primary)
     if moment is None:
         if not category:
@@ -234,7 +261,7 @@ def row_of(
         "filename": filename,
         "name": exposure_name(filename, date_obs),
         "category": category,
-        "reason": "",
+        "reason": found.reason,
         "is_raw": int(not primary.get("ESO PRO CATG")),
         "night": night_of(moment).isoformat() if moment else "",
         "DATE_OBS": date_obs,

@@ -90,6 +90,7 @@ _COLUMNS = (
     "ARCFILE",
     "DPR_CATG",
     "DPR_TECH",
+    "reason",
 )
 
 
@@ -141,10 +142,10 @@ def raw_frames(
         path, filename, name, category, is_raw, night, date_obs, mjd_obs, dpr_type = row[:9]
         object_orig, tpl_start, tpl_id, ins_mode, exptime, binx, biny = row[9:16]
         read_name, read_id, temp7, lamps, channels, ra, dec = row[16:23]
-        filtered, scale, arcfile, dpr_catg, dpr_tech = row[23:28]
+        filtered, scale, arcfile, dpr_catg, dpr_tech, reason = row[23:29]
         field, wavelengths, adaptive = optics(ins_mode, filtered, scale)
         if not excluded and not category:
-            excluded = f"DPR TYPE {dpr_type or '(none)'} is not known"
+            excluded = one(reason)
         frames.append(
             RawFrame(
                 path=absolute(path),

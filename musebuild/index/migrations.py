@@ -135,6 +135,25 @@ def _frames(database: Database) -> None:
     database.execute("CREATE TABLE other_files (ending TEXT PRIMARY KEY, number INTEGER)")
 
 
+def _problems(database: Database) -> None:
+    """The reason why a frame has no category stands in its row."""
+    for statement in (
+        "DROP VIEW IF EXISTS problems",
+        """CREATE VIEW problems AS
+            SELECT path, message, remedy FROM bad_files
+            UNION ALL SELECT path, reason,
+                'if it is a frame of MUSE, correct its header; it is left out' FROM raw
+                WHERE COALESCE(category, '') = ''
+            UNION ALL SELECT path, problem, 'fetch it again; what could be read is in the tables'
+                FROM weather_logs WHERE problem IS NOT NULL
+            UNION ALL SELECT path, problem, 'correct GTO_logs in the settings, or the file'
+                FROM observing_logs WHERE problem IS NOT NULL
+            UNION ALL SELECT path, message, 'fetch it again from the archive' FROM integrity
+                WHERE status = 'damaged'""",
+    ):
+        database.execute(statement)
+
+
 def _degrees(database: Database) -> None:
     """Values of flags, as MuseRed has them."""
     database.execute("ALTER TABLE flags ADD COLUMN value INTEGER NOT NULL DEFAULT 1")
@@ -173,6 +192,7 @@ INDEX_MIGRATIONS = (
     Migration("index-5", _exposures),
     Migration("index-digests", _digests),
     Migration("index-frames", _frames),
+    Migration("index-problems", _problems),
     Migration("index-flag-values", _degrees),
     Migration("index-by-exposure", _by_exposure),
     Migration("index-vanished", _vanished),

@@ -39,7 +39,7 @@ class ScanReport:
     problems: list[BadFile] = field(default_factory=list)
 
 
-ROWS = "2"
+ROWS = "3"
 """Grows with what is kept of a frame, or said of it: frames that an older musebuild read are read
 again."""
 

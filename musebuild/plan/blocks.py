@@ -14,7 +14,7 @@ from typing import Any
 
 from musebuild.cache.keys import canonical, plain
 from musebuild.errors import PlanError
-from musebuild.fits.classify import RAW_CATEGORIES
+from musebuild.fits.classify import category_of
 from musebuild.plan.model import ADDED, LeftOut
 from musebuild.recipes.catalogue import recipe_name
 from musebuild.recipes.model import ProductRule, Recipe
@@ -321,7 +321,7 @@ def _of_type(block: Block, recipe: Recipe, settings: Settings) -> Recipe:
     wanted = [given] if isinstance(given, str) else [str(one) for one in given]
     keys = ("recipes", block.name, "DPR_TYPE")
     if recipe.raw:
-        named = [RAW_CATEGORIES.get(one.upper(), one) for one in wanted]
+        named = [category_of(one) for one in wanted]
         unknown = [one for one in named if one not in recipe.raw]
         if unknown:
             raise BlockError(

@@ -106,7 +106,7 @@ def primary_header(spec: FrameSpec) -> fits.Header:
     eso: dict[str, object] = {
         "DPR CATG": spec.dpr_catg,
         "DPR TYPE": spec.dpr_type,
-        "DPR TECH": "IFU" if spec.dpr_type != "BIAS" else "IMAGE",
+        "DPR TECH": "IFU",
         "TPL ID": spec.template,
         "TPL START": spec.template_start.isoformat(timespec="seconds"),
         "TPL EXPNO": spec.number,

@@ -283,7 +283,7 @@ def _morning_calibrations(blank: FrameSpec, morning: dt.datetime, counts: Counts
     flat = replace(
         blank,
         dpr_type="FLAT,LAMP",
-        template="MUSE_wfm_cal_flat",
+        template="MUSE_wfm_cal_specflat",
         origin="MUSE_WFM_FLAT",
         exposure=0.35,
         lamps=("FF1", "FF2"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from musebuild.errors import FrameError
 from musebuild.fits.headers import read_headers
 from musebuild.fits.quick_headers import read_wanted
+from tests.fits.making import primary, write
 
 WANTED = ("INSTRUME", "OBJECT", "DATE-OBS", "ESO DPR TYPE", "ESO OBS NAME", "MJD-OBS")
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=100)
@@ -76,3 +77,21 @@ def test_a_damaged_file_is_told_in_the_same_words(tmp_path: Path, cut: int) -> N
         assert str(caught.value) == str(error)
     else:
         same(path)
+
+
+def test_of_a_keyword_that_stands_twice_the_first_counts(tmp_path: Path) -> None:
+    cards = [("OBJECT", "FIRST"), ("ESO DPR TYPE", "BIAS"), ("OBJECT", "OTHER")]
+    twice = [*cards, ("ESO DPR TYPE", "DARK")]
+    for number, extra in enumerate(([], [b"LONG    = 'a&'".ljust(80), b"CONTINUE  'b'".ljust(80)])):
+        path = write(tmp_path / f"{number}.fits", primary([("INSTRUME", "MUSE"), *twice], extra))
+        with fits.open(path) as hdus:
+            assert hdus[0].header["OBJECT"] == "FIRST"
+        for headers in (read_wanted(str(path), {"INSTRUME", "OBJECT"}), read_headers(path)):
+            assert headers.primary["OBJECT"] == "FIRST"
+        assert read_wanted(str(path), {"ESO DPR TYPE"}).primary == {"ESO DPR TYPE": "BIAS"}
+
+
+def test_a_string_goes_on_where_it_began(tmp_path: Path) -> None:
+    lines = [b"LONG    = 'a&'", b"CONTINUE  'b'", b"LONG    = 'x&'", b"CONTINUE  'y'"]
+    path = write(tmp_path / "a.fits", primary([], [line.ljust(80) for line in lines]))
+    assert read_headers(path).primary["LONG"] == "ab"

@@ -20,7 +20,7 @@ from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.engine.project import Project
 from musebuild.errors import UsageError
 from musebuild.index import readers
-from musebuild.index.columns import exposure_name, night_of, optics_of
+from musebuild.index.columns import exposure_name, lamps_of, night_of, optics_of
 from musebuild.index.database import open_database, own_path
 from musebuild.index.digests import DigestMemory, identity, trustworthy
 from musebuild.index.files import collect_files, paths_of
@@ -418,12 +418,13 @@ def test_an_index_of_before_is_read_again_once(place: Path) -> None:
     db, chosen = open_db(place), settings(place)
     scan(db, chosen)
     # As the database of a musebuild that did not know these columns.
+    db.execute("DROP VIEW problems")
     for column in ("reason", "cards", "INS_OPTI1_NAME", "INS_OPTI2_NAME"):
         db.execute(f'ALTER TABLE raw DROP COLUMN "{column}"')
     db.execute("ALTER TABLE bad_files DROP COLUMN kind")
     db.execute("DROP TABLE other_files")
     db.execute("DELETE FROM meta WHERE name = 'rows'")
-    db.execute("DELETE FROM migrations WHERE name = 'index-frames'")
+    db.execute("DELETE FROM migrations WHERE name IN ('index-frames', 'index-problems')")
     db.execute("UPDATE raw SET INS_MODE = NULL")
     db.commit()
     db.close()
@@ -433,3 +434,43 @@ def test_an_index_of_before_is_read_again_once(place: Path) -> None:
     before = generation(db)
     scan(db, chosen)
     assert generation(db) == before
+
+
+def arc(lit: dict[str, object], **changed: object) -> dict[str, object]:
+    """The header of an arc: all lamps burn, and shutters choose."""
+    cards: dict[str, object] = {}
+    for number, lamp in ((3, "Ne"), (4, "Xe"), (5, "HgCd")):
+        cards[f"ESO INS LAMP{number} NAME"] = f"CU-LAMP-{lamp}"
+        cards[f"ESO INS LAMP{number} ST"] = True
+        if lamp in lit:
+            cards[f"ESO INS SHUT{number} NAME"] = f"CU-SHUT-{lamp}"
+            cards[f"ESO INS SHUT{number} ST"] = lit[lamp]
+    return cards | changed
+
+
+@pytest.mark.parametrize(
+    ("cards", "lamps"),
+    [
+        (arc({}), ("Ne", "Xe", "HgCd")),
+        (arc({"Ne": True, "Xe": False, "HgCd": False}), ("Ne",)),
+        (arc({"Ne": "F", "Xe": "open", "HgCd": 1}), ("Xe", "HgCd")),
+        (arc({"Ne": "closed", "Xe": " T", "HgCd": 0.0}), ("Xe",)),
+        (arc({"Xe": True}), ("Xe",)),
+        (arc({"Ne": True, "Xe": True}, **{"ESO INS LAMP3 ST": False}), ("Xe",)),
+        ({"ESO INS SHUT3 ST": False, "ESO INS SHUT5 ST": "T"}, ("HgCd",)),
+        ({"ESO INS LAMP4 ST": "ON"}, ("Xe",)),
+        ({"ESO INS LAMP1 NAME": "CU-LAMP-Xe", "ESO INS LAMP1 ST": 1}, ("Xe",)),
+        (
+            {
+                "ESO INS LAMP1 NAME": "CU-LAMP-NE",
+                "ESO INS LAMP1 ST": True,
+                "ESO INS SHUT1 NAME": "CU-LAMP-Ne",
+                "ESO INS SHUT1 ST": True,
+            },
+            ("Ne",),
+        ),
+        ({}, ()),
+    ],
+)
+def test_shutters_tell_which_lamp_shines(cards: dict[str, object], lamps: tuple[str, ...]) -> None:
+    assert lamps_of(cards) == lamps

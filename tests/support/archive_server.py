@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from astropy.table import Table
 
-from musebuild.fits.classify import RAW_CATEGORIES
+from musebuild.fits.classify import category_of
 from tests.support.archive_frames import Stored
 
 FIELDS = {
@@ -305,8 +305,7 @@ class _Handler(BaseHTTPRequestHandler):
     def tree(self, name: str) -> str:
         frames = [self.archive.frames[c] for c in self.archive.calibrations]
         files = "".join(
-            f'<file category="{RAW_CATEGORIES.get(f.dpr_type, f.dpr_type)}" name="{f.dp_id}"/>'
-            for f in frames
+            f'<file category="{category_of(f.dpr_type)}" name="{f.dp_id}"/>' for f in frames
         )
         complete = str(name not in self.archive.incomplete).lower()
         return (

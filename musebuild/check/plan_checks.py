@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from musebuild.check.bands import check_bands
 from musebuild.check.block_checks import below
+from musebuild.check.exclusion_checks import check_exclusions, frame_rows, task_rows
 from musebuild.check.frame_checks import check_frames, check_vanished
 from musebuild.engine.balance import balance_of
 from musebuild.engine.project import Project
@@ -86,6 +87,9 @@ def check_plan(
     told.append(balance.line)
     found += check_frames(balance, settings)
     found += check_vanished(plan.left_out, settings)
+    if settings.frames_exclude:
+        rows = frame_rows(project.connection, settings)
+        found += check_exclusions(settings, rows, task_rows(plan, rows))
     found += [
         _left(one, settings) for one in plan.left_out if _block(one) not in out and not one.vanished
     ]

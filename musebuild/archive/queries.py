@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from musebuild.archive.client import ArchiveError, Client
 from musebuild.archive.filters import check_names, nights, window_of
@@ -11,7 +12,7 @@ from musebuild.archive.model import ArchiveFrame, Window
 from musebuild.archive.wanted import WantedFrames, log_of
 from musebuild.errors import UsageError
 from musebuild.plan.model import Wanted
-from musebuild.settings.model import Dataset, Settings
+from musebuild.settings.model import Cone, Dataset, Settings
 from musebuild.settings.nearest import did_you_mean
 
 BATCH = 50
@@ -51,14 +52,14 @@ class ArchiveQueries:
         ArchiveError
             The archive cannot be asked, or has none.
         """
-        filters = dataset.archive_filter
+        filters = dataset.archive_filter or _around(dataset.position)
         where = str(self.settings.where("datasets", dataset.name, "archive_filter"))
         if not filters:
             raise UsageError(
                 f"the dataset {dataset.name} has no archive_filter",
                 where=where,
                 remedy=f"say how to find it: datasets: {{{dataset.name}: {{archive_filter: "
-                f"{{obs_targ_name: {dataset.objects[0]}}}}}}}",
+                f"{{obs_targ_name: {(*dataset.objects, dataset.name)[0]}}}}}}}",
             )
         check_names(filters, self.client.names(), where=where)
         frames = self.client.find(filters, window_of(filters) & window)
@@ -189,3 +190,15 @@ def wanted_texts(wanted: Sequence[Wanted]) -> list[str]:
             text += f" in {item.ins_mode}"
         found.append(text)
     return list(dict.fromkeys(found))
+
+
+def _around(cone: Cone | None) -> dict[str, Any]:
+    """The query for what lies in a circle on the sky; empty where there is none."""
+    if cone is None:
+        return {}
+    return {
+        "coord1": str(cone.ra),
+        "coord2": str(cone.dec),
+        "format": "decimal",
+        "box": str(2 * cone.radius),
+    }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from musebuild.engine.project import Project
 from musebuild.plan.model import Invocation, LeftOut
-from musebuild.report.summary import ahead_text, summary_text
+from musebuild.report.summary import ahead_text, notes_text, summary_text
 
 if TYPE_CHECKING:
     from musebuild.engine.build_state import Build
@@ -72,7 +72,7 @@ class Terminal:
         text = ahead_text(left_out)
         blocked = any(left.blocks_others for left in left_out)
         if (goes_on or not blocked) and not self.needs_all:
-            self._out.write(text)
+            self._out.write("".join(f"{line}\n" for line in notes_text(left_out)) + text)
         return blocked
 
     @contextlib.contextmanager

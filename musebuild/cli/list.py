@@ -17,7 +17,7 @@ from musebuild.engine.view import View, look
 from musebuild.explain.why import Explainer
 from musebuild.report.listing import counts, table, view_lines
 from musebuild.report.status import price_text
-from musebuild.report.summary import left_out_text
+from musebuild.report.summary import besides_text
 from musebuild.report.why import short
 
 
@@ -76,6 +76,4 @@ def list_tasks(
 def _besides(view: View) -> str:
     """What people should know besides a list."""
     text = "".join(f"{problem}\n" for problem in (*view.problems, *view.file_problems))
-    if view.left_out:
-        text += "Left out:\n" + "\n".join(left_out_text(view.left_out)) + "\n"
-    return text
+    return text + "".join(f"{line}\n" for line in besides_text(view.left_out))

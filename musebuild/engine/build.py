@@ -99,7 +99,9 @@ def build(
     """
     began = time.monotonic()
     again = options.always or options.single
-    view = look(project, names, whole=again, remember=not again)
+    # What cannot be done in one dataset does not stop the others.
+    sound = not options.keep_going
+    view = look(project, names, whole=again, remember=not again, sound=sound)
     project.require_writable()
     front_end.begins(view)
     if view.over and not front_end.needs_all:
@@ -127,9 +129,9 @@ def _may_begin(current: Build, front_end: FrontEnd) -> bool:
     view, summary = current.view, current.summary
     pending = [current.plan.invocations[name] for name in current.needs]
     front_end.refuse(current.project, pending, view.blocks_to_come)
-    keep_going = current.options.keep_going
+    goes_on = current.options.keep_going or not view.stopped
     # Known before the first recipe, and told then: hours of recipes may follow.
-    if front_end.tell_left_out(summary.left_out, goes_on=keep_going) and not keep_going:
+    if front_end.tell_left_out(summary.left_out, goes_on=goes_on) and not goes_on:
         current.look_ahead()
         summary.refused = len(current.needs)
         return False

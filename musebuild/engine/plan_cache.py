@@ -189,6 +189,8 @@ class Head(NamedTuple):
     """What becomes of the files below `raw_path`, in one line."""
     default: list[int]
     """Numbers of the invocations of the plan's default, as ranges."""
+    units: list[str]
+    """`Plan.units`."""
 
 
 def left_out_of(head: Head, places: Places) -> tuple[LeftOut, ...]:
@@ -533,8 +535,7 @@ class KeptPlan:
         UsageError
             A name stands for nothing.
         """
-        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", [GROUPS])
-        groups = json.loads(row.fetchone()[0])
+        groups = self._groups()
         entries = {entry.name: entry for entry in self.entries(self.everything())}
         order = list(entries)
         # All that `select` looks at.
@@ -546,6 +547,16 @@ class KeptPlan:
         )
         numbers = {name: number for number, name in enumerate(order)}
         return self._mask(numbers[name] for name in select(plan, names))
+
+    def _groups(self) -> dict[str, list[int]]:
+        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", [GROUPS])
+        groups: dict[str, list[int]] = json.loads(row.fetchone()[0])
+        return groups
+
+    def of_groups(self, names: Iterable[str]) -> bytearray:
+        """For each invocation, 1 where it is of one of some groups."""
+        groups = self._groups()
+        return self._mask(chain(*(_numbers(groups.get(name, ())) for name in names)))
 
     def closure(self, selected: bytearray) -> bytearray:
         """What is selected, and everything that it needs."""

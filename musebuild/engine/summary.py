@@ -34,6 +34,8 @@ class BuildSummary:
     not_run: dict[str, str] = field(default_factory=dict)
     """Invocation → the failed one that it needs, or why else it was not run."""
     left_out: list[LeftOut] = field(default_factory=list)
+    held: tuple[str, ...] = ()
+    """Datasets and parts of which nothing was begun, since something of them cannot be done."""
     refused: int = 0
     """Invocations that were not begun, since something that was asked for cannot be done."""
     problems: list[str] = field(default_factory=list)

@@ -15,7 +15,15 @@ import secrets
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -44,7 +52,7 @@ from musebuild.index.files import paths_of
 from musebuild.index.meta import generation
 from musebuild.plan.blocks import plan_blocks
 from musebuild.plan.model import Invocation, LeftOut, Plan
-from musebuild.plan.names import closure, concerned
+from musebuild.plan.names import closure, concerned, stopped
 
 CHUNK = 250
 """Invocations that are looked at together, at most."""
@@ -101,6 +109,10 @@ class View:
     """Gives the entries of what was asked for."""
     _notes: _Notes | None = None
     _full: bool = False
+    held: tuple[str, ...] = ()
+    """Datasets and parts of which nothing is looked at, since something of them cannot be done."""
+    stopped: bool = False
+    """Whether all that was asked for is of units of which something cannot be done."""
     looked: int = 0
     unhashed: list[str] = field(default_factory=list)
     """Input files without digest of what was looked at; who digests them empties it."""
@@ -127,6 +139,7 @@ class View:
             problems=list(self.problems),
             results=str(self.project.reduced),
             beside=self.project.beside,
+            held=self.held,
         )
 
     def entries(self) -> Iterator[Entry]:
@@ -225,6 +238,7 @@ def look(
     whole: bool = False,
     full: bool = False,
     remember: bool = False,
+    sound: bool = False,
 ) -> View:
     """Look at a project as closely as is needed.
 
@@ -244,16 +258,34 @@ def look(
         Whether states are kept with what is needed to run or explain them; then all is looked at.
     remember : bool
         Whether what is found is remembered; only builds do.
+    sound : bool
+        Whether a dataset (or a part of one) is left alone of which something cannot be done, if
+        there are others.
 
     Raises
     ------
     MusebuildError
         There is no plan; a name stands for nothing.
     """
-    view = None if whole or full else _recalled(project, asked, needed, everything, remember)
-    if view is None:
-        view = _planned(project, asked, needed, everything, full, remember)
-    return view
+    wish = _Wish(asked, needed=needed, everything=everything, remember=remember, sound=sound)
+    view = None if whole or full else _recalled(project, wish)
+    return view or _planned(project, wish, full=full)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What is asked of a view, as for `look`."""
+
+    asked: Sequence[str] = field(kw_only=False)
+    needed: bool
+    everything: bool
+    remember: bool
+    sound: bool
+
+    def held(self, left_out: Iterable[LeftOut], units: Collection[str]) -> tuple[str, ...]:
+        """Units that are left alone; none where that would leave nothing."""
+        held = stopped(left_out, units) if self.sound else frozenset()
+        return () if held == {*units} else tuple(sorted(held))
 
 
 def resolved(
@@ -279,17 +311,10 @@ def resolved(
     return found
 
 
-def _planned(
-    project: Project,
-    asked: Sequence[str],
-    needed: bool,
-    everything: bool,
-    full: bool,
-    remember: bool,
-) -> View:
+def _planned(project: Project, wish: _Wish, *, full: bool) -> View:
     """A view that looks at all that was asked for."""
     # Before anything of what it rests on is read.
-    notes = _Notes(project) if remember and not project.is_scanned else None
+    notes = _Notes(project) if wish.remember and not project.is_scanned else None
     problems = [str(problem) for problem in project.scan_report.problems]
     if notes is not None:
         notes.scanned()
@@ -298,15 +323,45 @@ def _planned(
         notes.planned(plan)
     # While the raw frames are at hand.
     line = balance_line(project)
-    selected = tuple(plan.invocations) if everything else selection(project, asked)
+    left_out = _concerned(project, plan.left_out, wish.asked)
+    held = wish.held(left_out, plan.units)
+    selected = _without(project, wish.asked, held) if held else ()
+    if not selected:
+        held = ()
+        everything = tuple(plan.invocations) if wish.everything else None
+        selected = everything or selection(project, wish.asked)
     names = closure(plan, selected)
     view = _view_of(project, names, notes, full=full)
     view.problems = problems
     view.balance = line
-    listed = names if needed else selected
+    listed = names if wish.needed else selected
     view._asked = lambda: (entry_of(plan.invocations[name]) for name in listed)
-    view.left_out = _concerned(project, plan.left_out, asked)
+    view.left_out, view.held = left_out, held
+    view.stopped = _all_stopped(left_out, plan.units, held)
     return view
+
+
+def _all_stopped(
+    left_out: Iterable[LeftOut], units: Collection[str], held: Collection[str]
+) -> bool:
+    """Whether something cannot be done, and there is nothing else to go on with.
+
+    A dataset without any invocation stops nothing.
+    """
+    errors = [left for left in left_out if left.blocks_others]
+    return bool(errors) and not held and (not units or bool(stopped(errors, units)))
+
+
+def _without(project: Project, asked: Sequence[str], held: Collection[str]) -> tuple[str, ...]:
+    """What was asked for, less that of some units."""
+    plan = project.plan
+    names = asked or project.settings.targets
+    some = selection(project, names) if names else plan.invocations
+    # Without names a calibration is wanted only by what needs it.
+    left = {name for unit in held for name in plan.groups.get(unit, ())}
+    return tuple(
+        name for name in some if name not in left and (names or plan.invocations[name].dataset)
+    )
 
 
 def _concerned(
@@ -331,9 +386,7 @@ def _view_of(project: Project, names: Sequence[str], notes: _Notes | None, *, fu
     )  # fmt: skip
 
 
-def _recalled(
-    project: Project, asked: Sequence[str], needed: bool, everything: bool, remember: bool
-) -> View | None:
+def _recalled(project: Project, wish: _Wish) -> View | None:
     """A view that looks only at what may differ from what is remembered; None: plan anew."""
     database = project.database_path
     if not project.settings.raw_path.is_dir() or not database.is_file():
@@ -345,7 +398,7 @@ def _recalled(
             connection = project.connection
             connection.execute("BEGIN")
             try:
-                return _compared(project, connection, asked, needed, everything, remember, inputs)
+                return _compared(project, connection, wish, inputs)
             finally:
                 connection.rollback()
     except (*DAMAGE, OSError, MusebuildError):
@@ -356,10 +409,7 @@ def _recalled(
 def _compared(
     project: Project,
     connection: sqlite3.Connection,
-    asked: Sequence[str],
-    needed: bool,
-    everything: bool,
-    remember: bool,
+    wish: _Wish,
     inputs: Callable[[], str],
 ) -> View | None:
     head = plan_cache.read_head(connection)
@@ -371,18 +421,28 @@ def _compared(
         return None
     places = Places(project)
     kept = KeptPlan(connection, head, places)
-    left_out = plan_cache.left_out_of(head, places)
-    if everything:
-        selected = kept.everything()
-    else:
-        selected = kept.selected(asked, left_out) if asked else kept.default()
-    wanted = kept.closure(selected) if asked else selected
+    all_left_out = plan_cache.left_out_of(head, places)
+    left_out = _concerned(project, all_left_out, wish.asked)
+    held = wish.held(left_out, head.units)
+    names = wish.asked or (held and project.settings.targets) or ()
+    selected = bytearray()
+    if held:
+        some = kept.selected(names, all_left_out) if names else kept.of_groups(head.units)
+        left = kept.of_groups(held)
+        selected = bytearray(one & (not other) for one, other in zip(some, left, strict=True))
+    if not any(selected):
+        held = ()
+        if wish.everything:
+            selected = kept.everything()
+        else:
+            selected = kept.selected(names, all_left_out) if wish.asked else kept.default()
+    wanted = kept.closure(selected) if wish.asked or held else selected
     calls = {planned.name: call_hash(planned, project) for planned in blocks}
     differs = kept.compare(wanted, calls, project.ledger.forgotten())
-    listed = wanted if needed else selected
+    listed = wanted if wish.needed else selected
     kept.hold(differs)
     kept.read_entries(listed)
-    below = kept.below(differs, wanted) if remember else bytearray()
+    below = kept.below(differs, wanted) if wish.remember else bytearray()
     if inputs() != head.inputs:
         return None
     order = {number: kept.names(number) for number in kept.held()}
@@ -390,16 +450,15 @@ def _compared(
         _Part(number, list(some), [order[number][place] for place in some])
         for number, some in kept.marked(differs)
     )
-    plan = Plan(
-        plan_cache.KeptInvocations(kept, {b.name: b.params for b in blocks}), (), {}, left_out
-    )
-    notes = _Notes(project, kept, differs, below) if remember and parts else None
+    invocations = plan_cache.KeptInvocations(kept, {b.name: b.params for b in blocks})
+    plan = Plan(invocations, (), {}, all_left_out)
+    notes = _Notes(project, kept, differs, below) if wish.remember and parts else None
     return View(
         project,
         plan,
         ProjectWorld(project),
         plan_cache.KeptManifests(kept, differs),
-        _concerned(project, left_out, asked),
+        left_out,
         [places.shown(text) for text in head.problems],
         [places.shown(text) for text in head.file_problems],
         head.balance,
@@ -408,6 +467,8 @@ def _compared(
         parts,
         lambda: kept.entries(listed),
         notes,
+        held=held,
+        stopped=_all_stopped(left_out, head.units, held),
     )
 
 
@@ -522,6 +583,7 @@ class _Notes:
                 [hidden(text) for text in view.file_problems],
                 view.balance,
                 plan_cache.default_ranges(view.plan),
+                list(view.plan.units),
             )
             rows = list(plan_cache.graph_rows(view.plan, self._planned, self._places))
             plan_cache.write_plan(project.connection, head, view.plan, rows, self._columns)

@@ -11,6 +11,7 @@ from typing import Any
 from musebuild.fits.classify import classify
 from musebuild.fits.headers import FrameHeaders
 from musebuild.settings.model import Settings
+from musebuild.settings.sky import within
 
 NIGHT_END = dt.timedelta(hours=20, minutes=40)
 """A night runs to 20:40 UT of the next day: earlier than that belongs to the night before."""
@@ -273,12 +274,50 @@ def row_of(
     }
 
 
-def dataset_of(name: str, settings: Settings) -> str:
-    """Dataset that OBJECT belongs to; OBJECT itself where none does."""
-    for dataset in settings.datasets.values():
-        if name in dataset.objects:
-            return dataset.name
-    return name
+def datasets_of(
+    name: str, settings: Settings, category: str = "", ra: Any = None, dec: Any = None
+) -> list[str]:
+    """Datasets of the settings that take an exposure, by OBJECT and by where it points.
+
+    Parameters
+    ----------
+    name : str
+        OBJECT.
+    settings : Settings
+        The datasets.
+    category : str
+        Only science exposures (OBJECT) are taken by position.
+    ra, dec : float, optional
+        Where it points [deg].
+    """
+    return [
+        dataset.name
+        for dataset in settings.datasets.values()
+        if (
+            name in dataset.objects
+            if dataset.position is None
+            else category == "OBJECT"
+            and name in (dataset.objects or (name,))
+            and within(dataset.position, ra, dec)
+        )
+    ]
+
+
+def dataset_of(
+    name: str, settings: Settings, category: str = "", ra: Any = None, dec: Any = None
+) -> str:
+    """The first dataset that takes an exposure; OBJECT itself where none does.
+
+    Empty where the settings have a dataset of that name which does not take it. Parameters as for
+    `datasets_of`.
+    """
+    found = datasets_of(name, settings, category, ra, dec)
+    return found[0] if found else "" if name in settings.datasets else name
+
+
+def by_position(settings: Settings) -> bool:
+    """Whether the dataset of an exposure depends on where it points."""
+    return any(dataset.position is not None for dataset in settings.datasets.values())
 
 
 def run_of(night: str, settings: Settings) -> str:

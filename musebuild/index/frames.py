@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from musebuild.index.columns import dataset_of, optics_of, run_of
+from musebuild.index.columns import by_position, dataset_of, optics_of, run_of
 from musebuild.index.database import Connection, columns_of
 from musebuild.index.flags import flag_values
 from musebuild.index.model import RawFrame
@@ -91,6 +91,7 @@ _COLUMNS = (
     "DPR_CATG",
     "DPR_TECH",
     "reason",
+    "INS_DROT_POSANG",
 )
 
 
@@ -124,7 +125,8 @@ def raw_frames(
     columns = (*_COLUMNS, *sorted((_conditions(rules) & have) - set(_COLUMNS)))
     listed = ", ".join(f'"{column}"' for column in columns)
     flags = flag_values(connection)
-    dataset = cache(lambda name: dataset_of(name, settings))
+    dataset = cache(lambda name, *place: dataset_of(name, settings, *place))
+    placed = by_position(settings)
     run = cache(lambda night: run_of(night, settings))
     numbers = cache(lambda text: tuple(int(n) for n in text.split(",") if n))
     words = cache(lambda text: tuple(filter(None, text.split(","))))
@@ -142,7 +144,7 @@ def raw_frames(
         path, filename, name, category, is_raw, night, date_obs, mjd_obs, dpr_type = row[:9]
         object_orig, tpl_start, tpl_id, ins_mode, exptime, binx, biny = row[9:16]
         read_name, read_id, temp7, lamps, channels, ra, dec = row[16:23]
-        filtered, scale, arcfile, dpr_catg, dpr_tech, reason = row[23:29]
+        filtered, scale, arcfile, dpr_catg, dpr_tech, reason, posang = row[23:30]
         field, wavelengths, adaptive = optics(ins_mode, filtered, scale)
         if not excluded and not category:
             excluded = one(reason)
@@ -159,7 +161,7 @@ def raw_frames(
                 mjd_obs=mjd_obs or 0.0,
                 dpr_type=one(dpr_type),
                 object_orig=one(object_orig),
-                dataset=dataset(one(object_orig)),
+                dataset=dataset(one(object_orig), *((category, ra, dec) if placed else ())),
                 run=run(one(night)),
                 tpl_start=one(tpl_start),
                 tpl_id=one(tpl_id),
@@ -181,6 +183,7 @@ def raw_frames(
                 channels=numbers(channels or ""),
                 ra=ra,
                 dec=dec,
+                posang=posang,
                 excluded=excluded,
                 flags=tuple(flags[name]) if name in flags else (),
                 flag_values=tuple(flags[name].values()) if name in flags else (),

@@ -61,6 +61,8 @@ class RawFrame:
     """Right ascension of the telescope [deg]."""
     dec: float | None = None
     """Declination of the telescope [deg]."""
+    posang: float | None = None
+    """INS DROT POSANG [deg]."""
     excluded: str = ""
     """Why the frame is not used (global exclusions); empty: it is used."""
     flags: tuple[str, ...] = ()

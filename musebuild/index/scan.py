@@ -84,7 +84,12 @@ def _computed(settings: Settings) -> str:
     """What columns that are computed from the settings depend on."""
     return json.dumps(
         {
-            "datasets": {d.name: d.objects for d in settings.datasets.values()},
+            "datasets": {
+                d.name: [d.objects, d.position.ra, d.position.dec, d.position.radius]
+                if d.position
+                else d.objects
+                for d in settings.datasets.values()
+            },
             "runs": {n: [str(r.start), str(r.end)] for n, r in settings.runs.items()},
         },
         sort_keys=True,
@@ -96,14 +101,20 @@ def _follow_settings(connection: Connection, settings: Settings) -> None:
     wanted = _computed(settings)
     if meta(connection, "computed") == wanted:
         return
-    rows = connection.execute("SELECT path, night, OBJECT_ORIG FROM raw").fetchall()
+    rows = connection.execute(
+        "SELECT path, night, OBJECT_ORIG, category, RA, DEC FROM raw"
+    ).fetchall()
     with transaction(connection):
         connection.execute(GROW)
         connection.executemany(
             "UPDATE raw SET OBJECT = ?, run = ? WHERE path = ?",
             (
-                (dataset_of(name or "", settings) or None, run_of(night or "", settings), path)
-                for path, night, name in rows
+                (
+                    dataset_of(name or "", settings, *place) or None,
+                    run_of(night or "", settings),
+                    path,
+                )
+                for path, night, name, *place in rows
             ),
         )
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('computed', ?)", [wanted])
@@ -211,7 +222,14 @@ def scan(
                 | dict(zip(_IDENTITY, item, strict=True))
                 | {
                     "run": run_of(result["night"], settings),
-                    "OBJECT": dataset_of(result["OBJECT_ORIG"] or "", settings) or None,
+                    "OBJECT": dataset_of(
+                        result["OBJECT_ORIG"] or "",
+                        settings,
+                        result["category"],
+                        result["RA"],
+                        result["DEC"],
+                    )
+                    or None,
                 }
             )
             if path not in known:

@@ -114,8 +114,7 @@ class Finder:
 
     def _refuse_worse(self, need: Need, subject: Subject, found: Found, before: int) -> None:
         """Take back what was found for a need, where its level is worse than is taken."""
-        rule = self.products.rule(need, subject.planned)
-        worst = rule.worst
+        worst = self.products.rule(need, subject.planned).worst
         if worst == WORST:
             return
         bad = next((given for given in found.inputs[before:] if worse(given.quality, worst)), None)
@@ -126,7 +125,7 @@ class Finder:
         level = bad.quality.level or 0
         name = bad.invocation or bad.path.rpartition("/")[2]
         reason = f"is of level {level}, and {worst} is the worst taken"
-        setting = accepting(need.category, level, rule.levels)
+        setting = accepting(need.category, level)
         missing = Missing(
             need.category,
             f"{need.category}: {name} {reason}",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from musebuild.errors import PlanError
 from musebuild.index.model import FileIndex, Loss, RawFrame, Selected
 from musebuild.plan.blocks import PlannedBlock, made_by
+from musebuild.plan.datasets import check_datasets
 from musebuild.plan.draft import Draft
 from musebuild.plan.from_products import add_datasets, add_exposures, add_runs
 from musebuild.plan.from_raw import add_raw_exposures, add_sequences
-from musebuild.plan.model import Invocation, LeftOut, Plan
+from musebuild.plan.model import Invocation, Plan
 from musebuild.plan.names import closure, select
 from musebuild.plan.scales import refused_scales
 from musebuild.plan.selecting import refused_keys
@@ -23,8 +25,8 @@ from musebuild.settings.model import Settings
 
 def _plan(draft: Draft) -> Plan:
     """All blocks in order."""
-    counts = Counter(frame.dataset for frame in draft.raw["OBJECT"])
-    draft.left_out += _check_datasets(draft.settings, draft.datasets, counts)
+    draft.left_out += draft.parts.told()
+    draft.left_out += check_datasets(draft.settings, draft.datasets, draft.raw["OBJECT"])
     for planned in draft.blocks.values():
         _check_source(planned, draft.blocks, draft.settings)
         refused = refused_keys(planned) or refused_scales(planned, draft.blocks, draft.left_out)
@@ -43,46 +45,6 @@ def _plan(draft: Draft) -> Plan:
             add_datasets(draft, planned)
     _check_places(draft)
     return _finish(draft)
-
-
-def _check_datasets(
-    settings: Settings, datasets: Collection[str], counts: Mapping[str, int]
-) -> list[LeftOut]:
-    """Datasets without exposures, and exposures of no dataset.
-
-    Parameters
-    ----------
-    settings : Settings
-        The declared datasets.
-    datasets : collection of str
-        Those that are reduced.
-    counts : mapping
-        Dataset or OBJECT → number of its exposures.
-    """
-    left_out = []
-    for dataset in settings.datasets.values():
-        if not counts.get(dataset.name):
-            seen = sorted(counts)
-            left_out.append(
-                LeftOut(
-                    dataset.name,
-                    f"no exposure has OBJECT {' or '.join(dataset.objects)}"
-                    + (f"; there is {', '.join(seen[:5])}" if seen else ""),
-                    f"add its raw frames to {settings.raw_path}, "
-                    f"or correct datasets.{dataset.name}.OBJECT",
-                    error=True,
-                )
-            )
-    left_out += [
-        LeftOut(
-            name,
-            f"{counts[name]} exposure{'s' * (counts[name] != 1)} of this OBJECT "
-            "belong to no dataset",
-            f"to reduce them: datasets: {{{name}: {{}}}}",
-        )
-        for name in sorted(set(counts) - set(datasets))
-    ]
-    return left_out
 
 
 def _check_source(
@@ -142,7 +104,8 @@ def _finish(draft: Draft) -> Plan:
     groups: dict[str, list[str]] = defaultdict(list)
     for name, invocation in draft.invocations.items():
         kind = draft.catalogue[invocation.recipe].group
-        keys = [kind, invocation.block, invocation.dataset, invocation.night, invocation.run]
+        unit = draft.unit_of.get(name, "")
+        keys = [kind, invocation.block, invocation.dataset, unit, invocation.night, invocation.run]
         if invocation.ifu is not None:
             keys.append(invocation.task)
         for key in dict.fromkeys(filter(None, keys)):
@@ -152,12 +115,13 @@ def _finish(draft: Draft) -> Plan:
         default=(),
         groups={name: tuple(members) for name, members in groups.items()},
         left_out=tuple(dict.fromkeys(draft.left_out)),
+        units=tuple(sorted(set(draft.unit_of.values()))),
     )
     if draft.settings.targets:
         wanted: Sequence[str] = select(plan, draft.settings.targets)
     else:
         wanted = [name for name, inv in draft.invocations.items() if inv.dataset]
-    return Plan(plan.invocations, closure(plan, wanted), plan.groups, plan.left_out)
+    return replace(plan, default=closure(plan, wanted))
 
 
 def make_plan(

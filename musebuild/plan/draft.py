@@ -10,12 +10,14 @@ from types import MappingProxyType
 from typing import Any
 
 from musebuild.cache.model import Input
+from musebuild.errors import PlanError
 from musebuild.index.model import FileIndex, RawFrame, Selected
 from musebuild.plan.association import Finder
 from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks, top_folder
 from musebuild.plan.model import Choosing, Invocation, LeftOut, Missing
+from musebuild.plan.parts import label_of, parts_of
 from musebuild.plan.planned_task import PlannedTask, Setup
-from musebuild.plan.products import Found, Known
+from musebuild.plan.products import Alone, Found, Known
 from musebuild.plan.selecting import Measured, measured_by
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
@@ -55,14 +57,28 @@ class Draft:
         self._made_of: dict[tuple[str, str], tuple[str, ...]] = {}
         self._params: dict[tuple[str, int | None], Mapping[str, Any]] = {}
         self.lost: dict[str, list[tuple[Setup, LeftOut]]] = defaultdict(list)
+        self.alone: list[Alone] = []
         self.finder = Finder(
             Known(
-                settings, self.blocks, self.raw, excluded, delivered, files, self.tasks, self.lost
+                settings,
+                self.blocks,
+                self.raw,
+                excluded,
+                delivered,
+                files,
+                self.tasks,
+                self.lost,
+                self.alone,
             )
         )
         self.measured = Measured(self.invocations, self.tasks)
         self.exposures = [*self.raw["OBJECT"], *excluded["OBJECT"]]
         self.datasets = set(settings.datasets) or {f.dataset for f in self.raw["OBJECT"]}
+        self.parts = parts_of(
+            (f for f in self.raw["OBJECT"] if f.dataset in self.datasets), settings.datasets
+        )
+        self.unit_of: dict[str, str] = {}
+        """Invocation of a dataset → the dataset, or the part of it."""
 
     @cached_property
     def by_name(self) -> dict[str, RawFrame]:
@@ -86,6 +102,7 @@ class Draft:
             self.categories(planned, source.raw),
             raw=source.raw,
             dataset=source.dataset,
+            part=source.part,
             run=source.run,
             exposure=source.exposure,
             date=source.date,
@@ -93,7 +110,14 @@ class Draft:
             folder=f"{top_folder(planned)}/{label}",
         )
 
-    def leave(self, left: LeftOut, dataset: str, setup: Setup | None = None, run: str = "") -> None:
+    def leave(
+        self,
+        left: LeftOut,
+        dataset: str,
+        setup: Setup | None = None,
+        run: str = "",
+        part: str = "",
+    ) -> None:
         """Leave a task, or a part of it, out.
 
         Parameters
@@ -106,6 +130,8 @@ class Draft:
             Of its frames: what needs its products is told of it.
         run : str
             Observing run.
+        part : str
+            Of the dataset.
         """
         lacking = [item.wanted for item in left.missing if item.wanted is not None]
         left = replace(
@@ -116,6 +142,7 @@ class Draft:
             dataset=dataset,
             night=setup.night if setup is not None else "",
             run=run,
+            part=part,
         )
         if setup is not None:
             self.lost[left.name.partition(":")[0]].append((setup, left))
@@ -150,6 +177,12 @@ class Draft:
         if not task.by_ifu:
             self.tasks[task.block].append(task)
         name = task.task if ifu is None else f"{task.task}.ifu{ifu:02d}"
+        if name in self.invocations:
+            raise PlanError(
+                f"two tasks would both be {name}",
+                why=f"a dataset has the name of a part of another: {label_of(task.dataset, '')}",
+                remedy="give the dataset another name: datasets: {NAME: {OBJECT: …}}",
+            )
         own = self._params_of(planned, ifu)
         self.invocations[name] = Invocation(
             name=name,
@@ -168,6 +201,8 @@ class Draft:
             notes=tuple(dict.fromkeys(found.notes)),
             choosing=choosing,
         )
+        if task.dataset:
+            self.unit_of[name] = label_of(task.dataset, task.part)
         task.by_ifu[ifu] = name
 
     def _params_of(self, planned: PlannedBlock, ifu: int | None) -> Mapping[str, Any]:

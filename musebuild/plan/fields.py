@@ -1,16 +1,24 @@
-"""Whether exposures show the same part of the sky. Pure."""
+"""Fields: exposures whose footprints on the sky overlap, one with the next. Pure."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from math import asin, cos, degrees, radians, sin, sqrt
+from dataclasses import dataclass
+from itertools import product
+from math import cos, degrees, floor, isfinite, radians, sin, sqrt, tan
 
 from musebuild.index.model import RawFrame
+from musebuild.settings.sky import separation
 
-DIAGONALS = {"NFM": 12.0}
-"""Field → arcsec between two centres at which fields of it cannot overlap, however rotated."""
-WIDE = 90.0
-"""The same of the wide field, which is 60 x 60 arcsec."""
+Vector = tuple[float, float, float]
+
+SIDES = {"NFM": 7.5}
+"""Field mode → side of the square field [arcsec]."""
+WIDE = 60.0
+"""The same of the wide field, and of a mode that is not known."""
+TOUCH = 0.5
+"""Arcsec between two edges that still touch: headers tell a position to some tenths."""
 FAR = 600.0
 """Arcsec between exposures that no cube is meant to span: at 0.2 arcsec it would take hundreds of
 gigabytes. Mosaics with gaps are smaller."""
@@ -18,18 +26,189 @@ SHOWN = 3
 """Exposures that one message names."""
 
 
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """The square that an exposure covers, as vectors of length one."""
+
+    centre: Vector
+    right: Vector
+    """Along one of its sides."""
+    up: Vector
+    """Along the other."""
+    side: float
+    """Arcsec."""
+
+    def corners(self) -> list[Vector]:
+        """The corners, in turn (of any length)."""
+        half = tan(radians(self.side / 7200))
+        return [
+            _sum(self.centre, _scaled(self.right, x * half), _scaled(self.up, y * half))
+            for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        ]
+
+
+def _sum(*vectors: Vector) -> Vector:
+    x, y, z = map(sum, zip(*vectors, strict=True))
+    return x, y, z
+
+
+def _scaled(vector: Vector, by: float) -> Vector:
+    x, y, z = vector
+    return x * by, y * by, z * by
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def is_placed(frame: RawFrame) -> bool:
+    """Whether the header says where an exposure looks. A damaged card may hold a text."""
+    return all(isinstance(v, int | float) and isfinite(v) for v in (frame.ra, frame.dec))
+
+
+def footprint(frame: RawFrame) -> Footprint:
+    """The square that an exposure covers, from RA, DEC and INS DROT POSANG.
+
+    Parameters
+    ----------
+    frame : RawFrame
+        With coordinates. Without a position angle it stands upright. The angle on the sky is
+        -POSANG, as the pipeline takes it where the rotator follows the sky.
+    """
+    ra, dec = radians(frame.ra or 0.0), radians(frame.dec or 0.0)
+    centre = (cos(dec) * cos(ra), cos(dec) * sin(ra), sin(dec))
+    east = (-sin(ra), cos(ra), 0.0)
+    north = (-sin(dec) * cos(ra), -sin(dec) * sin(ra), cos(dec))
+    known = isinstance(frame.posang, int | float) and isfinite(frame.posang)
+    angle = radians(-(frame.posang or 0.0)) if known else 0.0
+    return Footprint(
+        centre,
+        _sum(_scaled(east, cos(angle)), _scaled(north, -sin(angle))),
+        _sum(_scaled(east, sin(angle)), _scaled(north, cos(angle))),
+        SIDES.get(frame.field, WIDE),
+    )
+
+
+def overlap(a: Footprint, b: Footprint) -> bool:
+    """Whether two footprints overlap or touch."""
+    away = degrees(sqrt(sum((p - q) ** 2 for p, q in zip(a.centre, b.centre, strict=True)))) * 3600
+    sides = (a.side + b.side) / 2
+    if away <= sides:
+        return True
+    if away > sides * sqrt(2) + TOUCH:
+        return False
+    return not (_parted(a, b) or _parted(b, a))
+
+
+def _parted(a: Footprint, b: Footprint) -> bool:
+    """Whether a line along a side of the first parts them, in the plane that touches its centre."""
+    reach = radians((a.side / 2 + TOUCH) / 3600)
+    places = [(corner, _dot(corner, a.centre)) for corner in b.corners()]
+    for axis in (a.right, a.up):
+        along = [_dot(corner, axis) / depth for corner, depth in places]
+        if min(along) > reach or max(along) < -reach:
+            return True
+    return False
+
+
+def connected(prints: Sequence[Footprint]) -> list[list[int]]:
+    """Footprints that overlap, one with the next.
+
+    Parameters
+    ----------
+    prints : sequence of Footprint
+        In any order.
+
+    Returns
+    -------
+    list of list of int
+        Places in the sequence: each set ascends, and so do the first of each.
+    """
+    # Cells of space rather than of coordinates: they know neither poles nor 24 h.
+    size = radians((max((one.side for one in prints), default=WIDE) * sqrt(2) + TOUCH) / 3600)
+    cells: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    places = [tuple(floor(x / size) for x in one.centre) for one in prints]
+    for number, place in enumerate(places):
+        cells[place].append(number)
+    found: list[list[int]] = []
+    seen: set[int] = set()
+    for start in range(len(prints)):
+        if start in seen:
+            continue
+        group = [start]
+        seen.add(start)
+        for member in group:
+            for shift in product((-1, 0, 1), repeat=3):
+                cell = tuple(x + d for x, d in zip(places[member], shift, strict=True))
+                rest = []
+                for other in cells.get(cell, ()):
+                    if other in seen:
+                        continue
+                    if overlap(prints[member], prints[other]):
+                        seen.add(other)
+                        group.append(other)
+                    else:
+                        rest.append(other)
+                if cell in cells:
+                    cells[cell] = rest
+        found.append(sorted(group))
+    return found
+
+
+def fields(frames: Iterable[RawFrame]) -> list[list[RawFrame]]:
+    """Exposures whose footprints overlap, one with the next; without those of unknown position.
+
+    Each field, and the fields, are sorted by time.
+    """
+    placed = sorted(filter(is_placed, frames), key=lambda frame: (frame.mjd_obs, frame.name))
+    groups = connected([footprint(frame) for frame in placed])
+    return [[placed[number] for number in group] for group in groups]
+
+
+def field_name(frame: RawFrame, digits: int = 0) -> str:
+    """Name of the field that begins with an exposure: `J141226.21-440902.0`, cut off, not rounded.
+
+    Parameters
+    ----------
+    frame : RawFrame
+        With coordinates.
+    digits : int
+        Decimals of the seconds of time; of those of arc there is one less.
+    """
+    return "J" + _sexagesimal((frame.ra or 0.0) % 360 / 15, digits) + (
+        "-" if (frame.dec or 0.0) < 0 else "+"
+    ) + _sexagesimal(abs(frame.dec or 0.0), max(digits - 1, 0))  # fmt: skip
+
+
+def _sexagesimal(value: float, digits: int) -> str:
+    # A little more, since 15.0 may be stored as 14.999999999.
+    units = floor(value * 3600 * 10**digits + 1e-5)
+    whole, rest = divmod(units, 10**digits)
+    minutes, seconds = divmod(whole, 60)
+    text = f"{minutes // 60:02d}{minutes % 60:02d}{seconds:02d}"
+    return f"{text}.{rest:0{digits}d}" if digits else text
+
+
+def field_names(groups: Sequence[Sequence[RawFrame]]) -> list[str]:
+    """Names of fields by their first exposures, with as many decimals as tell each from the others.
+
+    An exposure that is taken later changes no name.
+    """
+    found = []
+    for group in groups:
+        for digits in range(4):
+            name = field_name(group[0], digits)
+            if sum(field_name(other[0], digits) == name for other in groups) == 1:
+                break
+        found.append(name)
+    return found
+
+
 def distance(a: RawFrame, b: RawFrame) -> float:
     """Arcsec between the centres of two exposures; nought where one has no coordinates."""
-    if a.ra is None or a.dec is None or b.ra is None or b.dec is None:
+    if not (is_placed(a) and is_placed(b)):
         return 0.0
-    ra1, dec1, ra2, dec2 = map(radians, (a.ra, a.dec, b.ra, b.dec))
-    half = sin((dec1 - dec2) / 2) ** 2 + cos(dec1) * cos(dec2) * sin((ra1 - ra2) / 2) ** 2
-    return degrees(2 * asin(min(1.0, sqrt(half)))) * 3600
-
-
-def reach(frames: Iterable[RawFrame]) -> float:
-    """Arcsec between two centres at which these exposures cannot overlap."""
-    return max((DIAGONALS.get(frame.ins_mode[:3], WIDE) for frame in frames), default=WIDE)
+    return 3600 * separation(a.ra or 0.0, a.dec or 0.0, b.ra or 0.0, b.dec or 0.0)
 
 
 def apart(frames: Sequence[RawFrame], limit: float) -> tuple[list[str], float]:
@@ -40,7 +219,7 @@ def apart(frames: Sequence[RawFrame], limit: float) -> tuple[list[str], float]:
     frames : sequence of RawFrame
         The exposures.
     limit : float
-        Arcsec from one to the next in a chain.
+        Arcsec from one to the next in a chain; nought: their footprints must overlap.
 
     Returns
     -------
@@ -49,16 +228,15 @@ def apart(frames: Sequence[RawFrame], limit: float) -> tuple[list[str], float]:
     away : float
         Arcsec from the first of these to the nearest of the largest group.
     """
-    rest = list(frames)
     groups: list[list[RawFrame]] = []
-    while rest:
-        group = [rest.pop(0)]
-        for member in group:
-            left: list[RawFrame] = []
-            for other in rest:
-                (group if distance(member, other) < limit else left).append(other)
-            rest = left
-        groups.append(group)
+    for field in fields(frames):
+        near = [
+            group
+            for group in groups
+            if limit and any(distance(a, b) < limit for a in group for b in field)
+        ]
+        groups = [group for group in groups if group not in near]
+        groups.append([frame for group in (*near, field) for frame in group])
     if len(groups) < 2:
         return [], 0.0
     main = max(groups, key=len)
@@ -71,7 +249,7 @@ def scattered(recipe: str, frames: Sequence[RawFrame]) -> str:
 
     An alignment needs sources in common. A cube of exposures far apart would not fit in memory.
     """
-    limits = {"muse_exp_align": reach(frames), "muse_exp_combine": FAR}
+    limits = {"muse_exp_align": 0.0, "muse_exp_combine": FAR}
     if recipe not in limits:
         return ""
     names, away = apart(frames, limits[recipe])

@@ -11,8 +11,9 @@ from musebuild.plan.draft import Draft, lacking, plain_mode, products_of
 from musebuild.plan.fields import scattered
 from musebuild.plan.model import LeftOut, Missing
 from musebuild.plan.offsets import ByHand, Given
+from musebuild.plan.parts import label_of
 from musebuild.plan.planned_task import PlannedTask
-from musebuild.plan.products import Found, Subject
+from musebuild.plan.products import Alone, Found, Subject
 from musebuild.plan.scales import scales_of
 from musebuild.plan.selecting import Choice, choices, too_few
 
@@ -31,7 +32,7 @@ def add_exposures(draft: Draft, planned: PlannedBlock) -> None:
         if set(planned.recipe.takes.values()) <= set(source.categories):
             left = _exposure(draft, planned, source)
             if left is not None:
-                draft.leave(left, source.dataset, source.setup, source.run)
+                draft.leave(left, source.dataset, source.setup, source.run, source.part)
     held = {task.label for task in draft.tasks[planned.source]}
     for task, left in list(draft.why.items()):
         # What was left out altogether has no record, and still must be told of below.
@@ -44,7 +45,7 @@ def add_exposures(draft: Draft, planned: PlannedBlock) -> None:
                 error=left.error,
                 because=left.name,
             )
-            draft.leave(below, left.dataset)
+            draft.leave(below, left.dataset, part=left.part)
 
 
 def _exposure(draft: Draft, planned: PlannedBlock, source: PlannedTask) -> LeftOut | None:
@@ -57,7 +58,7 @@ def _exposure(draft: Draft, planned: PlannedBlock, source: PlannedTask) -> LeftO
     ifus = tuple(ifu for ifu in source.by_ifu if ifu is not None)
     subject = Subject(
         planned, task, source.setup, None, ifus, source.dataset, run=source.run,
-        dates=(source.date,),
+        dates=(source.date,), part=source.part,
     )  # fmt: skip
     found = draft.finder.find(subject)
     if found.missing:
@@ -72,10 +73,10 @@ def _exposure(draft: Draft, planned: PlannedBlock, source: PlannedTask) -> LeftO
 def add_datasets(draft: Draft, planned: PlannedBlock) -> None:
     """Add what a block makes of the exposures of each dataset, as for `add_exposures`."""
     categories = set(planned.recipe.takes.values())
-    by_dataset: dict[str, list[PlannedTask]] = defaultdict(list)
+    by_part: dict[tuple[str, str], list[PlannedTask]] = defaultdict(list)
     for source in draft.tasks[planned.source]:
         if source.dataset and categories <= set(source.categories):
-            by_dataset[source.dataset].append(source)
+            by_part[source.dataset, source.part].append(source)
     by_hand = None
     if planned.recipe.by_hand:
         by_hand = ByHand(planned, draft.exposures)
@@ -84,20 +85,27 @@ def add_datasets(draft: Draft, planned: PlannedBlock) -> None:
             left = LeftOut(f"{planned.name}:{name}", reason, remedy, error=True)
             draft.left_out.append(left)
     for choice in choices(planned, draft.selections.get(planned.name, {})):
+        all_wanted = []
         for dataset in sorted(draft.datasets):
-            sources = by_dataset.get(dataset, [])
-            chosen, notes = choice.choose(sources, draft.flags)
-            wanted = _Combination(planned, choice, dataset, sources, chosen, notes)
-            _dataset(draft, wanted, by_hand)
+            for part in draft.parts.counts.get(dataset, ("",)):
+                sources = by_part.get((dataset, part), [])
+                chosen, notes = choice.choose(sources, draft.flags)
+                all_wanted.append(
+                    _Combination(planned, choice, dataset, part, sources, chosen, notes)
+                )
+        some = any(wanted.chosen for wanted in all_wanted)
+        for wanted in all_wanted:
+            _dataset(draft, wanted, by_hand, takes_some=some)
 
 
 @dataclass(frozen=True, slots=True)
 class _Combination:
-    """What a block shall make of the exposures of one dataset."""
+    """What a block shall make of the exposures of one dataset, or of a part of it."""
 
     planned: PlannedBlock
     choice: Choice
     dataset: str
+    part: str
     sources: Sequence[PlannedTask]
     """Its exposures."""
     chosen: Sequence[PlannedTask]
@@ -107,8 +115,12 @@ class _Combination:
 
     @property
     def label(self) -> str:
-        result = self.choice.result
-        return f"{self.dataset}_{result}" if result else self.dataset
+        return label_of(self.dataset, self.part, self.choice.result)
+
+    @property
+    def whole(self) -> str:
+        """The dataset or part, for people."""
+        return label_of(self.dataset, self.part)
 
     @property
     def task(self) -> str:
@@ -119,15 +131,17 @@ class _Combination:
         return LeftOut(self.task, reason, remedy, error=error)
 
 
-def _dataset(draft: Draft, wanted: _Combination, by_hand: ByHand | None) -> None:
+def _dataset(
+    draft: Draft, wanted: _Combination, by_hand: ByHand | None, *, takes_some: bool
+) -> None:
     left = _refused(draft, wanted)
     if left is None and not wanted.sources:
         return
-    left = left or _too_few(wanted) or _scattered(draft, wanted)
+    left = left or _too_few(draft, wanted, takes_some=takes_some) or _scattered(draft, wanted)
     left = left or _combine(draft, wanted, by_hand)
     if left is not None:
         setup = wanted.sources[-1].setup if wanted.sources else None
-        draft.leave(left, wanted.dataset, setup)
+        draft.leave(left, wanted.dataset, setup, part=wanted.part)
 
 
 def _refused(draft: Draft, wanted: _Combination) -> LeftOut | None:
@@ -140,10 +154,20 @@ def _refused(draft: Draft, wanted: _Combination) -> LeftOut | None:
         for name, left in draft.why.items()
         if name.partition(":")[0] == wanted.planned.source
         and left.dataset == wanted.dataset
+        and left.part == wanted.part
         and not choice.against(name.partition(":")[2], draft.flags)
     ]
     if not lost:
         return None
+    if draft.blocks[wanted.planned.source].recipe.group_by == "dataset":
+        above = [draft.why[name] for name in lost]
+        return LeftOut(
+            wanted.task,
+            f"{above[0].name} is left out: {above[0].reason}",
+            above[0].remedy,
+            error=any(left.error for left in above),
+            because=above[0].name,
+        )
     return wanted.left(
         f"{len(lost)} of its {len(lost) + len(wanted.chosen)} exposures cannot be reduced: "
         f"{', '.join(lost[:3])}{' …' if len(lost) > 3 else ''}",
@@ -151,21 +175,33 @@ def _refused(draft: Draft, wanted: _Combination) -> LeftOut | None:
     )
 
 
-def _too_few(wanted: _Combination) -> LeftOut | None:
+def _too_few(draft: Draft, wanted: _Combination, *, takes_some: bool) -> LeftOut | None:
+    """Why a combination has too few exposures; what takes it of a single one does without.
+
+    That is no error, for the settings are those of datasets with more; but where the selection
+    takes no exposure at all.
+    """
     choice, taken = wanted.choice, len(wanted.chosen)
     if taken >= choice.least:
         return None
+    if taken < 2:
+        _note_alone(draft, wanted)
     name = wanted.planned.name
-    if choice.told:
+    if choice.told and (taken > 1 or len(wanted.sources) > 1):
         return wanted.left(
             too_few(choice.told, taken, len(wanted.sources), choice.least, wanted.notes),
             f"change what recipes.{name} selects, or the flags of the exposures (`musebuild flag`)",
+            error=not takes_some,
         )
     return wanted.left(
-        f"{taken} exposure, and {wanted.planned.recipe.name} needs at least {choice.least}",
-        f"take the block {name} out, or add exposures",
-        error=False,
+        f"{wanted.whole} has 1 exposure: there is nothing to align or combine", "", error=False
     )
+
+
+def _note_alone(draft: Draft, wanted: _Combination) -> None:
+    dates = tuple(task.date for task in wanted.chosen)
+    name, result = wanted.planned.name, wanted.choice.result
+    draft.alone.append(Alone(wanted.task, name, result, wanted.dataset, wanted.part, dates))
 
 
 def _scattered(draft: Draft, wanted: _Combination) -> LeftOut | None:
@@ -182,22 +218,24 @@ def _scattered(draft: Draft, wanted: _Combination) -> LeftOut | None:
 def _combine(draft: Draft, wanted: _Combination, by_hand: ByHand | None) -> LeftOut | None:
     """Add what is made of the chosen exposures; else why that cannot be."""
     planned, chosen, dataset = wanted.planned, wanted.chosen, wanted.dataset
-    given = by_hand.of(dataset, chosen) if by_hand else Given()
+    part = wanted.part
+    given = by_hand.of(wanted.whole, chosen) if by_hand else Given()
     if given.problem:
         return wanted.left(given.problem, given.remedy, error=given.error)
     latest = max(chosen, key=lambda task: (task.setup.mjd, task.label))
     ifus = tuple(sorted({ifu for task in chosen for ifu in task.by_ifu if ifu is not None}))
     dates = tuple(task.date for task in chosen)
     found = draft.finder.find(
-        Subject(planned, wanted.task, latest.setup, None, ifus, dataset, dates=dates)
+        Subject(planned, wanted.task, latest.setup, None, ifus, dataset, dates=dates, part=part)
     )
     if found.missing:
         return lacking(wanted.task, found.missing)
     waits = wanted.choice.waits and not by_hand
-    choosing = draft.measured.choosing(wanted.choice, chosen, dataset) if waits else None
+    choosing = draft.measured.choosing(wanted.choice, chosen, dataset, part) if waits else None
     if isinstance(choosing, Missing):
         return wanted.left(choosing.reason, choosing.remedy)
-    scales = scales_of(planned, chosen, draft.tasks.get(scale_block(planned.block), []), dataset)
+    made = draft.tasks.get(scale_block(planned.block), [])
+    scales = scales_of(planned, chosen, made, dataset, part)
     if isinstance(scales, Missing):
         return wanted.left(scales.reason, scales.remedy)
     task = draft.task_from(planned, latest, wanted.label)

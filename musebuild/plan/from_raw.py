@@ -49,6 +49,7 @@ def _from_raw(draft: Draft, planned: PlannedBlock, group: Group, folder: str) ->
         draft.categories(planned, first.category),
         raw=first.category,
         dataset=first.dataset if first.category == "OBJECT" else "",
+        part=draft.parts.name(first.name) if first.category == "OBJECT" else "",
         run=first.run,
         exposure=first.name if recipe.group_by == "exposure" else "",
         date=first.date_obs,
@@ -71,6 +72,7 @@ def _from_raw(draft: Draft, planned: PlannedBlock, group: Group, folder: str) ->
             task.dataset,
             group.setup,
             first.run,
+            task.part,
         )
 
 
@@ -119,7 +121,15 @@ def _add(
             wanted=(lacks,) if whole else (),
         )
     subject = Subject(
-        planned, task.task, group.setup, ifu, ifus, task.dataset, first, run=first.run
+        planned,
+        task.task,
+        group.setup,
+        ifu,
+        ifus,
+        task.dataset,
+        first,
+        run=first.run,
+        part=task.part,
     )
     found = draft.finder.find(subject)
     if found.missing:

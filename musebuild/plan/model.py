@@ -150,12 +150,16 @@ class LeftOut:
     night: str = ""
     """Empty: of no one night."""
     run: str = ""
+    part: str = ""
+    """The part of its dataset; empty where that is whole."""
+    note: bool = False
+    """Nothing is left out: it is told, since people should know it before anything runs."""
     vanished: bool = False
     """Frames that it used cannot be read any more: that stops what needs it, and nothing else."""
 
     @property
     def blocks_others(self) -> bool:
-        """Whether nothing that was asked for with it may begin."""
+        """Whether nothing of its dataset may begin."""
         return self.error and not self.vanished
 
     @classmethod
@@ -187,5 +191,7 @@ class Plan:
     default: tuple[str, ...]
     """Invocations that a plain `doit` builds, calibrations that they use included."""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """`calib`, `science`, each block, dataset, night, folded task → invocations."""
+    """`calib`, `science`, each block, dataset and part of one, night, folded task → invocations."""
     left_out: tuple[LeftOut, ...] = ()
+    units: tuple[str, ...] = ()
+    """Groups of which each can be made without the others: datasets, or the parts of one."""

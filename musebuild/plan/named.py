@@ -12,6 +12,7 @@ from musebuild.plan.calibrations import WORDS, choose_made
 from musebuild.plan.levels import WORST, Rule, quality_of
 from musebuild.plan.model import Missing
 from musebuild.plan.offsets import OFFSET_LIST, lacking, lacking_file
+from musebuild.plan.parts import label_of
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of
 from musebuild.plan.products import MASTER, Found, Products, Subject
 from musebuild.plan.static_files import file_setup
@@ -127,25 +128,60 @@ class Named:
         fitting = [
             task
             for task in makers
-            if task.dataset == subject.dataset and (block or task.result == result)
+            if (task.dataset, task.part) == (subject.dataset, subject.part)
+            and (block or task.result == result)
         ]
         if len(fitting) == 1:
             quality = Quality("as set", level=_level_named(need))
             self.products.take(category, fitting[0], made_category, quality, subject, found)
             return
         wanted = block or f"{category}_{result}"
+        if not fitting and self._alone(need, block, result, subject, found):
+            return
         if fitting:
             reason = f"{wanted} means several results: {' and '.join(t.task for t in fitting)}"
             self._unnamed(need, found, reason, "give each block a `name:` of its own")
             return
-        detail = self._why_none(category, subject.dataset, makers)
+        whole = label_of(subject.dataset, subject.part)
+        detail = self._why_none(category, whole, makers)
         self._unnamed(
             need,
             found,
-            f"there is no {wanted} for the dataset {subject.dataset} ({detail})",
+            f"there is no {wanted} for the dataset {whole} ({detail})",
             f"correct recipes.{subject.planned.name}.frames.{category}, or declare a block that "
             "makes it",
         )
+
+    def _alone(self, need: Need, block: str, result: str, subject: Subject, found: Found) -> bool:
+        """Whether nothing makes a category of a dataset, since there is but one exposure.
+
+        That exposure does without. Another, which was left out on purpose, must not: nothing is
+        known of its place.
+        """
+        alone = [
+            one
+            for one in self.known.alone
+            if (one.dataset, one.part) == (subject.dataset, subject.part)
+            and (one.block == block if block else one.result == result)
+            and makes(self.known.blocks[one.block].recipe, serving(need.category))
+        ]
+        if not alone:
+            return False
+        if {*subject.dates} <= {date for one in alone for date in one.dates}:
+            found.notes.append(
+                f"{alone[0].task} is left out, since this is the only exposure: "
+                f"reduced without {need.category}"
+            )
+            return True
+        found.unaligned = subject.planned.recipe.group_by == "exposure"
+        self._unnamed(
+            need,
+            found,
+            f"{alone[0].task} is left out, since it leaves other exposures out",
+            f"let recipes.{alone[0].block} and recipes.{subject.planned.name} select the same "
+            "exposures",
+        )
+        return True
 
     def _why_none(self, category: str, dataset: str, makers: Sequence[PlannedTask]) -> str:
         """Why a dataset has no result of a category: what is left out, else what there is."""

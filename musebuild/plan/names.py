@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from musebuild.errors import UsageError
 from musebuild.index.dates import When, check_range, matches
 from musebuild.plan.model import LeftOut, Plan
+from musebuild.plan.parts import label_of
 from musebuild.settings.nearest import nearest
 
 
@@ -73,7 +74,7 @@ def select(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _unknown(plan: Plan, name: str) -> UsageError:
-    lost = concerned(plan.left_out, [name], ())
+    lost = [left for left in concerned(plan.left_out, [name], ()) if not left.note]
     if lost:
         return UsageError(
             f"{name} is left out of the plan",
@@ -88,6 +89,25 @@ def _unknown(plan: Plan, name: str) -> UsageError:
         why=f"did you mean {' or '.join(near)}?" if near else None,
         remedy="`doit list` shows the tasks",
     )
+
+
+def stopped(left_out: Iterable[LeftOut], units: Collection[str]) -> frozenset[str]:
+    """Units of which something that was asked for cannot be done: all, where it is of no one.
+
+    Parameters
+    ----------
+    left_out : iterable of LeftOut
+        What is left out of that which was asked for.
+    units : collection of str
+        Those that the plan has: datasets, or the parts of one.
+    """
+    errors = [left for left in left_out if left.blocks_others]
+    if any(not left.dataset for left in errors):
+        return frozenset(units)
+    whole = {left.dataset for left in errors if not left.part}
+    found = whole | {label_of(left.dataset, left.part) for left in errors}
+    parts = {unit for unit in units for name in whole if unit.startswith(f"{name}.")}
+    return frozenset(found & {*units} | parts)
 
 
 def concerned(
@@ -113,8 +133,10 @@ def concerned(
 
 def _concerns(left: LeftOut, name: str, datasets: Collection[str]) -> bool:
     block, _, label = left.name.partition(":")
-    if name in datasets:
-        return left.error and left.dataset in ("", name)
+    if name in datasets and left.error and not left.dataset:
+        return True
+    if left.error and left.dataset and name in (left.dataset, label_of(left.dataset, left.part)):
+        return True
     return (
         name in (left.name, block)
         or name.startswith(f"{left.name}.")

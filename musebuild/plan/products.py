@@ -40,6 +40,8 @@ class Subject:
     run: str = ""
     dates: tuple[str, ...] = ()
     """DATE-OBS of the exposures of what takes products."""
+    part: str = ""
+    """The part of its dataset."""
 
     @property
     def wanted(self) -> tuple[int | None, ...]:
@@ -56,6 +58,19 @@ class Found:
     missing: list[Missing] = field(default_factory=list)
     unaligned: bool = False
     """Whether the one thing that is missing is an offset, because an alignment leaves it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What is not made of a dataset, or of a part of it, since there is but one exposure."""
+
+    task: str
+    block: str
+    result: str
+    dataset: str
+    part: str
+    dates: tuple[str, ...]
+    """DATE-OBS of the exposure; none where none is left."""
 
 
 @dataclass(slots=True)
@@ -78,6 +93,8 @@ class Known:
         Block → tasks planned so far; grows.
     lost : mapping
         Block → set-up of each task that is left out, and why; grows.
+    alone : sequence of Alone
+        What single exposures do without; grows.
     """
 
     settings: Settings
@@ -88,6 +105,7 @@ class Known:
     files: FileIndex
     tasks: Mapping[str, Sequence[PlannedTask]]
     lost: Mapping[str, Sequence[tuple[Setup, LeftOut]]]
+    alone: Sequence[Alone]
 
 
 MASTER = "master"
@@ -126,8 +144,7 @@ class Products:
                 int(planned.block.frames.offsets.get(need.category, need.offset)),
                 need.offset,
                 need.close,
-                need.category,
-                self.known.settings.association.worst,
+                self.known.settings.association.worst_of(need.category),
             )
         return self._rules[key]
 

@@ -82,7 +82,11 @@ def refused_scales(
 
 
 def scales_of(
-    planned: PlannedBlock, chosen: Sequence[PlannedTask], made: Sequence[PlannedTask], dataset: str
+    planned: PlannedBlock,
+    chosen: Sequence[PlannedTask],
+    made: Sequence[PlannedTask],
+    dataset: str,
+    part: str = "",
 ) -> Scales | Missing:
     """Tables of image photometry of the exposures that are combined.
 
@@ -94,7 +98,7 @@ def scales_of(
         The exposures.
     made : sequence of PlannedTask
         Tasks of the block that makes the tables.
-    dataset : str
+    dataset, part : str
         Of the combination.
     """
     if not scale_block(planned.block):
@@ -102,7 +106,9 @@ def scales_of(
     asked = planned.block.extra["use_scale"]
     given = asked.get("bands") if isinstance(asked, Mapping) else None
     bands = (given,) if isinstance(given, str) else tuple(given or ())
-    of_all = [one for one in made if not one.exposure and one.dataset == dataset]
+    of_all = [
+        one for one in made if not one.exposure and (one.dataset, one.part) == (dataset, part)
+    ]
     if of_all:
         inputs = [_input(name, one.date) for one in of_all for name in one.by_ifu.values()]
         return Scales(tuple(inputs), bands=bands)

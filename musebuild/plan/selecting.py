@@ -150,7 +150,7 @@ class Measured:
         self._tasks = made
 
     def choosing(
-        self, choice: Choice, sources: Iterable[PlannedTask], dataset: str
+        self, choice: Choice, sources: Iterable[PlannedTask], dataset: str, part: str = ""
     ) -> Choosing | Missing:
         """How a combination chooses among exposures when all are made.
 
@@ -160,7 +160,7 @@ class Measured:
             With a selection that waits.
         sources : iterable of PlannedTask
             The candidates.
-        dataset : str
+        dataset, part : str
             Theirs.
 
         Returns
@@ -176,7 +176,7 @@ class Measured:
                     # Parameters of a product of several exposures are of none of them.
                     of_several = condition.table == QA_REDUCED
                     found = self._above(source, category) or self._beside(
-                        source, category, dataset if of_several else ""
+                        source, category, (dataset, part) if of_several else None
                     )
                     if isinstance(found, Missing):
                         return found
@@ -226,7 +226,9 @@ class Measured:
                 )
             )
 
-    def _beside(self, source: PlannedTask, category: str, dataset: str) -> list[str] | Missing:
+    def _beside(
+        self, source: PlannedTask, category: str, of: tuple[str, str] | None
+    ) -> list[str] | Missing:
         """What else makes a category of the exposure, or for each of its dataset."""
         makers = [
             made
@@ -235,7 +237,7 @@ class Measured:
             if category in made.categories
             and (
                 made.exposure == source.exposure
-                or (dataset and not made.exposure and made.dataset == dataset)
+                or (not made.exposure and (made.dataset, made.part) == of)
             )
         ]
         blocks = list(dict.fromkeys(made.block for made in makers))

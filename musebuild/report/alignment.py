@@ -14,6 +14,7 @@ from musebuild.errors import UsageError
 from musebuild.fits.offsets import OFFSET_LIST, Offset, read_offsets
 from musebuild.index.model import RawFrame
 from musebuild.plan.model import Invocation, Plan
+from musebuild.plan.parts import result_of
 from musebuild.report.tables import Rows
 from musebuild.settings.nearest import nearest
 
@@ -151,7 +152,7 @@ def alignments(project: Project, names: Sequence[str]) -> list[Alignment]:
     known: dict[str, None] = {}
     wanted: list[tuple[Invocation | None, str, str]] = []
     for made in makers:
-        result = made.label.removeprefix(f"{made.dataset}_")
+        result = result_of(made.label, made.dataset)
         own: tuple[str, ...] = (made.name, made.block, made.dataset, f"{OFFSET_LIST}_{result}")
         known.update(dict.fromkeys(own))
         if _chosen(names, own):

@@ -77,7 +77,7 @@ def level_text(found: Mapping[int, int]) -> str:
 
 def status_text(view: View, found: Forecast, store: Path) -> str:
     """Counts of states, levels of associations, the price of what is pending, and its parts."""
-    left_out = count(len(view.left_out), "other")
+    left_out = count(sum(not left.note for left in view.left_out), "other")
     text = f"{counts(view_lines(view)) or 'no task'}; {left_out} left out\n"
     text += level_text(level_counts(view.entries()))
     text += price_text(found, store)

@@ -19,6 +19,8 @@ def left_out_text(
     """Lines on what is left out, errors first, alike reasons together."""
     groups: dict[tuple[bool, str, str], list[str]] = {}
     for left in left_out:
+        if left.note:
+            continue
         groups.setdefault((not left.error, left.reason, left.remedy), []).append(left.name)
     lines = []
     for (_, reason, remedy), names in sorted(groups.items(), key=lambda item: item[0][0]):
@@ -30,6 +32,18 @@ def left_out_text(
         hidden = len(lines) - 2 * most
         lines = [*lines[: 2 * most], f"  … and {hidden} more lines: `doit list` has all"]
     return lines
+
+
+def besides_text(left_out: Iterable[LeftOut]) -> list[str]:
+    """Lines on all that people should know of a plan: how it parts datasets, what it leaves out."""
+    left_out = list(left_out)
+    lines = left_out_text(left_out)
+    return [*notes_text(left_out), *(["Left out:", *lines] if lines else [])]
+
+
+def notes_text(left_out: Iterable[LeftOut]) -> list[str]:
+    """Lines on what is not left out, and should be known before anything runs."""
+    return [f"note: {left.name}: {left.reason}" for left in left_out if left.note]
 
 
 def impossible_text(left_out: Iterable[LeftOut]) -> list[str]:
@@ -71,9 +85,12 @@ def summary_text(summary: BuildSummary) -> str:
 
 def _troubles(summary: BuildSummary) -> Iterator[str]:
     """What did not go as people may think."""
-    if summary.left_out:
-        yield "Left out:"
-        yield from left_out_text(summary.left_out)
+    yield from besides_text(summary.left_out)
+    if summary.held:
+        yield (
+            f"So nothing was begun of {', '.join(summary.held)}. "
+            "`doit --continue` does what can be done of it."
+        )
     for path in summary.edited:
         yield f"A product had been edited; the edited file was moved to {path}"
     if summary.not_run:

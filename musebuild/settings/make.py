@@ -109,11 +109,18 @@ def _one_ifu(nifu: int) -> tuple[int, ...] | None:
 
 
 def _datasets(tree: Mapping[str, Any]) -> dict[str, Dataset]:
-    """Datasets by name; one without OBJECT is given its own name there."""
+    """Datasets by name; one without OBJECT and position is given its own name as OBJECT."""
     found = {}
     for name, value in tree.items():
-        value["OBJECT"] = value["OBJECT"] or (name,)
-        found[name] = Dataset(name, value["OBJECT"], _without_none(value["archive_filter"]))
+        if not value["position"]:
+            value["OBJECT"] = value["OBJECT"] or (name,)
+        found[name] = Dataset(
+            name,
+            value["OBJECT"],
+            _without_none(value["archive_filter"]),
+            value["position"],
+            value["split_by"],
+        )
     return found
 
 
@@ -157,6 +164,9 @@ def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
 def _refuse_shared_objects(values: Values, datasets: Iterable[Dataset]) -> None:
     owner: dict[str, str] = {}
     for dataset in datasets:
+        # Places may part what names share: which exposures are shared is told by the plan.
+        if dataset.position is not None:
+            continue
         for name in dataset.objects:
             if owner.setdefault(name, dataset.name) != dataset.name:
                 values.problem(

@@ -49,12 +49,30 @@ ALWAYS = DateRange()
 
 
 @dataclass(frozen=True, slots=True)
+class Cone:
+    """A circle on the sky; all in degrees."""
+
+    ra: float
+    dec: float
+    radius: float
+
+
+SPLIT = frozenset({"position"})
+"""What parts the exposures of a dataset that says nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
-    """Exposures that are reduced and combined together, gathered by OBJECT."""
+    """Exposures that are reduced and combined together, gathered by OBJECT or by position."""
 
     name: str
     objects: tuple[str, ...]
+    """Names in OBJECT; empty: all, at its position."""
     archive_filter: Mapping[str, Any] = field(default_factory=dict)
+    position: Cone | None = None
+    """Where its exposures point; None: anywhere."""
+    split_by: frozenset[str] = SPLIT
+    """What parts its exposures, besides field mode and filter: `position`, `ao`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +142,10 @@ class AssociationSettings:
     """Category → the worst level that is taken."""
     prefer: Mapping[str, str]
     """Category → `raw`, or `master` for those that the archive delivers."""
+
+    def worst_of(self, category: str) -> int:
+        """The worst level that is taken of a category."""
+        return self.worst.get(category, self.worst["default"])
 
     def prefers_masters(self, category: str) -> bool:
         """Whether the archive's masters of a category go before raw frames."""

@@ -85,6 +85,8 @@ def _plain(value: Any, means: str) -> Any:
             return [name if span == ALWAYS else f"{name} ({_span(span)})" for name, span in value]
         case "set" | "names":
             return sorted(value)
+        case "cone":
+            return f"RA {value.ra:g} Dec {value.dec:g}, {value.radius * 3600:g} arcsec"
         case "list" | "ifus":
             return list(value)
     return value

@@ -12,16 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from musebuild.settings.conditions import ConditionError, make_condition
-from musebuild.settings.model import ALWAYS, DateRange
+from musebuild.settings.model import ALWAYS, Cone, DateRange
 from musebuild.settings.nodes import Keys, Node, mark_at
 from musebuild.settings.path_names import NAME, why_not
 from musebuild.settings.problems import Problem
 from musebuild.settings.schema import Part, described, part_at, text_defaults
 from musebuild.settings.sizes import parse_bytes, parse_seconds
+from musebuild.settings.sky import declination, radius, right_ascension
 
 IFUS = range(1, 25)
 OFFSET_PAIRS = (("east", "north"), ("RA_OFFSET", "DEC_OFFSET"))
 """Keys of an offset that is given by hand: arcsec on the sky, or degrees of the coordinates."""
+ANGLES = {
+    "ra": (right_ascension, "degrees, or hours such as 14:22:26.2"),
+    "dec": (declination, "degrees, or sixtieths such as -44:09:02"),
+    "radius": (radius, "arcsec, or with a unit: 90, 1.5 arcmin, 0.025 deg"),
+}
+"""Keys of a circle on the sky: how each is read, and what it may be."""
 _BRACES = re.compile(r"\{(\w+)\}")
 
 
@@ -233,6 +240,19 @@ class Values:
                 allowed="either east and north [arcsec], or RA_OFFSET and DEC_OFFSET [degrees]",
             )
         return value
+
+    def _cone(self, value: Mapping[str, Any], part: Part, keys: Keys) -> Cone | None:
+        """A circle on the sky."""
+        found: dict[str, float] = {}
+        for name, (read, allowed) in ANGLES.items():
+            if value.get(name) is None:
+                self.problem(keys, f"it has no {name}", allowed="ra, dec and radius")
+                continue
+            try:
+                found[name] = read(value[name])
+            except ValueError as error:
+                self.problem((*keys, name), f"{value[name]}: {error}", allowed=allowed)
+        return Cone(**found) if len(found) == len(ANGLES) else None
 
     # paths
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from musebuild.index.columns import MJD_ZERO, night_of
+from musebuild.index.columns import MJD_ZERO, night_of, optics_of
 from musebuild.index.model import FileFrame, FileIndex, RawFrame, Selected
 from musebuild.plan.build import make_plan
 from musebuild.plan.model import Plan
@@ -52,7 +52,9 @@ def frame(category: str, date: str, **more: Any) -> RawFrame:
         "temp7": 12.0,
         "channels": (1, 2),
     }
-    return RawFrame(**{**fields, **more})
+    fields |= more
+    optics = optics_of(fields["ins_mode"])
+    return RawFrame(**(dict(zip(("field", "filter", "ao"), optics, strict=True)) | fields))
 
 
 def night(date: str = "2017-06-15", exposures: int = 2, **more: Any) -> list[RawFrame]:

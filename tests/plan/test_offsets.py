@@ -159,24 +159,28 @@ def test_a_combination_of_what_was_not_aligned() -> None:
 
 
 def test_exposures_without_overlap_are_not_aligned() -> None:
-    def placed(*places: tuple[float, float], mode: str = "WFM-NOAO-N") -> Plan:
+    def placed(
+        *places: tuple[float, float], mode: str = "WFM-NOAO-N", text: str = TWO_PASSES
+    ) -> Plan:
         raw = [f for f in night(ins_mode=mode) if f.category != "OBJECT"]
         raw += [
             frame("OBJECT", f"2017-06-16T01:3{n}:00", ra=ra, dec=dec, ins_mode=mode)
             for n, (ra, dec) in enumerate(places)
         ]
-        return plan(raw=raw)
+        return plan(text, raw=raw)
 
     chain = placed((10, -45), (10.02, -45), (10.04, -45.01))
     assert "muse_exp_align:FIELD_drs" in chain.invocations, "each overlaps with the next"
-    apart_ = placed((10, -45), (10.001, -45), (10, -45.1))
+    together = TWO_PASSES.replace("{FIELD: {}}", "{FIELD: {split_by: []}}")
+    apart_ = placed((10, -45), (10.001, -45), (10, -45.1), text=together)
     assert (
         "muse_exp_align:FIELD_drs: 2017-06-16T01:32:00 lies 6.0 arcmin from the others: there is "
         "no overlap" in reasons(apart_)
     )
-    assert "no overlap" in reasons(placed((10, -45), (10, -45.02), mode="NFM-AO-N"))
+    narrow = placed((10, -45), (10, -45.02), mode="NFM-AO-N", text=together)
+    assert "no overlap" in reasons(narrow)
     far = plan(
-        TWO_PASSES.replace("OFFSET_LIST: OFFSET_LIST_drs", ""),
+        together.replace("OFFSET_LIST: OFFSET_LIST_drs", ""),
         raw=[
             f if f.name != SECOND else frame("OBJECT", SECOND, ra=10.0, dec=1.0)
             for f in night(ra=10.0, dec=0.0)
@@ -196,11 +200,13 @@ def test_distances() -> None:
 
 def test_a_single_exposure_is_not_aligned_but_may_be_shifted_by_hand() -> None:
     alone = plan(raw=night(exposures=1))
-    assert "muse_exp_align:FIELD_drs: 1 exposure, and muse_exp_align needs at least 2" in (
-        reasons(alone)
+    assert "muse_exp_align:FIELD_drs: FIELD has 1 exposure" in reasons(alone)
+    assert not source_of(alone, SCIPOST, "OFFSET_LIST")
+    assert (
+        "muse_exp_align:FIELD_drs is left out, since this is the only exposure: reduced without "
+        "OFFSET_LIST" in alone.invocations[SCIPOST].notes
     )
-    assert "(muse_exp_align:FIELD_drs is left out: 1 exposure" in reasons(alone)
-    assert SCIPOST not in alone.invocations
+    assert not any(left.error for left in alone.left_out)
     text = BY_HAND.replace("      2017-06-16T01:31:00: {east: 1.8, north: -3.6, scale: 1.25}\n", "")
     by_hand = plan(text, raw=night(exposures=1, dec=0.0))
     assert SCIPOST in by_hand.invocations

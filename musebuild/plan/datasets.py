@@ -1,0 +1,107 @@
+"""Datasets without exposures, and exposures of no dataset or of several. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+
+from musebuild.index.columns import by_position, datasets_of
+from musebuild.index.model import RawFrame
+from musebuild.plan.fields import is_placed, told
+from musebuild.plan.model import LeftOut
+from musebuild.settings.model import Cone, Dataset, Settings
+from musebuild.settings.sky import separation
+
+SHOWN = 5
+"""Names that one message lists."""
+
+
+def check_datasets(
+    settings: Settings, datasets: Collection[str], exposures: Sequence[RawFrame]
+) -> list[LeftOut]:
+    """What is to be said of datasets, and of exposures that belong to none.
+
+    Parameters
+    ----------
+    settings : Settings
+        The declared datasets.
+    datasets : collection of str
+        Those that are reduced.
+    exposures : sequence of RawFrame
+        Science exposures that are used.
+    """
+    counts = Counter(frame.dataset for frame in exposures)
+    found = [
+        _empty(dataset, settings, exposures)
+        for dataset in settings.datasets.values()
+        if not counts.get(dataset.name)
+    ]
+    outside = Counter(frame.object_orig for frame in exposures if frame.dataset not in datasets)
+    for name, number in sorted(outside.items()):
+        known = name in settings.datasets
+        found.append(
+            LeftOut(
+                name or "exposures without OBJECT",
+                f"{number} exposure{'s' * (number != 1)} of this OBJECT belong to no dataset",
+                f"datasets.{name} does not take them: widen it"
+                if known
+                else f"to reduce them: datasets: {{{name}: {{}}}}",
+            )
+        )
+    return [*found, *_shared(settings, exposures)]
+
+
+def _empty(dataset: Dataset, settings: Settings, exposures: Sequence[RawFrame]) -> LeftOut:
+    """What is said of a dataset without exposures."""
+    seen = sorted({frame.dataset or frame.object_orig for frame in exposures})
+    there = f"; there is {', '.join(seen[:SHOWN])}" if seen else ""
+    key = f"datasets.{dataset.name}.OBJECT"
+    reason = f"no exposure has OBJECT {' or '.join(dataset.objects)}{there}"
+    if dataset.position is not None:
+        key = f"datasets.{dataset.name}.position"
+        named = f" and has OBJECT {' or '.join(dataset.objects)}" if dataset.objects else ""
+        near = _nearest(dataset.position, exposures)
+        reason = (
+            f"no exposure points within {told(dataset.position.radius * 3600)} of its "
+            f"position{named}{near or there}"
+        )
+    return LeftOut(
+        dataset.name,
+        reason,
+        f"add its raw frames to {settings.raw_path}, or correct {key}",
+        error=True,
+        dataset=dataset.name,
+    )
+
+
+def _nearest(cone: Cone, exposures: Iterable[RawFrame]) -> str:
+    """The exposure that points nearest to a place, for people; empty where none is placed."""
+    placed = [frame for frame in exposures if is_placed(frame)]
+    if not placed:
+        return ""
+
+    def away(frame: RawFrame) -> float:
+        return separation(cone.ra, cone.dec, frame.ra or 0.0, frame.dec or 0.0)
+
+    near = min(placed, key=away)
+    return f"; the nearest is {near.object_orig} {near.name}, {told(away(near) * 3600)} away"
+
+
+def _shared(settings: Settings, exposures: Iterable[RawFrame]) -> list[LeftOut]:
+    """What is said of datasets that take exposures of another one."""
+    if not by_position(settings):
+        return []
+    counts: Counter[tuple[str, str]] = Counter()
+    for frame in exposures:
+        found = datasets_of(frame.object_orig, settings, "OBJECT", frame.ra, frame.dec)
+        counts.update((found[0], other) for other in found[1:])
+    return [
+        LeftOut(
+            other,
+            f"{number} of its exposures belong{'s' * (number == 1)} to the dataset {first} already",
+            f"an exposure belongs to one dataset: narrow datasets.{first} or datasets.{other}",
+            error=True,
+            dataset=other,
+        )
+        for (first, other), number in sorted(counts.items())
+    ]

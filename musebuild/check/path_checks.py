@@ -10,6 +10,7 @@ from musebuild.cache.trees import is_our_tree, own_name
 from musebuild.index.database import own_path
 from musebuild.index.files import named_paths
 from musebuild.settings.model import DateRange, Settings
+from musebuild.settings.of_musered import keys_of_frame
 from musebuild.settings.path_names import is_path
 from musebuild.settings.problems import Problem, problem_at, unknown_at
 
@@ -36,7 +37,7 @@ def check_paths(settings: Settings, made: Collection[str] = ()) -> list[Problem]
         ),
         *_statics(settings),
         *(
-            _missing(settings, ("recipes", block.name, "frames", category), text)
+            _missing(settings, keys_of_frame(settings, block.name, category), text)
             for block in settings.blocks.values()
             for category, sources in block.frames.sources.items()
             for text, _ in sources

@@ -21,6 +21,7 @@ from musebuild.index.flags import (
     add_flag,
     all_flags,
     check_flags,
+    flag_values,
     flags_by_exposure,
     known_flags,
     remove_flags,
@@ -127,20 +128,31 @@ def list_flags(project: Project, dates: tuple[str, ...], form: str) -> None:
 @flag.command(cls=Command, example="musebuild flag find BAD_SLICE --format csv", takes="flags")
 @click.argument("flags", nargs=-1, metavar="[FLAG]...")
 @click.option("--all", "every", is_flag=True, help="Exposures that have all of the flags, not any.")
+@click.option(
+    "--value",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Only flags with this value or more.",
+)
 @table_option
 @on_project
-def find(project: Project, flags: tuple[str, ...], every: bool, form: str) -> None:
+def find(project: Project, flags: tuple[str, ...], every: bool, value: int, form: str) -> None:
     """Exposures that have any of the flags."""
     set_ones = all_flags(project.db)
     known = known_flags(project.settings.flags)
     check_flags(flags, known | {one.flag: "" for one in set_ones})
-    by_exposure = flags_by_exposure(project.connection)
+    by_exposure = {
+        exposure: {name for name, number in values.items() if number >= value}
+        for exposure, values in flag_values(project.connection).items()
+    }
     test = all if every else any
     found = [
         one
         for one in set_ones
-        if not flags
-        or (one.flag in flags and test(name in by_exposure[one.exposure] for name in flags))
+        if one.flag in by_exposure[one.exposure]
+        and (not flags or one.flag in flags)
+        and (not flags or test(name in by_exposure[one.exposure] for name in flags))
     ]
     show(_table(found), form, "No exposure has it.")
 

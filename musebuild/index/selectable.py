@@ -34,6 +34,12 @@ GTO_LOGS_VIEW = f"""CREATE VIEW gto_logs AS
     LEFT JOIN observing_comments AS said
         ON said.exposure = raw.name OR said.obs_start = substr(raw.OBS_START, 1, 19)
     WHERE raw.is_raw = 1 AND (ranked.rank IS NOT NULL OR said.comment IS NOT NULL)"""
+RANGES = tuple(
+    f"{what}_{end}"
+    for what in ("seeing", "humidity", "wind", "temperature")
+    for end in ("min", "max")
+)
+"""Columns of what a night log says of a whole night."""
 WEATHER: Mapping[str, str] = {
     "name": "raw.name",
     "night": "raw.night",
@@ -41,11 +47,7 @@ WEATHER: Mapping[str, str] = {
     "date": "seen.date",
     "conditions": "seen.conditions",
     "comment": "seen.comment",
-    **{
-        f"{what}_{end}": f"log.{what}_{end}"
-        for what in ("seeing", "humidity", "wind", "temperature")
-        for end in ("min", "max")
-    },
+    **{name: f"log.{name}" for name in RANGES},
     "grade": "log.grade",
     "night_comment": "log.comment",
 }
@@ -59,6 +61,10 @@ WEATHER_VIEW = f"""CREATE VIEW weather AS
         WHERE line.night = raw.night AND line.date <= raw.DATE_OBS
         ORDER BY line.date DESC LIMIT 1)
     WHERE raw.is_raw = 1 AND (log.path IS NOT NULL OR seen.date IS NOT NULL)"""
+
+OBSERVING_LOG = ("exposure", *list(GTO_LOGS)[1:4], "rank", "comment", "date", "author", "path")
+WEATHER_LOGS = ("exposure", "night", "obs_start", *RANGES, "comment", "grade", "problem", "path")
+"""Columns of tables of ours that hold the same by exposure."""
 
 MADE: Mapping[str, str] = {
     "recipe_name": "TEXT",
@@ -107,15 +113,16 @@ def flag_columns(settings: Settings) -> tuple[str, ...]:
 _WEATHER = Table(
     lambda settings: WEATHER, place="weather", reads=("raw", "weather_logs", "weather_lines")
 )
+_OF_LOGS = ("raw", "observing_ranks", "observing_comments")
 TABLES: Mapping[str, Table] = {
     "raw": Table(raw_columns),
     "qa_raw": Table(lambda settings: qa.RAW_COLUMNS),
     FLAGS: Table(flag_columns, exposure="exposure"),
-    "gto_logs": Table(
-        lambda settings: GTO_LOGS, reads=("raw", "observing_ranks", "observing_comments")
-    ),
+    "gto_logs": Table(lambda settings: GTO_LOGS, reads=_OF_LOGS),
+    "observing_log": Table(lambda settings: OBSERVING_LOG, exposure="exposure", reads=_OF_LOGS),
     "weather": _WEATHER,
     "weather_conditions": _WEATHER,
+    "weather_logs": Table(lambda settings: WEATHER_LOGS, exposure="exposure"),
 }
 """By name; MuseRed's `weather_conditions` is `weather`, in which each exposure finds its own."""
 

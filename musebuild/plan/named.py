@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 from musebuild.cache.model import Input, Quality
 from musebuild.index.model import FileFrame
-from musebuild.plan.blocks import PlannedPath, makes, named_results, planned_path, serving
+from musebuild.plan.blocks import (
+    PlannedPath,
+    makes,
+    named_results,
+    planned_path,
+    serving,
+    top_folder,
+)
 from musebuild.plan.calibrations import WORDS, choose_made
 from musebuild.plan.levels import WORST, Rule, quality_of
 from musebuild.plan.model import Missing
@@ -18,6 +25,7 @@ from musebuild.plan.products import MASTER, Found, Products, Subject
 from musebuild.plan.static_files import file_setup
 from musebuild.recipes.model import Need
 from musebuild.settings.nearest import nearest
+from musebuild.settings.of_musered import keys_of_frame
 from musebuild.settings.path_names import is_path
 
 EVER = 10**6
@@ -41,7 +49,6 @@ class Named:
     def explicit(self, need: Need, subject: Subject, found: Found) -> None:
         """Find the frame that the settings name for a category and a night."""
         category = need.category
-        name = subject.planned.name
         night = dt.date.fromisoformat(subject.setup.night)
         sources = subject.planned.block.frames.sources[category]
         text = next((text for text, span in sources if night in span), "")
@@ -50,7 +57,7 @@ class Named:
                 need,
                 found,
                 f"the settings name no {category} for the night {subject.setup.night}",
-                f"add a range that holds it under recipes.{name}.frames.{category}",
+                f"add a range that holds it under {self._key(subject, category)}",
             )
         elif is_path(text):
             self._path(need, text, subject, found)
@@ -58,7 +65,7 @@ class Named:
             recipe = self.known.blocks[text].recipe
             if not makes(recipe, serving(category)):
                 reason = f"the block {text} makes no {category}"
-                remedy = f"name another under recipes.{name}.frames.{category}"
+                remedy = f"name another under {self._key(subject, category)}"
                 self._unnamed(need, found, reason, remedy)
             elif recipe.group_by == "run":
                 self._of_run(need, text, subject, found)
@@ -73,6 +80,10 @@ class Named:
             self._result(need, "", named_results(text, category), subject, found)
         if category == OFFSET_LIST and subject.dates:
             self._complete(text, subject, found)
+
+    def _key(self, subject: Subject, category: str) -> str:
+        """Where the settings name a category, for people."""
+        return ".".join(keys_of_frame(self.known.settings, subject.planned.name, category))
 
     def _complete(self, text: str, subject: Subject, found: Found) -> None:
         """Note a list of offsets that lacks an exposure, as far as its rows are known."""
@@ -148,8 +159,7 @@ class Named:
             need,
             found,
             f"there is no {wanted} for the dataset {whole} ({detail})",
-            f"correct recipes.{subject.planned.name}.frames.{category}, or declare a block that "
-            "makes it",
+            f"correct {self._key(subject, category)}, or declare a block that makes it",
         )
 
     def _alone(self, need: Need, block: str, result: str, subject: Subject, found: Found) -> bool:
@@ -214,12 +224,9 @@ class Named:
         return self._paths[key]
 
     def _as_in_musered(
-        self, text: str, category: str, dataset: str
+        self, path: PlannedPath, subject: Subject
     ) -> list[tuple[PlannedTask, PlannedPath]]:
-        """What a path means that is named as MuseRed names folders; of a dataset before others."""
-        path = planned_path(text, category, self.known.settings)
-        if path is None:
-            return []
+        """What a path means that is named as MuseRed names folders; of the dataset first."""
         meant = [
             (made, path)
             for tasks in self.known.tasks.values()
@@ -227,12 +234,26 @@ class Named:
             if path.means_as_in_musered(made.folder, made.dataset, made.result)
             and path.category(made.categories)
         ]
-        return [one for one in meant if one[0].dataset == dataset] or meant
+        own = subject.dataset, subject.part
+        return [one for one in meant if (one[0].dataset, one[0].part) == own] or meant
+
+    def _alone_at(self, path: PlannedPath, need: Need, subject: Subject, found: Found) -> bool:
+        """Whether a path means what is not made, since there is but one exposure (`_alone`)."""
+        for one in self.known.alone:
+            label = label_of(one.dataset, one.part, one.result)
+            folder = f"{top_folder(self.known.blocks[one.block])}/{label}"
+            if path.means(folder) or path.means_as_in_musered(folder, one.dataset, one.result):
+                return self._alone(need, one.block, "", subject, found)
+        return False
 
     def _path(self, need: Need, text: str, subject: Subject, found: Found) -> None:
         planned = self._planned(text, need.category)
-        if not planned and not self.known.files.named.get((need.category, text)):
-            planned = self._as_in_musered(text, need.category, subject.dataset)
+        named = planned_path(text, need.category, self.known.settings)
+        there = self.known.files.named.get((need.category, text))
+        if named is not None and not planned and not there:
+            planned = self._as_in_musered(named, subject)
+            if not planned and self._alone_at(named, need, subject, found):
+                return
             if len(planned) > 1:
                 meant = " and ".join(made.task for made, _ in planned)
                 reason = f"{need.category}: {text} means several results: {meant}"
@@ -262,7 +283,7 @@ class Named:
                 need,
                 found,
                 f"{need.category}: {text} is {best.task}, which lacks IFU {subject.ifu}",
-                f"name another with recipes.{subject.planned.name}.frames.{need.category}",
+                f"name another with {self._key(subject, need.category)}",
             )
 
     @staticmethod

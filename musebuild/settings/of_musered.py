@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from musebuild.settings.model import ALWAYS, DateRange
+from musebuild.settings.model import ALWAYS, DateRange, Settings
 from musebuild.settings.values import Values
 
 COMBINE = "mpdaf_combine"
@@ -15,6 +15,22 @@ CACHE_CUBES = "cache_cubes"
 """Where MuseRed keeps copies of the cubes while it combines them; without effect on the result."""
 
 Files = tuple[tuple[str, DateRange], ...]
+
+
+def keys_of_frame(settings: Settings, block: str, category: str) -> tuple[str, ...]:
+    """Keys at which the settings name a frame of a block.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings.
+    block, category : str
+        Of the frame.
+    """
+    moved = ("recipes", block, "params", OUTPUT_WCS.lower())
+    if category == OUTPUT_WCS and moved in settings.positions:
+        return moved
+    return ("recipes", block, "frames", category)
 
 
 def as_mosaic(

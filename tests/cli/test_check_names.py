@@ -399,6 +399,14 @@ def test_ranges_that_overlap_are_warnings(folder: Folder) -> None:
 # files
 
 
+def test_the_grid_of_a_mosaic_that_is_not_there(folder: Folder) -> None:
+    text = "recipes: {muse_scipost: {}, mpdaf_combine: {from_recipe: muse_scipost, params: {%s}}}"
+    problem = folder.one(text % "output_wcs: grid.fits")
+    assert problem.severity == "warning"
+    assert problem.message == "recipes.mpdaf_combine.params.output_wcs: grid.fits does not exist"
+    assert problem.line[problem.position.column - 1 :].startswith("grid.fits")
+
+
 def test_files_that_do_not_exist_are_warnings(folder: Folder) -> None:
     (folder.path / "calib").mkdir()
     (folder.path / "calib" / "badpix_table.fits").touch()

@@ -40,7 +40,8 @@ def test_a_flag_may_have_a_value(project: MockProject) -> None:
     # Whoever says no value leaves it, and the author is that of the value.
     assert "1 had it" in project.ask("flag", "add", "SATELLITE", FIRST, "--author", "Bob").out
     assert value() == [2]
-    assert "Eve" in project.ask("flag", "find").out
+    assert "Eve" in project.ask("flag", "find", "--value", "2").out
+    assert project.ask("flag", "find", "SATELLITE", "--value", "3").out == "No exposure has it.\n"
     assert "flag SATELLITE = 2 (Eve" in project.ask("info-exp", FIRST).out
     assert project.ask("flag", "add", "SATELLITE", FIRST, "--value", "0").status == 2
     # It outlives the database, with its copy.

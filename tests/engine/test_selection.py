@@ -118,6 +118,8 @@ Time\tConditions\tComment
         ({"gto_logs": "rank IN ('A', 'B')"}, {FIRST, SECOND}),
         ({"gto_logs": {"rank": "C"}}, {THIRD}),
         ({"gto_logs": "rank = 'B' AND comment LIKE '%trail%'"}, {SECOND}),
+        ({"observing_log": "comment LIKE '%trail%'"}, {SECOND}),
+        ({"weather_logs": {"grade": "B"}}, {FIRST}),
         ({"weather": "conditions = 'Clear'"}, {SECOND, THIRD}),
         ({"weather_conditions": "weather_conditions.conditions != 'Clear'"}, {FIRST}),
         ({"weather": "seeing_max < 1 AND grade = 'B'"}, {FIRST}),

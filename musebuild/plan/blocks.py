@@ -389,10 +389,11 @@ class PlannedPath:
         """Whether the folder of a dataset's result is meant, by one of MuseRed's names for it.
 
         There it has the dataset's name alone (`exp_combine/IC4406`), or that of the result alone
-        (`exp_align/drs`).
+        (`exp_align/drs`), or both, whatever parts the dataset has (`exp_combine/IC4406_drs`).
         """
         top, _, name = self.folder.rpartition("/")
-        return bool(result) and folder.rpartition("/")[0] == top and name in (dataset, result)
+        names = (dataset, result, f"{dataset}_{result}")
+        return bool(result) and folder.rpartition("/")[0] == top and name in names
 
     def category(self, categories: Iterable[str]) -> str:
         """Which of the categories the name means; empty: none."""

@@ -435,6 +435,30 @@ def test_a_product_is_found_by_the_path_that_it_has_in_musered(place: str) -> No
     assert (wanted.path == there.path) != means_ours
 
 
+AS_IN_MUSERED = (
+    TWO_PASSES.replace("OFFSET_LIST_drs", "reduced/0.1/exp_align/drs/OFFSET_LIST.fits")
+    + "  muse_scipost_make_cube:\n"
+    "    frames: {OUTPUT_WCS: reduced/0.1/exp_combine/FIELD/DATACUBE_FINAL.fits}\n"
+)
+
+
+def test_a_single_exposure_does_without_what_such_a_path_would_be() -> None:
+    made = plan(AS_IN_MUSERED, night(exposures=1))
+    assert not [left for left in made.left_out if left.error]
+    for name in (SCIPOST, "muse_scipost_make_cube:2017-06-16T01:30:00"):
+        notes = made.invocations[name].notes
+        assert any("since this is the only exposure: reduced without" in note for note in notes)
+
+
+def test_such_a_path_means_what_is_made_of_the_same_part_of_a_dataset() -> None:
+    narrow = [
+        frame("OBJECT", f"2017-06-16T02:3{n}:00", ins_mode="NFM-AO-N", field="NFM") for n in (0, 1)
+    ]
+    for text in (AS_IN_MUSERED, AS_IN_MUSERED.replace("exp_align/drs", "exp_align/FIELD_drs")):
+        made = plan(text, [*night(), *narrow])
+        assert source_of(made, SCIPOST, "OFFSET_LIST") == ["muse_exp_align:FIELD.WFM_drs"]
+
+
 def test_a_path_of_musered_that_means_several_results_is_told() -> None:
     two = (
         "  muse_scipost_make_cube: {frames: {OUTPUT_WCS: reduced/0.1/exp_combine/FIELD/D.fits}}\n"

@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from musebuild.index.readers import BadFile
 from musebuild.plan.balance import Balance, Fate, Part
 from musebuild.plan.model import LeftOut
-from musebuild.settings.model import Settings
-from musebuild.settings.problems import Problem, problem_at
+from musebuild.settings.model import Position, Settings
+from musebuild.settings.problems import Problem
 
-MOST_NAMED = 3
+MOST_NAMED = 2
+NOWHERE = Position("", 0, 0)
 HINTS = {
     "SKY": "reduce them with muse_scibasic, and take their sky: docs/sky.md",
 }
@@ -32,7 +34,7 @@ def check_frames(found: Balance, settings: Settings) -> Iterator[Problem]:
     found : Balance
         What becomes of all files.
     settings : Settings
-        Where `raw_path` stands.
+        Names are told from `raw_path`.
     """
     for part in found.parts:
         remedy = part.remedy
@@ -43,24 +45,19 @@ def check_frames(found: Balance, settings: Settings) -> Iterator[Problem]:
             text = f"{_count(part)} not used: {_TOLD[part.fate] or part.reason}"
         else:
             continue
-        yield problem_at(
-            settings,
-            ["raw_path"],
+        yield _problem(
             f"{text}: {_names(part, settings.raw_path)}",
-            severity="warning",
-            remedy=remedy or "`musebuild info --unused --all` names all files",
+            remedy or "`musebuild info --unused --all` names all files",
         )
 
 
-def check_vanished(left_out: Iterable[LeftOut], settings: Settings) -> Iterator[Problem]:
+def check_vanished(left_out: Iterable[LeftOut]) -> Iterator[Problem]:
     """An error for each cause why frames that builds used cannot be read any more.
 
     Parameters
     ----------
     left_out : iterable of LeftOut
         Of the plan; others are passed over.
-    settings : Settings
-        Where `raw_path` stands.
     """
     stopped = [left for left in left_out if left.vanished]
     causes: dict[tuple[str, str], list[LeftOut]] = defaultdict(list)
@@ -73,13 +70,33 @@ def check_vanished(left_out: Iterable[LeftOut], settings: Settings) -> Iterator[
         told = ", ".join(left.name for left in lefts[:MOST_NAMED])
         told += f" and {more} more" if more > 0 else ""
         below = f", and what needs {'it' if len(lefts) == 1 else 'them'}" if follow else ""
-        yield problem_at(
-            settings,
-            ["raw_path"],
+        yield _problem(
             f"{reason}; that stops {told}{below}",
-            severity="error" if any(left.error for left in lefts) else "warning",
-            remedy=remedy,
+            remedy,
+            error=any(left.error for left in lefts),
         )
+
+
+def check_files(bad: Iterable[BadFile], settings: Settings) -> Iterator[Problem]:
+    """A warning for each file below `raw_path` that cannot be used; of many alike one."""
+    below = f"{settings.raw_path}/"
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in bad:
+        name = one.path.removeprefix(below)
+        text = one.message.removeprefix(f"{Path(one.path).name} ")
+        alike[text, one.remedy].append(name)
+    for (text, remedy), names in alike.items():
+        if len(names) == 1:
+            yield _problem(f"{names[0]} {text}", remedy)
+            continue
+        more = len(names) - MOST_NAMED
+        told = ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        yield _problem(f"{len(names)} files {text}: {told}", remedy)
+
+
+def _problem(message: str, remedy: str, *, error: bool = False) -> Problem:
+    """What is said of frames, and of no place in the settings."""
+    return Problem(message, NOWHERE, remedy=remedy, severity="error" if error else "warning")
 
 
 def _count(part: Part) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from musebuild.check.bands import check_bands
 from musebuild.check.block_checks import below
 from musebuild.check.exclusion_checks import check_exclusions, frame_rows, task_rows
-from musebuild.check.frame_checks import check_frames, check_vanished
+from musebuild.check.frame_checks import check_files, check_frames, check_vanished
 from musebuild.engine.balance import balance_of
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
@@ -86,17 +86,14 @@ def check_plan(
     balance = balance_of(project, rest, plan, blocks)
     told.append(balance.line)
     found += check_frames(balance, settings)
-    found += check_vanished(plan.left_out, settings)
+    found += check_vanished(plan.left_out)
     if settings.frames_exclude:
         rows = frame_rows(project.connection, settings)
         found += check_exclusions(settings, rows, task_rows(plan, rows))
     found += [
         _left(one, settings) for one in plan.left_out if _block(one) not in out and not one.vanished
     ]
-    found += [
-        problem_at(settings, ["raw_path"], str(bad), severity="warning")
-        for bad in project.scan_report.problems
-    ]
+    found += check_files(project.scan_report.problems, settings)
     found += [
         problem_at(settings, ["muse_calib_path"], text, severity="warning")
         for text in project.files.problems

@@ -37,7 +37,8 @@ class Problem:
 
     def __str__(self) -> str:
         label = "" if self.severity == "error" else "warning: "
-        lines = [f"{self.position}: {label}{self.message}", *self._excerpt()]
+        place = f"{self.position}: " if self.position.file else ""
+        lines = [f"{place}{label}{self.message}", *self._excerpt()]
         if self.found:
             lines.append(f"  found: {self.found}")
         if self.allowed:

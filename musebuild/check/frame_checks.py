@@ -18,12 +18,8 @@ HINTS = {
     "SKY": "reduce them with muse_scibasic, and take their sky: docs/sky.md",
 }
 """Raw category → how its frames are used, where no block takes them by itself."""
-_TOLD = {
-    Fate.COPY: "used once: another file holds the same exposure",
-    Fate.NO_CATEGORY: "",
-    Fate.COMPRESSED: "",
-}
-"""Fates that are worth a warning, and what is told in place of the reason."""
+_TOLD = (Fate.COPY, Fate.NO_CATEGORY, Fate.COMPRESSED)
+"""Fates that are worth a warning."""
 
 
 def check_frames(found: Balance, settings: Settings) -> Iterator[Problem]:
@@ -42,7 +38,9 @@ def check_frames(found: Balance, settings: Settings) -> Iterator[Problem]:
             text = f"{_count(part)} used by no block"
             remedy = HINTS[part.about]
         elif part.fate in _TOLD:
-            text = f"{_count(part)} not used: {_TOLD[part.fate] or part.reason}"
+            text = f"{_count(part)} not used"
+            # What each is a copy of is told with its name.
+            text += f": {part.reason}" if part.fate is not Fate.COPY else ""
         else:
             continue
         yield _problem(
@@ -91,7 +89,7 @@ def check_files(bad: Iterable[BadFile], settings: Settings) -> Iterator[Problem]
             continue
         more = len(names) - MOST_NAMED
         told = ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-        yield _problem(f"{len(names)} files {text}: {told}", remedy)
+        yield _problem(f"each of {len(names)} files {text}: {told}", remedy)
 
 
 def _problem(message: str, remedy: str, *, error: bool = False) -> Problem:

@@ -30,7 +30,7 @@ class Fate(StrEnum):
     NO_DATASET = "of no dataset"
     NO_BLOCK = "by no block"
     EXCLUDED = "excluded"
-    COPY = "copies of others"
+    COPY = "duplicates"
     NO_CATEGORY = "not classified"
     UNREADABLE = "not readable"
     COMPRESSED = "in a form that is not read"
@@ -237,7 +237,10 @@ def line_of(counts: Counts, gone: int = 0) -> str:
 
 def _parts(counts: Counts) -> Iterator[str]:
     for fate, counted in counts.items():
-        text = f"{counted.total():,} {fate}"
+        number = counted.total()
+        text = f"{number:,} {fate}"
+        if number == 1 and fate in (Fate.COPY, Fate.LOG):
+            text = text.removesuffix("s")
         if fate is Fate.USED:
             yield text
             continue

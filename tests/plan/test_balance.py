@@ -56,7 +56,7 @@ def test_what_is_not_used_has_a_reason_each() -> None:
     assert found.line == (
         "28 files: 16 used, 3 not needed (BIAS 3), 1 left out with its task (BIAS 1), "
         "1 of no dataset (STRAY 1), 3 by no block (MASK 2, AMPL 1), 1 excluded (BIAS 1), "
-        "1 copies of others (BIAS 1), 1 not classified (FOO 1), 1 not readable (FITS 1)"
+        "1 duplicate (BIAS 1), 1 not classified (FOO 1), 1 not readable (FITS 1)"
     )
     assert all(one.reason for one in found.told if one.fate is not Fate.USED)
     alone = told(found, "/raw/MUSE.2017-05-16T13:03:00.fits")

@@ -114,7 +114,8 @@ class Finder:
 
     def _refuse_worse(self, need: Need, subject: Subject, found: Found, before: int) -> None:
         """Take back what was found for a need, where its level is worse than is taken."""
-        worst = self.products.rule(need, subject.planned).worst
+        rule = self.products.rule(need, subject.planned)
+        worst = rule.worst
         if worst == WORST:
             return
         bad = next((given for given in found.inputs[before:] if worse(given.quality, worst)), None)
@@ -125,7 +126,7 @@ class Finder:
         level = bad.quality.level or 0
         name = bad.invocation or bad.path.rpartition("/")[2]
         reason = f"is of level {level}, and {worst} is the worst taken"
-        setting = accepting(need.category, level)
+        setting = accepting(need.category, level, rule.levels)
         missing = Missing(
             need.category,
             f"{need.category}: {name} {reason}",

@@ -184,7 +184,7 @@ def refused_for(
             if worse(quality, rule.worst):
                 assert quality.level is not None, "what is worse has a level"
                 reasons.append(f"is of level {quality.level}, and {rule.worst} is the worst taken")
-                setting = accepting(category, quality.level)
+                setting = accepting(category, quality.level, rule.levels)
             if away > rule.offset:
                 side = "later" if nights > 0 else "earlier"
                 reasons.append(f"is {away} night{'s' * (away != 1)} {side}")
@@ -267,7 +267,7 @@ def choose_illum(
             None,
             None,
             f"the best illumination flat of the night {frame.night} is of level {best_level}, "
-            f"and {rule.worst} is the worst taken ({accepting('ILLUM', best_level)})",
+            f"and {rule.worst} is the worst taken ({accepting('ILLUM', best_level, rule.levels)})",
         )
     near = [(c, mode) for c, mode in taken if abs(hours(c)) <= ILLUM_HOURS]
     some = near or taken

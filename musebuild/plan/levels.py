@@ -27,10 +27,16 @@ class Rule:
     """The same without the settings."""
     close: Mapping[str, float] = field(default_factory=dict)
     """What level 0 asks for: `hours`, `nights`, `kelvin`."""
-    worst: int = WORST
-    """The highest level that is taken."""
+    category: str = ""
+    levels: Mapping[str, int] = field(default_factory=lambda: {"default": WORST})
+    """Category, or `default` → the highest level that is taken (`association.worst`)."""
     least: int = 0
     """The lowest level that there can be: a master of the archive is never of level 0."""
+
+    @property
+    def worst(self) -> int:
+        """The highest level that is taken."""
+        return self.levels.get(self.category, self.levels["default"])
 
     @property
     def of_light(self) -> bool:
@@ -92,9 +98,17 @@ def worse(quality: Quality | None, worst: int) -> bool:
     return quality is not None and quality.level is not None and quality.level > worst
 
 
-def accepting(category: str, level: int) -> str:
-    """The setting that takes a level of a category."""
-    return f"association.worst: {{{category}: {level}}}"
+def accepting(category: str, level: int, worst: Mapping[str, int]) -> str:
+    """The setting that takes a level of a category, and of others what is taken of them now.
+
+    Examples
+    --------
+    >>> accepting("STD_RESPONSE", 2, {"default": 1})
+    'association.worst: {default: 1, STD_RESPONSE: 2}'
+    """
+    kept = {name: most for name, most in worst.items() if (name, most) != ("default", WORST)}
+    given = ", ".join(f"{name}: {most}" for name, most in {**kept, category: level}.items())
+    return f"association.worst: {{{given}}}"
 
 
 def quality_of(nights: int, there: Setup, setup: Setup, rule: Rule, note: str = "") -> Quality:

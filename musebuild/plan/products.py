@@ -144,7 +144,8 @@ class Products:
                 int(planned.block.frames.offsets.get(need.category, need.offset)),
                 need.offset,
                 need.close,
-                self.known.settings.association.worst_of(need.category),
+                need.category,
+                self.known.settings.association.worst,
             )
         return self._rules[key]
 

@@ -143,10 +143,6 @@ class AssociationSettings:
     prefer: Mapping[str, str]
     """Category → `raw`, or `master` for those that the archive delivers."""
 
-    def worst_of(self, category: str) -> int:
-        """The worst level that is taken of a category."""
-        return self.worst.get(category, self.worst["default"])
-
     def prefers_masters(self, category: str) -> bool:
         """Whether the archive's masters of a category go before raw frames."""
         return self.prefer.get(category, self.prefer["default"]) == "master"

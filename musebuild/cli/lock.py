@@ -22,6 +22,7 @@ from musebuild.engine.options import BuildOptions
 from musebuild.engine.project import Project
 from musebuild.errors import UsageError
 from musebuild.explain.lock import LOCK_NAME, Lock, make_lock, read_lock, write_lock
+from musebuild.explain.pinned import pinned_plan
 from musebuild.explain.reproduce import (
     Reproduction,
     frame_places,
@@ -144,10 +145,12 @@ def _reproduce(
     with closing(Project(settings, environment=lock.software.environment)) as project:
         if not any_software:
             require_same_software(lock, project)
+        # What was chosen, and not what the rules of today would choose.
+        project.plan = pinned_plan(lock, project)
         options = BuildOptions(workers=workers, keep_going=True, command="musebuild reproduce")
         summary = build(
             project,
-            list(lock.targets),
+            [],
             options,
             front_end=Terminal(sys.stdout),
             executor=call().executor,

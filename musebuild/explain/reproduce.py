@@ -272,7 +272,7 @@ def reproduction_of(
         Task → why it was not made.
     """
     locked = lock_side(path.name, lock, path)
-    here = settings_side("here", project, lock.targets, hashed=True)
+    here = settings_side("here", project, (), hashed=True)
     found = tuple(
         _reproduced(pair, task, locked, here)
         for name in locked.tasks

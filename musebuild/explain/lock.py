@@ -35,6 +35,7 @@ from musebuild.explain.compare import (
     compare_calls,
     value_text,
 )
+from musebuild.explain.rules import rule_texts
 from musebuild.explain.sides import (
     looked_at,
     plain_record,
@@ -127,7 +128,12 @@ def _task_json(task: SideTask) -> dict[str, Any]:
         "recipe": task.record.call["recipe"],
         "params": task.record.call["params"],
         "seconds": task.seconds,
-        "inputs": [(used.tag, used.digest, used.source) for used in task.record.inputs],
+        "inputs": [
+            (used.tag, used.digest, used.source)
+            if used.quality is None or used.quality.level is None
+            else (used.tag, used.digest, used.source, used.quality.level)
+            for used in task.record.inputs
+        ],
         "products": [{n: getattr(product, n) for n in _PRODUCT} for product in task.products],
     }
 
@@ -218,8 +224,9 @@ def _task_from(task: Mapping[str, Any], made: str) -> SideTask:
     )
 
 
-def _input_from(tag: str, digest: str, source: str) -> UsedInput:
-    place, slash, _ = source.partition("/")
+def _input_from(tag: str, digest: str, source: str, *_: int) -> UsedInput:
+    """An input of a lock; the level of its association is for people."""
+    place, slash, _below = source.partition("/")
     if slash and place in ("raw", "calib", "other"):
         return UsedInput.named(tag, digest, "raw" if place == "raw" else "file", source)
     return UsedInput.named(tag, digest, "product", source)
@@ -445,6 +452,7 @@ def departures(lock: Lock, path: Path, project: Project) -> list[str]:
         "settings": _settings_texts(found),
         "software": map(software_text, software_changes(lock, project)),
         "frame": dict.fromkeys(_frame_texts(found)),
+        "rule": rule_texts(lock.tasks, project, [one.keys for one in found.settings or ()]),
         "task": _task_texts(found),
         "product": _product_texts(found),
     }

@@ -126,4 +126,4 @@ def _path(source: str, project: Project) -> str:
     place, _, below = source.partition("/")
     settings = project.settings
     roots = {"raw": settings.raw_path, "calib": settings.muse_calib_path, "other": settings.folder}
-    return os.path.normpath(os.path.join(str(roots[place] or settings.folder), below))
+    return os.path.normpath((roots[place] or settings.folder) / below)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
+from musebuild.index.columns import optics_of
 from musebuild.index.model import RawFrame
 
 
@@ -19,24 +19,7 @@ def day_of(night: str) -> int:
 
 CRITERIA = ("ins_mode", "field", "filter", "read_mode", "binning")
 """What two set-ups may have to agree in, as `match` in the catalogue names it."""
-_MODE = re.compile(r"(?P<field>WFM|NFM)(?:-(?P<ao>AO|NOAO))?(?:-(?P<filter>[NE]))?", re.IGNORECASE)
-_FILTERS = {"N": "nominal", "E": "extended"}
-
-
-@cache
-def parts_of_mode(ins_mode: str) -> tuple[str, str, bool | None]:
-    """Field, filter and adaptive optics that an INS MODE stands for; what it leaves out is empty.
-
-    Examples
-    --------
-    >>> parts_of_mode("WFM-NOAO-E")
-    ('WFM', 'extended', False)
-    """
-    found = _MODE.fullmatch(ins_mode.strip())
-    if found is None:
-        return "", "", None
-    ao = None if found["ao"] is None else found["ao"].upper() == "AO"
-    return found["field"].upper(), _FILTERS.get((found["filter"] or "").upper(), ""), ao
+_optics = cache(optics_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +56,9 @@ class Setup:
     def value(self, criterion: str) -> str:
         """What is compared by a criterion of the catalogue; empty where it is not known."""
         if criterion == "field":
-            return self.field or parts_of_mode(self.ins_mode)[0]
+            return self.field or _optics(self.ins_mode)[0]
         if criterion == "filter":
-            return self.filter or parts_of_mode(self.ins_mode)[1]
+            return self.filter or _optics(self.ins_mode)[1]
         if criterion == "read_mode":
             return self.read_mode or self.read_id
         return str(getattr(self, criterion))

@@ -49,6 +49,7 @@ class Finder:
         self.known = known
         self.products = Products(known)
         self.named = Named(self.products)
+        self._refuses = min(known.settings.association.worst.values()) < WORST
         rules = known.settings.frames_exclude
         self._static: dict[str, list[FileFrame]] = {}
         for file in known.files.static:
@@ -101,7 +102,8 @@ class Finder:
                 self._static_file(need, subject, found)
             elif need.source == "raw":
                 self._illum(need, subject, found)
-            self._refuse_worse(need, subject, found, before)
+            if self._refuses:
+                self._refuse_worse(need, subject, found, before)
             if found.inputs and found.inputs[-1].tag == category:
                 taken.add(category)
         return found
@@ -116,8 +118,6 @@ class Finder:
         """Take back what was found for a need, where its level is worse than is taken."""
         rule = self.products.rule(need, subject.planned)
         worst = rule.worst
-        if worst == WORST:
-            return
         bad = next((given for given in found.inputs[before:] if worse(given.quality, worst)), None)
         if bad is None:
             return

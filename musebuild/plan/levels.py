@@ -45,7 +45,7 @@ class Rule:
 
     def same_mode(self, one: Setup, other: Setup) -> bool:
         """Whether INS MODE counts for nothing, or is the same as far as it is known."""
-        return not self.of_light or not one.agrees(other, ("ins_mode",))
+        return one.kind == other.kind or not self.of_light or not one.agrees(other, ("ins_mode",))
 
 
 def level_of(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as made_with
 from functools import cache
 
 from musebuild.index.columns import optics_of
@@ -41,10 +42,11 @@ class Setup:
     filter: str = ""
     """`nominal` or `extended` (INS OPTI1); empty: as INS MODE says."""
 
-    @property
-    def kind(self) -> tuple[str, ...]:
-        """All of it but the time: what agrees with one set-up agrees with all of its kind."""
-        return (
+    kind: tuple[str, ...] = made_with(init=False, compare=False, repr=False)
+    """All of it but the time: what agrees with one set-up agrees with all of its kind."""
+
+    def __post_init__(self) -> None:
+        kind = (
             self.ins_mode,
             self.read_mode,
             self.read_id,
@@ -52,6 +54,7 @@ class Setup:
             self.field,
             self.filter,
         )
+        object.__setattr__(self, "kind", kind)
 
     def value(self, criterion: str) -> str:
         """What is compared by a criterion of the catalogue; empty where it is not known."""
@@ -68,6 +71,8 @@ class Setup:
 
         A keyword that a header lacks contradicts nothing.
         """
+        if self.kind == other.kind:
+            return ""
         for name in criteria:
             if _contradicts(name, self, other):
                 return name
@@ -96,7 +101,7 @@ class PlannedTask:
     label: str
     setup: Setup
     categories: tuple[str, ...]
-    by_ifu: dict[int | None, str] = field(default_factory=dict)
+    by_ifu: dict[int | None, str] = made_with(default_factory=dict)
     """IFU (None: not split) → name of the invocation."""
     raw: str = ""
     """Raw category, for tasks that take raw frames."""

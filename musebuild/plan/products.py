@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import is_
 
 from musebuild.cache.model import Input, Quality
 from musebuild.index.frames import matches
@@ -11,6 +12,7 @@ from musebuild.index.model import FileIndex, RawFrame
 from musebuild.plan.blocks import PlannedBlock
 from musebuild.plan.calibrations import (
     REFUSED_SHOWN,
+    Nearest,
     choose_made,
     fitting,
     nearest_in_time,
@@ -134,6 +136,7 @@ class Products:
         self._missing: dict[tuple[object, ...], Missing] = {}
         self._rules: dict[tuple[str, str], Rule] = {}
         self._masters: dict[str, Candidates] = {}
+        self._last: dict[tuple[str, str, str], tuple[Setup, tuple[PlannedTask, ...], Nearest]] = {}
 
     def rule(self, need: Need, planned: PlannedBlock) -> Rule:
         """By what a block's frames of a category are chosen."""
@@ -182,7 +185,7 @@ class Products:
             fits = self._fitting[key] = fitting(candidates, setup, rule, wanted)
         nights, made = fits
         if made:
-            choice = nearest_in_time(nights, made, setup, rule)
+            choice = self._choice(need, block, subject, nights, made)
             if worse(choice.quality, rule.worst):
                 choice = choose_made(self.candidates(block, category), setup, rule, wanted)
             if choice.made is not None:
@@ -191,6 +194,24 @@ class Products:
         if key not in self._missing:
             self._missing[key] = self._not_made(need, block, subject, rule)
         lacks(need, self._missing[key], found)
+
+    def _choice(
+        self,
+        need: Need,
+        block: str,
+        subject: Subject,
+        nights: int,
+        made: tuple[PlannedTask, ...],
+    ) -> Nearest:
+        """The nearest in time, which is the same one for all IFUs of a task."""
+        setup = subject.setup
+        key = subject.planned.name, need.category, block
+        before = self._last.get(key)
+        if before is not None and before[0] is setup and _same(before[1], made):
+            return before[2]
+        choice = nearest_in_time(nights, made, setup, self.rule(need, subject.planned))
+        self._last[key] = setup, made, choice
+        return choice
 
     # what the archive delivers
 
@@ -398,6 +419,10 @@ def lacks(need: Need, missing: Missing, found: Found) -> None:
         found.missing.append(missing)
     else:
         found.notes.append(f"{missing.reason}: reduced without it")
+
+
+def _same(some: Sequence[PlannedTask], others: Sequence[PlannedTask]) -> bool:
+    return len(some) == len(others) and all(map(is_, some, others))
 
 
 def _excluded(made: PlannedTask, rules: Sequence[object]) -> bool:

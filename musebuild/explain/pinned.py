@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from musebuild.cache.model import Input, Product, UsedInput
 from musebuild.engine.project import Project
+from musebuild.errors import UsageError
 from musebuild.explain.compare import SideTask
 from musebuild.explain.lock import Lock
 from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks, top_folder
@@ -27,9 +28,15 @@ def pinned_plan(lock: Lock, project: Project) -> Plan:
         The lock file.
     project : Project
         Where it is built: its settings are those of the lock.
+
+    Raises
+    ------
+    UsageError
+        A task names a frame or product that is not in the lock, or a recipe that is not known.
     """
     blocks = {b.name: b for b in plan_blocks(project.settings, project.catalogue)[0]}
     made = {task.name: task.products for task in lock.tasks}
+    _refuse_damage(lock, made, {recipe.plugin for recipe in project.catalogue.values()})
     invocations: dict[str, Invocation] = {}
     groups: dict[str, list[str]] = defaultdict(list)
     for task in lock.tasks:
@@ -42,6 +49,32 @@ def pinned_plan(lock: Lock, project: Project) -> Plan:
         tuple(invocations),
         {name: tuple(members) for name, members in groups.items() if members != [name]},
     )
+
+
+def _refuse_damage(
+    lock: Lock, made: Mapping[str, Sequence[Product]], plugins: Collection[str]
+) -> None:
+    """Refuse a lock that a hand or a merge has damaged: nothing of it becomes a path unseen."""
+    frames = {f"{frame.place}/{frame.path}" for frame in lock.frames}
+    for task in lock.tasks:
+        assert task.record is not None, "how a locked task is made is known"
+        plugin = task.record.call["recipe"]
+        wrong = [
+            f"its input {used.source} is not in the lock"
+            for used in task.record.inputs
+            if used.source not in frames
+            and used.digest not in {product.digest for product in made.get(used.source, ())}
+        ]
+        if not {"", ".", ".."}.isdisjoint(task.name.partition(":")[2].split("/")):
+            wrong.append("its name is no task's")
+        if plugin not in plugins:
+            wrong.append(f"there is no recipe {plugin}")
+        if wrong:
+            raise UsageError(
+                f"the task {task.name} of the lock file cannot be made",
+                why=wrong[0],
+                remedy="take the lock file anew from where it was made (`musebuild lock`)",
+            )
 
 
 def _invocation(

@@ -207,3 +207,11 @@ def test_a_missing_value_fulfils_nothing_and_is_told() -> None:
         "b is left out: not selected by select (skyB is 7.25)",
         "c is left out: not selected by select (it has no skyB)",
     )
+
+
+def test_a_lock_pins_the_members_that_were_chosen(three: MockProject) -> None:
+    three.make()
+    assert three.ask("lock", DARK).status == 0
+    ran = three.ask("reproduce", "--into", "again")
+    assert ran.status == 0, ran.text
+    assert "reproduced" in ran.out

@@ -49,6 +49,7 @@ def test_the_rules_that_choose_otherwise_now_are_named(before: MockProject) -> N
         "muse_twilight takes VIGNETTING_MASK only for frames from before MJD 57823" in line
         for line in told
     )
+    assert any("MUSE.2017-06-16T01:31:56.867.fits is " in line for line in told), ran.text
     assert not before.journal
     # What a setting chooses is told of the setting.
     ran = before.ask("run", "--locked", "--set", "recipes.muse_lsf.frames.exclude=MASTER_FLAT")
@@ -67,6 +68,27 @@ def test_a_frame_that_is_classified_otherwise_now_is_named(before: MockProject) 
         told = list(rule_texts(lock.tasks, project, ()))
         assert f"{name} is ACQUISITION now, locked is OBJECT" in told
         assert not list(rule_texts(lock.tasks, project, [("frames", "exclude")]))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("raw/MUSE.2017-06-16T10:40:37.154.fits", "raw/../../x.fits", "is not in the lock"),
+        ('"muse_lsf:2017', '"muse_lsf:../2017', "its name is no task's"),
+        ('"recipe": "muse_lsf"', '"recipe": "muse_lfs"', "there is no recipe muse_lfs"),
+        ('"muse_flat:2017-06-16T10:48:07.ifu01"\n', '"muse_flat:x.ifu01"\n', "is not in the lock"),
+    ],
+)
+def test_a_damaged_lock_is_refused(before: MockProject, old: str, new: str, told: str) -> None:
+    path = before.folder / "settings.lock"
+    text = path.read_text(encoding="utf-8")
+    head, tasks, rest = text.partition('"tasks"')
+    assert old in rest
+    path.write_text(head + tasks + rest.replace(old, new, 1), encoding="utf-8")
+    ran = before.ask("reproduce", "settings.lock")
+    assert ran.status == 2
+    assert told in ran.text
+    assert not before.journal
 
 
 def test_a_lock_tells_the_level_of_each_association(built: MockProject) -> None:

@@ -40,6 +40,7 @@ from musebuild.settings.nearest import did_you_mean
 
 SECTIONS = {
     "datasets": "datasets, with their exposures",
+    "fields": "fields of the sky, over all OBJECT names, with what was observed of each",
     "nights": "nights, with the raw frames of each category",
     "runs": "runs of the settings",
     "sequences": "calibration sequences",
@@ -235,6 +236,7 @@ def _table(project: Project, name: str, frames: Sequence[RawFrame], dates: Seque
     settings = project.settings
     made: dict[str, Callable[[], Rows]] = {
         "datasets": lambda: overview.datasets(used, settings),
+        "fields": lambda: overview.fields(used),
         "nights": lambda: overview.nights(used),
         "raw": lambda: overview.nights(used),
         "runs": lambda: overview.runs(used, settings),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import cos, degrees, floor, isfinite, radians, sin, sqrt, tan
+from math import asin, atan2, cos, degrees, floor, isfinite, radians, sin, sqrt, tan
 
 from musebuild.index.model import RawFrame
 from musebuild.settings.sky import separation
@@ -61,6 +61,12 @@ def _dot(a: Vector, b: Vector) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
+def _axes(ra: float, dec: float) -> tuple[Vector, Vector]:
+    """East and north at a place [rad]."""
+    east = (-sin(ra), cos(ra), 0.0)
+    return east, (-sin(dec) * cos(ra), -sin(dec) * sin(ra), cos(dec))
+
+
 def is_placed(frame: RawFrame) -> bool:
     """Whether the header says where an exposure looks. A damaged card may hold a text."""
     return all(isinstance(v, int | float) and isfinite(v) for v in (frame.ra, frame.dec))
@@ -77,8 +83,7 @@ def footprint(frame: RawFrame) -> Footprint:
     """
     ra, dec = radians(frame.ra or 0.0), radians(frame.dec or 0.0)
     centre = (cos(dec) * cos(ra), cos(dec) * sin(ra), sin(dec))
-    east = (-sin(ra), cos(ra), 0.0)
-    north = (-sin(dec) * cos(ra), -sin(dec) * sin(ra), cos(dec))
+    east, north = _axes(ra, dec)
     known = isinstance(frame.posang, int | float) and isfinite(frame.posang)
     angle = radians(-(frame.posang or 0.0)) if known else 0.0
     return Footprint(
@@ -163,6 +168,34 @@ def fields(frames: Iterable[RawFrame]) -> list[list[RawFrame]]:
     placed = sorted(filter(is_placed, frames), key=lambda frame: (frame.mjd_obs, frame.name))
     groups = connected([footprint(frame) for frame in placed])
     return [[placed[number] for number in group] for group in groups]
+
+
+def extent(frames: Sequence[RawFrame]) -> tuple[float, float, float, float]:
+    """Middle and size of a field.
+
+    Parameters
+    ----------
+    frames : sequence of RawFrame
+        Of one field, with coordinates.
+
+    Returns
+    -------
+    ra, dec : float
+        Of the mean of the exposures [deg].
+    east, north : float
+        Between its outermost edges [arcsec].
+    """
+    prints = [footprint(frame) for frame in frames]
+    x, y, z = _sum(*(one.centre for one in prints))
+    length = sqrt(x * x + y * y + z * z)
+    ra, dec = atan2(y, x), asin(z / length)
+    middle = (x / length, y / length, z / length)
+    corners = [corner for one in prints for corner in one.corners()]
+    sizes = []
+    for axis in _axes(ra, dec):
+        along = [_dot(corner, axis) / _dot(corner, middle) for corner in corners]
+        sizes.append(degrees(max(along) - min(along)) * 3600)
+    return degrees(ra) % 360, degrees(dec), sizes[0], sizes[1]
 
 
 def field_name(frame: RawFrame, digits: int = 0) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from musebuild.engine.resolve import Resolution
 from musebuild.index.model import RawFrame
+from musebuild.plan.fields import extent, field_names, is_placed
+from musebuild.plan.fields import fields as fields_of
 from musebuild.plan.model import Invocation, Plan
 from musebuild.report.listing import WORDS, planned_lines
 from musebuild.report.tables import Rows
@@ -42,6 +44,39 @@ def datasets(frames: Sequence[RawFrame], settings: Settings) -> Rows:
     return Rows(
         ("dataset", "OBJECT", "exposures", "exptime", "nights"), tuple(lines), {"exptime": "s"}
     )
+
+
+def fields(frames: Sequence[RawFrame]) -> Rows:
+    """Fields of the sky over all OBJECT names and years, with what was observed of each.
+
+    `east` and `north`: between the outermost edges. Exposures without coordinates come last.
+    """
+    science = [f for f in _exposures(frames) if f.category == "OBJECT"]
+    groups = fields_of(science)
+    names = [*field_names(groups)]
+    places: list[tuple[float | None, ...]] = [
+        tuple(round(value, 5 if n < 2 else 1) for n, value in enumerate(extent(group)))
+        for group in groups
+    ]
+    rest = [f for f in science if not is_placed(f)]
+    if rest:
+        groups, names = [*groups, rest], [*names, "unknown"]
+        places.append((None,) * 4)
+    lines = [
+        (
+            name,
+            *place,
+            len(some),
+            round(sum(f.exptime for f in some), 1),
+            tuple(sorted({f.object_orig for f in some})),
+            tuple(sorted({f.ins_mode for f in some})),
+            tuple(sorted({f.night for f in some})),
+        )
+        for name, place, some in zip(names, places, groups, strict=True)
+    ]
+    units = {"ra": "deg", "dec": "deg", "east": "arcsec", "north": "arcsec"}
+    columns = ("field", *units, "exposures", "exptime", "OBJECT", "modes", "nights")
+    return Rows(columns, tuple(lines), {**units, "exptime": "s"})
 
 
 def nights(frames: Sequence[RawFrame]) -> Rows:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from musebuild.engine.balance import folded
 from musebuild.index.readers import BadFile
 from musebuild.plan.balance import Balance, Fate, Part
 from musebuild.plan.model import LeftOut
@@ -18,7 +19,7 @@ HINTS = {
     "SKY": "reduce them with muse_scibasic, and take their sky: docs/sky.md",
 }
 """Raw category → how its frames are used, where no block takes them by itself."""
-_TOLD = (Fate.COPY, Fate.NO_CATEGORY, Fate.COMPRESSED)
+_TOLD = (Fate.COPY, Fate.NO_CATEGORY)
 """Fates that are worth a warning."""
 
 
@@ -76,20 +77,9 @@ def check_vanished(left_out: Iterable[LeftOut]) -> Iterator[Problem]:
 
 
 def check_files(bad: Iterable[BadFile], settings: Settings) -> Iterator[Problem]:
-    """A warning for each file below `raw_path` that cannot be used; of many alike one."""
-    below = f"{settings.raw_path}/"
-    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for one in bad:
-        name = one.path.removeprefix(below)
-        text = one.message.removeprefix(f"{Path(one.path).name} ")
-        alike[text, one.remedy].append(name)
-    for (text, remedy), names in alike.items():
-        if len(names) == 1:
-            yield _problem(f"{names[0]} {text}", remedy)
-            continue
-        more = len(names) - MOST_NAMED
-        told = ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-        yield _problem(f"each of {len(names)} files {text}: {told}", remedy)
+    """A warning for files below `raw_path` that cannot be used; alike ones together."""
+    for text, remedy in folded(bad, settings.raw_path):
+        yield _problem(text, remedy)
 
 
 def _problem(message: str, remedy: str, *, error: bool = False) -> Problem:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 
 from musebuild.engine.project import Project
+from musebuild.index.readers import BadFile
 from musebuild.plan.balance import (
     Balance,
     Fate,
@@ -18,20 +22,49 @@ from musebuild.plan.blocks import PlannedBlock, plan_blocks
 from musebuild.plan.model import Plan
 from musebuild.settings.model import Settings
 
+_FATES = {
+    "packed": (Fate.OTHER_FORM, ""),
+    "ending": (Fate.OTHER_FORM, ""),
+    "unfinished": (Fate.OTHER_FORM, "unfinished transfer"),
+    "name": (Fate.UNREADABLE, "name not UTF-8"),
+    "link": (Fate.UNREADABLE, "link"),
+    "special": (Fate.OTHER, "special file"),
+}
+"""Kind of a file that cannot be used → its fate, and what it is (empty: its ending tells)."""
+_FOLDER = "folder"
+MOST_NAMED = 2
 
-def _others(project: Project) -> Iterator[Told]:
-    """Files that give no frame, as the last scan found them."""
-    absolute = project.connection.paths.absolute
-    for path, message, remedy in project.connection.execute(
-        "SELECT path, message, remedy FROM bad_files"
+
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """What the last scan found besides frames."""
+
+    told: tuple[Told, ...]
+    closed: tuple[Told, ...]
+    numbers: Mapping[str, int]
+
+
+def _others(project: Project) -> _Others:
+    connection, below = project.connection, f"{project.settings.raw_path}/"
+    absolute = connection.paths.absolute
+    told: list[Told] = []
+    closed: list[Told] = []
+    for stored, message, remedy, kind in connection.execute(
+        "SELECT path, message, remedy, COALESCE(kind, '') FROM bad_files"
     ):
-        yield Told(absolute(path), Fate.UNREADABLE, "FITS", "it cannot be read", message, remedy)
-
-
-def _told(
-    project: Project, settings: Settings, plan: Plan, blocks: Iterable[PlannedBlock]
-) -> Iterator[Told]:
-    return judged(project.raw, _others(project), Judge(plan, blocks, settings.datasets))
+        path = absolute(stored)
+        fate, about = _FATES.get(kind, (Fate.UNREADABLE, "damaged"))
+        about = about or "".join(PurePath(path).suffixes[-2:]) or "no ending"
+        one = Told(path, fate, about, message, remedy=remedy)
+        (closed if kind == _FOLDER else told).append(one)
+    logs = (absolute(path) for (path,) in connection.execute("SELECT path FROM weather_logs"))
+    told += [
+        Told(path, Fate.LOG, "night log", "its weather is in the table weather_conditions")
+        for path in logs
+        if path.startswith(below)
+    ]
+    numbers = connection.execute("SELECT ending, number FROM other_files").fetchall()
+    return _Others(tuple(told), tuple(closed), dict(numbers))
 
 
 def balance_of(
@@ -50,8 +83,10 @@ def balance_of(
     blocks : iterable of PlannedBlock
         Blocks that are planned.
     """
-    told = sorted(_told(project, settings, plan, blocks), key=lambda one: one.path)
-    return Balance(tuple(told), len(project.gone.losses))
+    others = _others(project)
+    judge = Judge(plan, blocks, settings.datasets)
+    told = sorted(judged(project.raw, others.told, judge), key=lambda one: one.path)
+    return Balance(tuple(told), others.numbers, others.closed, len(project.gone.losses))
 
 
 def project_balance(project: Project) -> Balance:
@@ -65,5 +100,32 @@ def balance_line(project: Project) -> str:
     """The same in one line, without holding what is told of each file."""
     settings = project.settings
     blocks, _ = plan_blocks(settings, project.catalogue)
-    told = _told(project, settings, project.plan, blocks)
-    return line_of(counts_of(told), len(project.gone.losses))
+    others = _others(project)
+    told = judged(project.raw, others.told, Judge(project.plan, blocks, settings.datasets))
+    counts = counts_of(told, others.numbers)
+    return line_of(counts, len(project.gone.losses), len(others.closed))
+
+
+def folded(bad: Iterable[BadFile], folder: Path) -> list[tuple[str, str]]:
+    """What is wrong with files that cannot be used, and what mends it: alike files together.
+
+    Parameters
+    ----------
+    bad : iterable of BadFile
+        Of a scan.
+    folder : Path
+        Names are told from there.
+    """
+    below = f"{folder}/"
+    alike: dict[str, list[BadFile]] = defaultdict(list)
+    for one in bad:
+        alike[one.message.removeprefix(f"{PurePath(one.path).name} ")].append(one)
+    told = []
+    for text, files in alike.items():
+        names = [one.path.removeprefix(below) for one in files]
+        more = len(names) - MOST_NAMED
+        shown = ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        several = f"{len(names)} files, " if len(names) > 1 else ""
+        # The others of the same kind are mended in the same way.
+        told.append((f"{several}{shown}: {text}", files[0].remedy))
+    return told

@@ -30,7 +30,7 @@ from typing import Any
 from musebuild.cache.model import Manifest
 from musebuild.engine import plan_cache
 from musebuild.engine.background import in_background
-from musebuild.engine.balance import balance_line
+from musebuild.engine.balance import balance_line, folded
 from musebuild.engine.fingerprints import (
     Looks,
     Places,
@@ -315,7 +315,8 @@ def _planned(project: Project, wish: _Wish, *, full: bool) -> View:
     """A view that looks at all that was asked for."""
     # Before anything of what it rests on is read.
     notes = _Notes(project) if wish.remember and not project.is_scanned else None
-    problems = [str(problem) for problem in project.scan_report.problems]
+    bad = folded(project.scan_report.problems, project.settings.raw_path)
+    problems = [f"{text}\n  to mend it: {remedy}" for text, remedy in bad]
     if notes is not None:
         notes.scanned()
     plan = project.plan

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from musebuild.index.model import RawFrame
@@ -33,7 +33,7 @@ class Fate(StrEnum):
     COPY = "duplicates"
     NO_CATEGORY = "not classified"
     UNREADABLE = "not readable"
-    COMPRESSED = "in a form that is not read"
+    OTHER_FORM = "in a form that is not read"
     LOG = "logs"
     OTHER = "no frames"
 
@@ -181,6 +181,11 @@ class Balance:
     """What becomes of all files below `raw_path`."""
 
     told: tuple[Told, ...]
+    """Of each frame, and of each file that looks like one."""
+    others: Mapping[str, int] = field(default_factory=dict)
+    """Files that are no frames by their names: ending → number."""
+    closed: tuple[Told, ...] = ()
+    """Folders that cannot be read: what lies there is not known, and not counted."""
     gone: int = 0
     """Files that builds used and that cannot be read any more; they are not counted."""
 
@@ -198,17 +203,31 @@ class Balance:
         )
 
     @property
+    def counts(self) -> Counts:
+        """Number of files of each fate, by what they are."""
+        return counts_of(self.told, self.others)
+
+    @property
     def line(self) -> str:
         """All of it in one line: `12 files: 9 used, 3 by no block (SKY 2, MASK 1)`."""
-        return line_of(counts_of(self.told), self.gone)
+        return line_of(self.counts, self.gone, len(self.closed))
 
 
-def counts_of(told: Iterable[Told]) -> Counts:
-    """Number of files of each fate, by what they are."""
+def counts_of(told: Iterable[Told], others: Mapping[str, int]) -> Counts:
+    """Number of files of each fate, by what they are.
+
+    Parameters
+    ----------
+    told : iterable of Told
+        Of each frame, and of each file that looks like one.
+    others : mapping
+        Files that are no frames by their names: ending → number.
+    """
     found: Counts = {fate: Counter() for fate in Fate}
     for one in told:
         found[one.fate][one.about] += 1
-    return {fate: counted for fate, counted in found.items() if counted}
+    found[Fate.OTHER].update({ending or "no ending": number for ending, number in others.items()})
+    return {fate: counted for fate, counted in found.items() if counted.total()}
 
 
 def judged(frames: Iterable[RawFrame], others: Iterable[Told], judge: Judge) -> Iterator[Told]:
@@ -227,11 +246,23 @@ def judged(frames: Iterable[RawFrame], others: Iterable[Told], judge: Judge) -> 
     yield from map(judge, frames)
 
 
-def line_of(counts: Counts, gone: int = 0) -> str:
-    """The numbers of a balance in one line; `gone`: files that builds used and that are gone."""
+def line_of(counts: Counts, gone: int = 0, closed: int = 0) -> str:
+    """The numbers of a balance in one line.
+
+    Parameters
+    ----------
+    counts : mapping
+        Of `counts_of`.
+    gone : int
+        Files that builds used and that cannot be read any more.
+    closed : int
+        Folders that cannot be read.
+    """
     total = sum(counted.total() for counted in counts.values())
     parts = ", ".join(_parts(counts))
     line = f"{total:,} file{'s' * (total != 1)}" + (f": {parts}" if parts else "")
+    if closed:
+        line += f"; {closed:,} folder{'s' * (closed != 1)} cannot be read"
     return f"{line}; {gone:,} that earlier builds used cannot be read" if gone else line
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from musebuild.plan.balance import Balance, Fate, Part, Told, counts_of
+from musebuild.plan.balance import Balance, Fate, Part, Told
 from musebuild.report.tables import Rows
 
 WIDTH = 150
@@ -30,6 +30,9 @@ def unused_text(found: Balance, folder: Path, *, every: bool) -> str:
         Name all files, those that are used with their tasks.
     """
     lines = [found.line]
+    for one in found.closed:
+        lines.append(f"        {shown_path(one.path, f'{folder}/')}: {one.reason}")
+        lines.append(f"        to mend it: {one.remedy}")
     parts = found.parts
     for part in parts if every else parts[:MOST_PARTS]:
         lines += _part(part, f"{folder}/", every=every)
@@ -37,6 +40,12 @@ def unused_text(found: Balance, folder: Path, *, every: bool) -> str:
         rest = parts[MOST_PARTS:]
         files = sum(len(part.files) for part in rest)
         lines.append(f"and {files} files for {len(rest)} other reasons: --all")
+    if every or len(parts) < MOST_PARTS:
+        others = sorted(found.others.items(), key=lambda item: -item[1])
+        shown = others if every else others[:MOST_NAMED]
+        lines += [f"{n:>6,}  {ending or 'no ending'}: no frames" for ending, n in shown]
+        if len(shown) < len(others):
+            lines.append(f"        and {len(others) - len(shown)} other endings: --all")
     if every:
         lines += _used(found, f"{folder}/")
     return "\n".join(lines) + "\n"
@@ -91,10 +100,10 @@ def _row(one: Told) -> tuple[Any, ...]:
 
 def balance_document(found: Balance, *, every: bool) -> dict[str, Any]:
     """Numbers and files as JSON has them."""
-    counts = counts_of(found.told)
+    counts = found.counts
     return {
         "line": found.line,
-        "files": len(found.told),
+        "files": sum(counted.total() for counted in counts.values()),
         "counts": {str(fate): dict(counted) for fate, counted in counts.items()},
         "all" if every else "unused": balance_table(found, every=every).dicts(),
     }

@@ -70,7 +70,7 @@ def summary_text(summary: BuildSummary) -> str:
     """The end of a build: what ran, what was reused, what failed, where the results are."""
     lines: list[str] = []
     if summary.problems:
-        lines.append(f"{count(len(summary.problems), 'file')} cannot be used:")
+        lines.append("Files that cannot be used:")
         lines += [f"  {line}" for problem in summary.problems for line in problem.splitlines()]
     if summary.refused:
         lines += ["Cannot be done:", *impossible_text(summary.left_out)]

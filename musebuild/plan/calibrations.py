@@ -180,11 +180,6 @@ def refused_for(
         for made in sorted(tasks, key=lambda m: (abs(m.setup.mjd - setup.mjd), m.label)):
             reasons = []
             setting = ""
-            quality = quality_of(nights, made.setup, setup, rule)
-            if worse(quality, rule.worst):
-                assert quality.level is not None, "what is worse has a level"
-                reasons.append(f"is of level {quality.level}, and {rule.worst} is the worst taken")
-                setting = accepting(category, quality.level, rule.levels)
             if away > rule.offset:
                 side = "later" if nights > 0 else "earlier"
                 reasons.append(f"is {away} night{'s' * (away != 1)} {side}")
@@ -202,7 +197,12 @@ def refused_for(
                 reasons.append(f"lacks IFU {', '.join(lacking)}")
                 held = ", ".join(str(ifu) for ifu in sorted(i for i in made.by_ifu if i))
                 setting = f"ifus: [{held}]"
-            refused = Refused(made.task, " and ".join(reasons), setting)
+            quality = quality_of(nights, made.setup, setup, rule)
+            if not reasons and worse(quality, rule.worst):
+                assert quality.level is not None, "what is worse has a level"
+                reasons.append(f"is of level {quality.level}, and {rule.worst} is the worst taken")
+                setting = accepting(category, quality.level, rule.levels)
+            refused = Refused(made.task, " and ".join(reasons), setting, bool(differs))
             told.append((away, abs(made.setup.mjd - setup.mjd), refused))
             if len(told) == most:
                 return told

@@ -102,6 +102,8 @@ class Refused:
     reason: str
     setting: str = ""
     """The setting that would accept it; empty where none would."""
+    contradicts: bool = False
+    """Whether its set-up is another: to accept it is the last resort."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,7 +329,8 @@ class Products:
         raw = self.raw_categories(block, category)
         frames = f"raw {' or '.join(raw)} frames" if raw else "what it is made from"
         remedy = f"add {frames} of that night to raw_path"
-        accepting = next((r.setting for r in refused if r.setting), "")
+        first = sorted(refused, key=lambda r: r.contradicts)
+        accepting = next((r.setting for r in first if r.setting), "")
         if accepting:
             remedy += f", or accept another with {accepting}"
             if accepting.endswith(f": {MASTER}}}"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -109,9 +110,9 @@ ILLUM = Rule(("field", "read_mode", "binning"), close={"hours": 1, "kelvin": 1})
 
 
 def choose_illum(
-    flats: Sequence[RawFrame], exposure: RawFrame
+    flats: Sequence[RawFrame], exposure: RawFrame, rule: Rule = ILLUM
 ) -> tuple[RawFrame | None, Quality | None, str]:
-    return choose_illum_by([(flat, setup_of(flat)) for flat in flats], exposure, ILLUM)
+    return choose_illum_by([(flat, setup_of(flat)) for flat in flats], exposure, rule)
 
 
 EXPOSURE = frame("OBJECT", "2017-06-16T03:00:00", temp7=10.0)
@@ -161,6 +162,32 @@ def test_no_illumination_flat_at_another_temperature() -> None:
 def test_no_illumination_flat_of_another_night() -> None:
     other = frame("ILLUM", "2017-06-17T03:00:00", temp7=10.0)
     assert choose_illum([other], EXPOSURE)[0] is None
+
+
+def test_an_illumination_flat_of_the_same_ins_mode_first_then_one_of_the_same_field() -> None:
+    exposure = frame("OBJECT", "2017-06-16T03:00:00", temp7=10.0, ins_mode="WFM-AO-N")
+    own = frame("ILLUM", "2017-06-16T02:30:00", temp7=10.9, ins_mode="WFM-AO-N")
+    other = frame("ILLUM", "2017-06-16T02:50:00", temp7=10.0)
+    narrow = frame("ILLUM", "2017-06-16T02:55:00", temp7=10.0, ins_mode="NFM-AO-N")
+    best, quality, _ = choose_illum([other, own, narrow], exposure)
+    assert best is own
+    assert quality is not None
+    assert quality.level == 0
+    best, quality, _ = choose_illum([other, narrow], exposure)
+    assert best is other
+    assert quality is not None
+    assert quality.level == 2
+    assert "INS MODE WFM-NOAO-N, not WFM-AO-N" in quality.note
+    worst = replace(ILLUM, category="ILLUM", levels={"default": 3, "ILLUM": 1})
+    best, _, note = choose_illum([other, narrow], exposure, worst)
+    assert best is None
+    assert "association.worst: {ILLUM: 2}" in note
+    # One that was taken hours before goes before what the settings refuse.
+    early = frame("ILLUM", "2017-06-16T00:10:00", temp7=10.0, ins_mode="WFM-AO-N")
+    best, quality, _ = choose_illum([other, early], exposure, worst)
+    assert best is early
+    assert quality is not None
+    assert quality.level == 1
 
 
 def statics(

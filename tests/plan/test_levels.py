@@ -100,6 +100,24 @@ def test_what_is_worse_is_refused_with_the_setting_that_takes_it() -> None:
     )
 
 
+def test_a_hint_proposes_what_agrees_before_what_contradicts() -> None:
+    raw = [f for f in night() if f.category != "FLAT"]
+    raw += [
+        frame("FLAT", f"2017-06-16T11:{minute}:00", ins_mode=mode, tpl_start=mode)
+        for mode, minutes in (("WFM-NOAO-E", (57, 58, 59)), ("WFM-AO-N", (11, 12, 13)))
+        for minute in minutes
+    ]
+    told = [
+        line
+        for line in reasons(plan(FIELD + "association: {worst: 1}", raw)).splitlines()
+        if line.startswith("muse_wavecal")
+    ]
+    assert len(told) == 1
+    # The extended flats are nearer in time.
+    assert "muse_flat:WFM-NOAO-E has filter (INS OPTI1) extended, not nominal; " in told[0]
+    assert "or accept another with association.worst: {default: 1, TRACE_TABLE: 2}" in told[0]
+
+
 def test_a_better_candidate_is_taken_where_the_nearest_night_is_refused() -> None:
     # 33 hours later, and 15 hours earlier, which is the better level.
     raw = [f for f in night() if f.category != "BIAS"]

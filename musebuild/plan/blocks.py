@@ -430,7 +430,8 @@ def planned_path(text: str, category: str, settings: Settings) -> PlannedPath | 
     folder, _, name = rest.rpartition("/")
     stem = name[: -len(ending)]
     # MuseRed names the cube of mpdaf_combine after its field.
-    if any(stem == f"{serving(category)}_{dataset}" for dataset in settings.datasets):
+    made, _, dataset = stem.partition(f"{serving(category)}_")
+    if not made and dataset in settings.datasets:
         stem = serving(category)
     return PlannedPath(folder, stem)
 

@@ -45,6 +45,10 @@ class Named:
         self.products = products
         self.known = products.known
         self._paths: dict[tuple[str, str], list[tuple[PlannedTask, PlannedPath]]] = {}
+        self._makers: dict[tuple[str, str, str], dict[tuple[str, str], list[PlannedTask]]] = {}
+        self._theirs: dict[
+            PlannedPath, dict[tuple[str, str], list[tuple[PlannedTask, PlannedPath]]]
+        ] = {}
 
     def explicit(self, need: Need, subject: Subject, found: Found) -> None:
         """Find the frame that the settings name for a category and a night."""
@@ -129,19 +133,20 @@ class Named:
         """A result of the same dataset, by the name of its block or its own."""
         category = need.category
         made_category = serving(category)
-        makers = [
-            task
-            for tasks in self.known.tasks.values()
-            for task in tasks
-            if made_category in task.categories
-            and (task.block == block if block else bool(task.result))
-        ]
-        fitting = [
-            task
-            for task in makers
-            if (task.dataset, task.part) == (subject.dataset, subject.part)
-            and (block or task.result == result)
-        ]
+        # While a block is planned, what it may take grows no more.
+        asked = subject.planned.name, block, made_category
+        if asked not in self._makers:
+            by_part: dict[tuple[str, str], list[PlannedTask]] = {}
+            for tasks in self.known.tasks.values():
+                for task in tasks:
+                    if made_category in task.categories and (
+                        task.block == block if block else bool(task.result)
+                    ):
+                        by_part.setdefault((task.dataset, task.part), []).append(task)
+            self._makers[asked] = by_part
+        by_part = self._makers[asked]
+        makers = by_part.get((subject.dataset, subject.part), [])
+        fitting = [task for task in makers if block or task.result == result]
         if len(fitting) == 1:
             quality = Quality("as set", level=_level_named(need))
             self.products.take(category, fitting[0], made_category, quality, subject, found)
@@ -154,7 +159,8 @@ class Named:
             self._unnamed(need, found, reason, "give each block a `name:` of its own")
             return
         whole = label_of(subject.dataset, subject.part)
-        detail = self._why_none(category, whole, makers)
+        every = [task for some in by_part.values() for task in some]
+        detail = self._why_none(category, whole, every)
         self._unnamed(
             need,
             found,
@@ -227,15 +233,17 @@ class Named:
         self, path: PlannedPath, subject: Subject
     ) -> list[tuple[PlannedTask, PlannedPath]]:
         """What a path means that is named as MuseRed names folders; of the dataset first."""
-        meant = [
-            (made, path)
-            for tasks in self.known.tasks.values()
-            for made in tasks
-            if path.means_as_in_musered(made.folder, made.dataset, made.result)
-            and path.category(made.categories)
-        ]
-        own = subject.dataset, subject.part
-        return [one for one in meant if (one[0].dataset, one[0].part) == own] or meant
+        if path not in self._theirs:
+            found = self._theirs[path] = {}
+            for tasks in self.known.tasks.values():
+                for made in tasks:
+                    if path.means_as_in_musered(
+                        made.folder, made.dataset, made.result
+                    ) and path.category(made.categories):
+                        found.setdefault((made.dataset, made.part), []).append((made, path))
+        every = self._theirs[path]
+        own = every.get((subject.dataset, subject.part))
+        return own or [one for some in every.values() for one in some]
 
     def _alone_at(self, path: PlannedPath, need: Need, subject: Subject, found: Found) -> bool:
         """Whether a path means what is not made, since there is but one exposure (`_alone`)."""

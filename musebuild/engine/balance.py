@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from musebuild.engine.project import Project
-from musebuild.index.readers import BadFile
+from musebuild.index.walk import BadFile
 from musebuild.plan.balance import (
     Balance,
     Fate,

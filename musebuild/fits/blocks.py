@@ -6,9 +6,11 @@ are asked for are parsed, and data are hopped over (FITS standard 4.0, sections 
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import re
+import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -132,11 +134,14 @@ def padded(size: int) -> int:
 
 def is_packed(path: Path) -> bool:
     """Whether a file is packed as a whole (`.fits.gz`), so that its size is not the frame's."""
-    return path.suffix == ".gz"
+    return path.suffix.lower() == ".gz"
 
 
 def open_frame(path: Path) -> BufferedIOBase:
     """Open a FITS file, unpacking `.fits.gz` on the way."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        # Who opens a pipe may wait for ever.
+        raise OSError(errno.EINVAL, "it is no file")
     if is_packed(path):
         return gzip.open(path, "rb")
     return path.open("rb")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from musebuild.fits.blocks import UNREADABLE, Value, open_frame, parse, units, unreadable
+from musebuild.fits.identity import header_digest
 
 CHANNEL = re.compile(r"CHAN(\d\d)")
 
@@ -19,6 +20,8 @@ class FrameHeaders:
     """Keyword → value; `ESO DPR TYPE` without HIERARCH."""
     extensions: tuple[str, ...]
     """EXTNAME of each extension, in order; empty where it has none."""
+    digest: str = field(default="", compare=False)
+    """Of all headers (`header_digest`)."""
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -50,9 +53,11 @@ def read_headers(path: Path) -> FrameHeaders:
     """
     primary: dict[str, Value] = {}
     names: list[str] = []
+    headers: list[bytes] = []
     try:
         with open_frame(path) as file:
             for unit in units(file, path):
+                headers.append(unit.header)
                 found = parse(unit.header)
                 if unit.index == 0:
                     primary = found
@@ -62,4 +67,4 @@ def read_headers(path: Path) -> FrameHeaders:
                     primary = found | primary
     except UNREADABLE as error:
         raise unreadable(path, error) from error
-    return FrameHeaders(primary, tuple(names))
+    return FrameHeaders(primary, tuple(names), header_digest(headers, names))

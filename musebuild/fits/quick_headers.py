@@ -14,6 +14,7 @@ from pathlib import Path
 
 from musebuild.fits.blocks import BLOCK, CARD, MOST_BLOCKS, Value, padded, parse, value_of
 from musebuild.fits.headers import FrameHeaders, read_headers
+from musebuild.fits.identity import header_digest
 
 _END = b"END" + b" " * (CARD - 3)
 _FIRST = 12 * BLOCK
@@ -47,18 +48,19 @@ def read_wanted(path: str, wanted: Collection[str]) -> FrameHeaders:
     FrameError
         The file is empty, a web page, no FITS file, truncated, or cannot be read.
     """
-    if not path.endswith(".gz"):
+    if not path.lower().endswith(".gz"):
         try:
             return _quick(path, {keyword.encode(): keyword for keyword in wanted})
         except (OSError, ValueError, _IrregularError):
             pass
     headers = read_headers(Path(path))
     found = {name: headers.primary[name] for name in wanted if name in headers.primary}
-    return FrameHeaders(found, headers.extensions)
+    return FrameHeaders(found, headers.extensions, headers.digest)
 
 
 def _quick(path: str, wanted: dict[bytes, str]) -> FrameHeaders:
-    file = os.open(path, os.O_RDONLY)
+    # A pipe that somebody called so keeps nobody waiting.
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         size = os.fstat(file).st_size
         header, length = _header(file, 0, _FIRST)
@@ -67,6 +69,7 @@ def _quick(path: str, wanted: dict[bytes, str]) -> FrameHeaders:
         primary = _cards(header, wanted)
         position = _after(header, length, size)
         names: list[str] = []
+        headers = [header]
         while position < size:
             header, length = _header(file, position, _NEXT)
             if not header.startswith(b"XTENSION"):
@@ -76,11 +79,12 @@ def _quick(path: str, wanted: dict[bytes, str]) -> FrameHeaders:
                 found = _cards(header, wanted)
                 if "INSTRUME" in found:
                     primary = found | primary
+            headers.append(header)
             names.append(_name(header))
             position = _after(header, length, size, position)
     finally:
         os.close(file)
-    return FrameHeaders(primary, tuple(names))
+    return FrameHeaders(primary, tuple(names), header_digest(headers, names))
 
 
 def _header(file: int, position: int, first: int) -> tuple[bytes, int]:

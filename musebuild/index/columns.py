@@ -107,14 +107,22 @@ COLUMNS: dict[str, str] = {
     "ctime_ns": "INTEGER",
 } | {column_of(keyword): kind for keyword, kind in KEYWORDS.items()}
 
-_EXPOSURE = re.compile(r"MUSE\.(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)\.fits", re.IGNORECASE)
+_EXPOSURE = re.compile(
+    r"MUSE\.(\d{4}-\d\d-\d\dT)(\d\d)[:_](\d\d)[:_](\d\d(?:\.\d+)?)\b", re.IGNORECASE
+)
 _CONVERT = {"TEXT": str, "REAL": float, "INTEGER": int}
 
 
-def exposure_name(filename: str, date_obs: str) -> str:
-    """Name of an exposure: the date in an archive file name, else DATE-OBS."""
-    match = _EXPOSURE.search(filename)
-    return match[1] if match else date_obs
+def exposure_name(filename: str, date_obs: str, arcfile: str = "") -> str:
+    """Name of an exposure: the date in the archive's name of its file, else DATE-OBS.
+
+    The file itself may have another name, or one that a system without colons could take.
+    """
+    for name in (filename, arcfile):
+        match = _EXPOSURE.search(name)
+        if match:
+            return f"{match[1]}{match[2]}:{match[3]}:{match[4]}"
+    return date_obs
 
 
 def night_of(moment: dt.datetime) -> dt.date:
@@ -260,7 +268,7 @@ def row_of(
     return row | {
         "path": path,
         "filename": filename,
-        "name": exposure_name(filename, date_obs),
+        "name": exposure_name(filename, date_obs, str(row["ARCFILE"] or "")),
         "category": category,
         "reason": found.reason,
         "is_raw": int(not primary.get("ESO PRO CATG")),
@@ -270,7 +278,7 @@ def row_of(
         "OBJECT_ORIG": row["OBJECT"],
         "lamps": ",".join(lamps_of(primary)),
         "channels": ",".join(str(channel) for channel in headers.channels),
-        "cards": "",
+        "cards": headers.digest,
     }
 
 

@@ -9,6 +9,7 @@ from musebuild.errors import FrameError
 from musebuild.fits.headers import read_headers
 from musebuild.fits.offsets import OFFSET_LIST, listed_exposures
 from musebuild.index.model import FileFrame, FileIndex
+from musebuild.index.walk import is_text, unnamed
 from musebuild.settings.model import Settings
 from musebuild.settings.path_names import ENDINGS, is_path
 
@@ -91,6 +92,9 @@ def collect_files(settings: Settings) -> FileIndex:
     def read_all(paths: list[Path], category: str = "") -> tuple[FileFrame, ...]:
         frames = []
         for path in paths:
+            if not is_text(str(path)):
+                problems.append(str(unnamed(str(path), "file")))
+                continue
             try:
                 frames.append(read_file(path, category))
             except FrameError as error:

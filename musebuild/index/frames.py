@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from musebuild.index.columns import by_position, dataset_of, optics_of, run_of
+from musebuild.index.copies import name_apart, suspects, used_instead
 from musebuild.index.database import Connection, columns_of
 from musebuild.index.flags import flag_values
 from musebuild.index.model import RawFrame
@@ -46,19 +46,6 @@ def exclusion(row: Mapping[str, Any], rules: Mapping[str, tuple[Any, ...]]) -> s
             if matches(row, condition):
                 return f"excluded by frames.exclude.{name} in the settings"
     return ""
-
-
-def _same_exposure(frames: list[RawFrame]) -> dict[str, str]:
-    """Path → path of the file that is used in its place, where one exposure has several."""
-    counted = Counter((frame.category, frame.name) for frame in frames if frame.is_raw)
-    several = [f for f in frames if f.is_raw and counted[f.category, f.name] > 1]
-    first: dict[tuple[str, str], str] = {}
-    instead: dict[str, str] = {}
-    for frame in sorted(several, key=lambda f: (len(f.filename), f.path)):
-        used = first.setdefault((frame.category, frame.name), frame.path)
-        if used != frame.path:
-            instead[frame.path] = used
-    return instead
 
 
 _COLUMNS = (
@@ -189,12 +176,34 @@ def raw_frames(
                 flag_values=tuple(flags[name].values()) if name in flags else (),
             )
         )
-    instead = _same_exposure(frames)
-    if instead:
-        frames = [
-            replace(frame, excluded=f"the same exposure as {instead[frame.path]}")
-            if frame.path in instead and not frame.excluded
-            else frame
-            for frame in frames
-        ]
-    return frames
+    frames = _each_once(connection, frames, source)
+    apart = name_apart(frame for frame in frames if not frame.excluded)
+    return [apart.get(frame.path, frame) for frame in frames] if apart else frames
+
+
+def _each_once(connection: Connection, frames: list[RawFrame], source: str) -> list[RawFrame]:
+    """The same frames, of which each exposure is used once, under a name of its own."""
+    doubtful = suspects(frames)
+    if not doubtful:
+        return frames
+    absolute = connection.paths.absolute
+    paths = {frame.path for frame in doubtful}
+    digests = {
+        path: digest
+        for stored, digest in connection.execute(f"SELECT path, cards FROM {source}")
+        if digest and (path := absolute(stored)) in paths
+    }
+    damaged = {
+        absolute(stored)
+        for (stored,) in connection.execute(
+            "SELECT path FROM integrity JOIN raw USING (path, size, mtime_ns) "
+            "WHERE status = 'damaged'"
+        )
+    }
+    instead = used_instead(doubtful, digests, damaged)
+    changed = {
+        frame.path: replace(frame, excluded=f"the same exposure as {instead[frame.path]}")
+        for frame in doubtful
+        if frame.path in instead and not frame.excluded
+    }
+    return [changed.get(frame.path, frame) for frame in frames]

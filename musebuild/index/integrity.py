@@ -12,6 +12,7 @@ from pathlib import Path
 from musebuild.fits.checksum import Verdict, judge
 from musebuild.index.database import Connection, transaction
 from musebuild.index.in_flight import in_flight
+from musebuild.index.meta import GROW
 
 Identity = tuple[int, int, int, int]
 
@@ -124,6 +125,10 @@ def _remember(
                 "message": message or None,
             }
         )
+        if verdict.status == "damaged":
+            # Of two copies the other one is used now.
+            with transaction(connection):
+                connection.execute(GROW)
     return Verified(path, verdict.status, verdict.hdus, verdict.checked, message, date)
 
 

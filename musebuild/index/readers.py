@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from musebuild.fits.quick_headers import read_wanted
 from musebuild.index.columns import KEYWORDS, LAMP_KEYWORDS, row_of
 from musebuild.index.in_flight import in_flight
 from musebuild.index.qa import MEASURED_RAW, SEEING, SPARTA, raw_row
+from musebuild.index.walk import BadFile, Kind
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -38,18 +38,6 @@ QA = "qa"
 """Key of a row that holds the frame's row in `qa_raw`; only where it has one."""
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class BadFile:
-    """A file below `raw_path` that cannot be used."""
-
-    path: str
-    message: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}\n  to mend it: {self.remedy}"
 
 
 def read_row(path: str, additional: Sequence[str] = ()) -> Row | BadFile:
@@ -73,7 +61,8 @@ def read_row(path: str, additional: Sequence[str] = ()) -> Row | BadFile:
         return BadFile(path, message, error.remedy or "fetch it again, or move it away")
     row = row_of(path, headers, additional)
     if isinstance(row, str):
-        return BadFile(path, row, "move it out of raw_path, or fetch the original from the archive")
+        remedy = "move it out of raw_path, or fetch the original from the archive"
+        return BadFile(path, row, remedy, Kind.HEADER)
     if row["is_raw"] and row["category"] in MEASURED_RAW:
         row[QA] = raw_row(path, row, headers.primary, SPARTA in headers.extensions)
     return row

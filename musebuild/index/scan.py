@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from musebuild.index.columns import COLUMNS, column_of, dataset_of, run_of
@@ -17,11 +16,11 @@ from musebuild.index.database import Connection, columns_of, transaction
 from musebuild.index.meta import GROW, meta, set_meta
 from musebuild.index.observing import update_observing
 from musebuild.index.qa import write_raw
-from musebuild.index.readers import QA, BadFile, read_rows
+from musebuild.index.readers import QA, read_rows
 from musebuild.index.vanished import keep_rows
+from musebuild.index.walk import BadFile, Found, walk
 from musebuild.index.weather import ENDING, update_weather
 from musebuild.settings.model import Settings
-from musebuild.settings.path_names import ENDINGS
 
 
 @dataclass(slots=True)
@@ -37,47 +36,17 @@ class ScanReport:
     observing_logs: int = 0
     """Observers' databases that were read."""
     problems: list[BadFile] = field(default_factory=list)
+    others: dict[str, int] = field(default_factory=dict)
+    """Ending of a name → number of files that are no frames by it."""
 
 
-ROWS = "3"
+ROWS = "4"
 """Grows with what is kept of a frame, or said of it: frames that an older musebuild read are read
 again."""
 
 REFUSED = " cannot be read: "
 """In the message of a file that the system could not read."""
-_Found = tuple[int, int, int, int]
-"""Size, mtime [ns], inode, ctime [ns]: there are hundreds of thousands of these."""
 _IDENTITY = ("size", "mtime_ns", "inode", "ctime_ns")
-_ENDINGS = (*ENDINGS, ENDING)
-
-
-def _walk(folder: Path) -> Iterator[tuple[str, _Found]]:
-    """FITS files and night logs below a folder; links to folders are followed, circles are not."""
-    seen: set[tuple[int, int]] = set()
-    waiting = [str(folder)]
-    while waiting:
-        current = waiting.pop()
-        try:
-            status = os.stat(current)
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            entries = list(os.scandir(current))
-        except OSError:
-            continue
-        for entry in entries:
-            name = entry.name
-            if name[0] == ".":
-                continue
-            try:
-                if entry.is_dir():
-                    waiting.append(entry.path)
-                elif name.endswith(_ENDINGS) or name.lower().endswith(_ENDINGS):
-                    # Through a link: the file itself counts.
-                    s = entry.stat()
-                    yield entry.path, (s.st_size, s.st_mtime_ns, s.st_ino, s.st_ctime_ns)
-            except OSError:
-                yield entry.path, (-1, 0, 0, 0)
 
 
 def _computed(settings: Settings) -> str:
@@ -177,14 +146,18 @@ def scan(
     }
     bad = {
         absolute(row[0]): row[1:]
-        for row in connection.execute("SELECT path, size, mtime_ns, message, remedy FROM bad_files")
+        for row in connection.execute(
+            "SELECT path, size, mtime_ns, message, remedy, COALESCE(kind, '') FROM bad_files"
+        )
     }
-    found: dict[str, _Found] = {}
+    found: dict[str, Found] = {}
     """Files whose headers must be read."""
     gone = known.keys() | bad.keys()
     logs: dict[str, tuple[int, int]] = {}
     unchanged = 0
-    for path, item in _walk(settings.raw_path):
+    others: Counter[str] = Counter()
+    refused: list[tuple[Found, BadFile]] = []
+    for path, item, wrong in walk(str(settings.raw_path), others):
         if not force and known.get(path) == item and path not in unread:
             unchanged += 1
             gone.discard(path)
@@ -193,21 +166,28 @@ def scan(
             logs[path] = item[:2]
             continue
         gone.discard(path)
+        if wrong is not None:
+            report.problems.append(wrong)
+            if path in known or bad.get(path, ())[2:] != (wrong.message, wrong.remedy, wrong.kind):
+                refused.append((item, wrong))
+            continue
         # What the system refused may be granted now: neither size nor time tell.
         same = path in bad and bad[path][:2] == item[:2] and REFUSED not in bad[path][2]
         if not force and same:
-            report.problems.append(BadFile(path, bad[path][2], bad[path][3]))
+            report.problems.append(BadFile(path, *bad[path][2:]))
         else:
             found[path] = item
     report.unchanged = unchanged
     report.vanished = len(gone & known.keys())
-    _write(connection, [], [], sorted(gone), [])
+    report.others = dict(others)
+    _write(connection, [], refused, sorted(gone), [])
+    _count(connection, report.others)
     columns = {"date_import": dt.datetime.now(dt.UTC).isoformat(timespec="seconds")}
     done = 0
     for some in read_rows(sorted(found), settings.additional_keywords):
         rows: list[dict[str, Any]] = []
         qa: list[dict[str, Any]] = []
-        broken: list[tuple[_Found, BadFile]] = []
+        broken: list[tuple[Found, BadFile]] = []
         for path, result in some:
             item = found[path]
             if not isinstance(result, BadFile) and QA in result:
@@ -252,7 +232,7 @@ def scan(
 def _write(
     connection: Connection,
     rows: list[dict[str, Any]],
-    broken: list[tuple[_Found, BadFile]],
+    broken: list[tuple[Found, BadFile]],
     gone: list[str],
     qa: list[dict[str, Any]],
 ) -> None:
@@ -282,8 +262,20 @@ def _write(
         write_raw(connection, qa)
         connection.executemany(
             "INSERT INTO bad_files VALUES (?,?,?,?,?,?)",
-            [(path, *item[:2], problem.message, problem.remedy, "") for path, item, problem in bad],
+            [
+                (path, *item[:2], problem.message, problem.remedy, problem.kind)
+                for path, item, problem in bad
+            ],
         )
+
+
+def _count(connection: Connection, others: dict[str, int]) -> None:
+    """Remember how many files are no frames by their names."""
+    if dict(connection.execute("SELECT ending, number FROM other_files").fetchall()) == others:
+        return
+    with transaction(connection):
+        connection.execute("DELETE FROM other_files")
+        connection.executemany("INSERT INTO other_files VALUES (?,?)", others.items())
 
 
 def problems(connection: Connection) -> list[BadFile]:

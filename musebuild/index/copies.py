@@ -1,0 +1,125 @@
+"""Files that hold one exposure: which of them is used. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from musebuild.fits.identity import may_be_one
+from musebuild.index.columns import MJD_ZERO
+from musebuild.index.model import RawFrame
+
+NAMED = ("OBJECT", "SKY", "STD", "ASTROMETRY")
+"""Categories whose frames are reduced one by one, under their names."""
+
+
+def suspects(frames: Sequence[RawFrame]) -> list[RawFrame]:
+    """Frames that share ARCFILE or MJD-OBS with another: few of very many."""
+    found: dict[str, RawFrame] = {}
+    last: RawFrame | None = None
+    # They come by date.
+    for frame in frames:
+        if last is not None and last.mjd_obs == frame.mjd_obs:
+            found[last.path], found[frame.path] = last, frame
+        last = frame
+    named = [frame.arcfile for frame in frames if frame.arcfile]
+    if len(set(named)) < len(named):
+        by_name: dict[str, list[RawFrame]] = defaultdict(list)
+        for frame in frames:
+            if frame.arcfile:
+                by_name[frame.arcfile].append(frame)
+        for some in by_name.values():
+            if len(some) > 1:
+                found |= {frame.path: frame for frame in some}
+    return list(found.values())
+
+
+def used_instead(
+    frames: Sequence[RawFrame], digests: Mapping[str, str], damaged: Collection[str]
+) -> dict[str, str]:
+    """Path → path of the file that is used in its place.
+
+    An exposure is known by its name in the archive, else by its date and what its headers say. The
+    archive's name is no proof for what a pipeline made, which has that of the first raw frame.
+
+    Parameters
+    ----------
+    frames : sequence of RawFrame
+        Suspects.
+    digests : mapping
+        Path → `header_digest`.
+    damaged : collection of str
+        Files that are known to be damaged.
+    """
+    groups: dict[str, list[RawFrame]] = {}
+    for frame in sorted(frames, key=lambda one: _merit(one, damaged)):
+        for first, members in groups.items():
+            if any(_is_one(frame, member, digests) for member in members):
+                groups[first].append(frame)
+                break
+        else:
+            groups[frame.path] = [frame]
+    return {frame.path: first for first, members in groups.items() for frame in members[1:]}
+
+
+def _merit(frame: RawFrame, damaged: Collection[str]) -> tuple[bool, bool, int, bool, int, str]:
+    """What is excluded or damaged comes last; then what holds most, under the archive's name."""
+    return (
+        bool(frame.excluded),
+        frame.path in damaged,
+        -len(frame.channels),
+        not frame.filename.startswith(("MUSE.", "M.MUSE.")),
+        len(frame.filename),
+        frame.path,
+    )
+
+
+def _is_one(frame: RawFrame, other: RawFrame, digests: Mapping[str, str]) -> bool:
+    if frame.is_raw != other.is_raw:
+        return False
+    if frame.arcfile and other.arcfile and frame.arcfile != other.arcfile:
+        return False
+    digest, its = digests.get(frame.path, ""), digests.get(other.path, "")
+    alike = bool(digest and its) and may_be_one(digest, its)
+    if not frame.is_raw:
+        key, other_key = ((f.category, f.channels, f.mjd_obs, f.arcfile) for f in (frame, other))
+        return alike and bool(frame.arcfile) and key == other_key
+    if frame.arcfile and other.arcfile:
+        return True
+    return alike and frame.mjd_obs == other.mjd_obs
+
+
+def name_apart(frames: Iterable[RawFrame]) -> dict[str, RawFrame]:
+    """Different exposures with one name get names of their own, to the millisecond.
+
+    Parameters
+    ----------
+    frames : iterable of RawFrame
+        All that are used.
+
+    Returns
+    -------
+    dict
+        Path → the frame as it is to be known; excluded, where nothing tells it from another.
+    """
+    by_name: dict[str, list[RawFrame]] = defaultdict(list)
+    for frame in frames:
+        if frame.is_raw and frame.category in NAMED:
+            by_name[frame.name].append(frame)
+    changed: dict[str, RawFrame] = {}
+    for some in by_name.values():
+        if len(some) == 1:
+            continue
+        taken: dict[str, str] = {}
+        for frame in sorted(some, key=lambda one: (one.mjd_obs, one.path)):
+            moment = MJD_ZERO + dt.timedelta(days=frame.mjd_obs)
+            own = moment.isoformat(timespec="milliseconds")
+            if own in taken:
+                why = f"another exposure has its date, and other contents: {taken[own]}"
+                changed[frame.path] = replace(frame, excluded=why)
+            else:
+                taken[own] = frame.path
+                changed[frame.path] = replace(frame, name=own)
+    return changed

@@ -1,0 +1,168 @@
+"""One exposure is one exposure, whatever its files are called."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+
+from musebuild.index.frames import raw_frames
+from musebuild.index.integrity import verify_frames
+from musebuild.index.model import RawFrame
+from musebuild.index.scan import scan
+from tests.index.test_scan import open_db, settings
+from tests.support.frames import write_raw, write_static
+
+DATE = "2017-06-16T01:34:56.867"
+NAME = f"MUSE.{DATE}.fits"
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    (tmp_path / "calib").mkdir()
+    return folder
+
+
+def frames(raw: Path) -> list[RawFrame]:
+    db, chosen = open_db(raw.parent), settings(raw.parent)
+    scan(db, chosen)
+    found = raw_frames(db, chosen)
+    db.close()
+    return found
+
+
+def used(raw: Path) -> list[str]:
+    return [frame.filename for frame in frames(raw) if not frame.excluded]
+
+
+def add_sums(path: Path) -> None:
+    with fits.open(path) as hdus:
+        hdus.writeto(path, overwrite=True, checksum=True)
+
+
+def packed(source: Path, target: Path) -> None:
+    with fits.open(source) as hdus:
+        made = [hdus[0], *(fits.CompImageHDU(h.data, h.header) for h in hdus[1:])]
+        fits.HDUList(made).writeto(target)
+
+
+def zipped(source: Path, target: Path) -> None:
+    target.write_bytes(gzip.compress(source.read_bytes()))
+
+
+def sent(source: Path, target: Path) -> None:
+    """As the archive sends what the instrument wrote: with its name and new check sums."""
+    shutil.copy(source, target)
+    fits.setval(target, "ARCFILE", value=NAME)
+    fits.setval(target, "ORIGFILE", value="MUSE_OBS167_0001.fits")
+
+
+@pytest.mark.parametrize("category", ["OBJECT", "BIAS", "ILLUM"])
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    ("name", "copy"),
+    [
+        ("MUSE_OBS167_0001.fits", shutil.copy),
+        ("MUSE.2017-06-16T01_34_56.867.fits", shutil.copy),
+        ("MUSE.2017-06-16T01:34:56.867 (1).fits", shutil.copy),
+        ("MUSE_OBS167_0001.fits", sent),
+        (f"{NAME}.gz", zipped),
+        (f"{NAME}.fz", packed),
+    ],
+)
+def test_copies_count_once(
+    raw: Path, category: str, named: bool, name: str, copy: Callable[[Path, Path], object]
+) -> None:
+    cards = {"DATE-OBS": DATE[:19]} | ({"ARCFILE": NAME} if named else {})
+    first = write_raw(raw, category, DATE, target="FIELD", cards=cards)
+    if copy is packed:
+        add_sums(first)
+    (raw / "copies").mkdir()
+    copy(first, raw / "copies" / name)
+    found = frames(raw)
+    (kept,) = (frame for frame in found if not frame.excluded)
+    (left,) = (frame for frame in found if frame.excluded)
+    assert left.excluded == f"the same exposure as {kept.path}"
+    assert (kept.filename, kept.name) == (NAME, DATE)
+
+
+def test_different_frames_of_one_second_are_two(raw: Path) -> None:
+    second = {"DATE-OBS": DATE[:19]}
+    for number, more in enumerate(("", "1")):
+        path = write_raw(raw, "OBJECT", f"{DATE[:-1]}{number}", target="FIELD", cards=second)
+        path.rename(raw / f"exposure{more}.fits")
+    found = frames(raw)
+    assert [frame.excluded for frame in found] == ["", ""]
+    assert [frame.name for frame in found] == [f"{DATE[:-1]}0", f"{DATE[:-1]}1"]
+
+
+def test_check_sums_tell_frames_apart(raw: Path) -> None:
+    for value in (1, 2):
+        path = write_raw(raw, "BIAS", DATE, value=value)
+        add_sums(path)
+        path.rename(raw / f"{value}.fits")
+    assert len(used(raw)) == 2
+    # Exposures of one name could not be told apart: that is said.
+    for path in raw.glob("*.fits"):
+        fits.setval(path, "ESO DPR TYPE", value="OBJECT")
+    assert [bool(frame.excluded) for frame in frames(raw)] == [False, True]
+    assert "another exposure has its date" in frames(raw)[1].excluded
+
+
+def test_names_in_the_archive_tell_frames_apart(raw: Path) -> None:
+    for number in (1, 2):
+        cards = {"ARCFILE": f"MUSE.{DATE[:-1]}{number}.fits"}
+        write_raw(raw, "BIAS", DATE, cards=cards).rename(raw / f"{number}.fits")
+    assert len(used(raw)) == 2
+
+
+def test_masters_of_different_ifus_are_not_one(raw: Path) -> None:
+    for ifu in (1, 2):
+        name = f"M.MUSE.2017-06-16T10:00:0{ifu}.000.fits"
+        path = write_static(raw, "MASTER_BIAS", value=ifu, name=name)
+        fits.setval(path, "EXTNAME", value=f"CHAN{ifu:02d}", ext=1)
+        # What a pipeline makes has the name of the first raw frame.
+        fits.setval(path, "ARCFILE", value=NAME)
+        fits.setval(path, "MJD-OBS", value=57920.0)
+    assert len(used(raw)) == 2
+    shutil.copy(path, raw / "copy.fits")
+    assert len(used(raw)) == 2
+
+
+def test_of_two_copies_the_whole_one_is_taken(raw: Path) -> None:
+    first = write_raw(raw, "OBJECT", DATE, target="FIELD", cards={"ARCFILE": NAME})
+    add_sums(first)
+    (raw / "other").mkdir()
+    copy = raw / "other" / "a longer name of the same frame.fits"
+    shutil.copy(first, copy)
+    assert used(raw) == [NAME]
+    whole = first.read_bytes()
+    # A transfer that broke off.
+    first.write_bytes(whole[: len(whole) - 3000])
+    assert used(raw) == [copy.name]
+    # Some IFUs are missing.
+    with fits.open(copy) as hdus:
+        hdus[:-1].writeto(first, overwrite=True)
+    assert used(raw) == [copy.name]
+    # A bit fell over, as `check-integrity` found.
+    first.write_bytes(whole[:-2880] + b"\1" + whole[-2879:])
+    assert used(raw) == [NAME]
+    db = open_db(raw.parent)
+    assert [one.status for one in verify_frames(db, [str(first), str(copy)])].count("damaged") == 1
+    db.close()
+    assert used(raw) == [copy.name]
+
+
+def test_a_copy_that_the_settings_exclude_is_not_the_one_that_is_used(raw: Path) -> None:
+    first = write_raw(raw, "OBJECT", DATE, target="FIELD", cards={"ARCFILE": NAME})
+    shutil.copy(first, raw / "copy of it.fits")
+    db = open_db(raw.parent)
+    chosen = settings(raw.parent, frames={"exclude": {"OBJECT": [NAME]}})
+    scan(db, chosen)
+    assert [f.filename for f in raw_frames(db, chosen) if not f.excluded] == ["copy of it.fits"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from musebuild.engine.balance import folded
-from musebuild.index.readers import BadFile
+from musebuild.index.walk import BadFile
 from musebuild.plan.balance import Balance, Fate, Part
 from musebuild.plan.model import LeftOut
 from musebuild.settings.model import Position, Settings

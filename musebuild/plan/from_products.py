@@ -85,17 +85,12 @@ def add_datasets(draft: Draft, planned: PlannedBlock) -> None:
             left = LeftOut(f"{planned.name}:{name}", reason, remedy, error=True)
             draft.left_out.append(left)
     for choice in choices(planned, draft.selections.get(planned.name, {})):
-        all_wanted = []
         for dataset in sorted(draft.datasets):
             for part in draft.parts.counts.get(dataset, ("",)):
                 sources = by_part.get((dataset, part), [])
                 chosen, notes = choice.choose(sources, draft.flags)
-                all_wanted.append(
-                    _Combination(planned, choice, dataset, part, sources, chosen, notes)
-                )
-        some = any(wanted.chosen for wanted in all_wanted)
-        for wanted in all_wanted:
-            _dataset(draft, wanted, by_hand, takes_some=some)
+                wanted = _Combination(planned, choice, dataset, part, sources, chosen, notes)
+                _dataset(draft, wanted, by_hand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +126,11 @@ class _Combination:
         return LeftOut(self.task, reason, remedy, error=error)
 
 
-def _dataset(
-    draft: Draft, wanted: _Combination, by_hand: ByHand | None, *, takes_some: bool
-) -> None:
+def _dataset(draft: Draft, wanted: _Combination, by_hand: ByHand | None) -> None:
     left = _refused(draft, wanted)
     if left is None and not wanted.sources:
         return
-    left = left or _too_few(draft, wanted, takes_some=takes_some) or _scattered(draft, wanted)
+    left = left or _too_few(draft, wanted) or _scattered(draft, wanted)
     left = left or _combine(draft, wanted, by_hand)
     if left is not None:
         setup = wanted.sources[-1].setup if wanted.sources else None
@@ -175,11 +168,10 @@ def _refused(draft: Draft, wanted: _Combination) -> LeftOut | None:
     )
 
 
-def _too_few(draft: Draft, wanted: _Combination, *, takes_some: bool) -> LeftOut | None:
+def _too_few(draft: Draft, wanted: _Combination) -> LeftOut | None:
     """Why a combination has too few exposures; what takes it of a single one does without.
 
-    That is no error, for the settings are those of datasets with more; but where the selection
-    takes no exposure at all.
+    That is no error, for the settings are those of datasets with more.
     """
     choice, taken = wanted.choice, len(wanted.chosen)
     if taken >= choice.least:
@@ -191,7 +183,7 @@ def _too_few(draft: Draft, wanted: _Combination, *, takes_some: bool) -> LeftOut
         return wanted.left(
             too_few(choice.told, taken, len(wanted.sources), choice.least, wanted.notes),
             f"change what recipes.{name} selects, or the flags of the exposures (`musebuild flag`)",
-            error=not takes_some,
+            error=False,
         )
     return wanted.left(
         f"{wanted.whole} has 1 exposure: there is nothing to align or combine", "", error=False

@@ -144,7 +144,7 @@ def test_a_grid_of_a_combination_of_one_is_done_without() -> None:
     assert not any(left.error for left in made.left_out)
 
 
-def test_a_selection_that_takes_nothing_anywhere_is_an_error() -> None:
+def test_a_selection_that_takes_nothing_is_told_and_stops_nothing() -> None:
     text = TWO_PASSES.replace(f"{COMBINE}: {{", f"{COMBINE}: {{select: {{raw: EXPTIME > 1}}, ")
     text = text.replace("{FIELD: {}}", "{FIELD: {}, B: {}}")
     raw = night() + exposures({"dataset": "B"}, {"dataset": "B"})
@@ -153,7 +153,9 @@ def test_a_selection_that_takes_nothing_anywhere_is_an_error() -> None:
     assert list(combined(some)) == ["B_drs"]
     assert not any(left.error for left in some.left_out), "none of FIELD may be meant"
     none = plan(text, raw=raw, selections={COMBINE: {"": Selected()}})
-    assert [left.error for left in none.left_out] == [True, True]
+    assert [left.error for left in none.left_out] == [False, False]
+    assert reasons(none).count("select takes 0 of 2 exposures, and it needs at least 2") == 2
+    assert not combined(none)
 
 
 def test_what_stops_one_part_stops_no_other() -> None:

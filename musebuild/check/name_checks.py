@@ -134,7 +134,7 @@ def check_flags(settings: Settings) -> list[Problem]:
         given = block.extra.get("exclude_flags")
         keys: Keys = ("recipes", block.name, "exclude_flags")
         named = [((*keys, flag), flag) for flag in given] if isinstance(given, Mapping) else None
-        for at, flag in named or _each(given, keys):
+        for at, flag in named or each(given, keys):
             if isinstance(flag, str) and flag not in known:
                 problems.append(_unknown(settings, at, "flag", flag, known, "flags"))
     return problems
@@ -152,7 +152,7 @@ def check_selections(settings: Settings, catalogue: Mapping[str, Recipe]) -> lis
     """
     problems = []
     made = {rule.category for recipe in catalogue.values() for rule in recipe.products}
-    for keys, table, condition in _conditions(settings):
+    for keys, table, condition in conditions_of(settings):
         if table.startswith(PREFIX):
             there = table.removeprefix(PREFIX) in made
         else:
@@ -196,7 +196,7 @@ def check_targets(settings: Settings, names: Collection[str]) -> list[Problem]:
     known = sorted({*names, *settings.datasets, *settings.runs, "calib", "science"})
     return [
         _unknown(settings, keys, "task or group", target, known, "")
-        for keys, target in _each(settings.tree.get("targets"), ("targets",))
+        for keys, target in each(settings.tree.get("targets"), ("targets",))
         if isinstance(target, str)
         and not any(c in target for c in ":*?[")
         and not target[:1].isdigit()
@@ -204,7 +204,7 @@ def check_targets(settings: Settings, names: Collection[str]) -> list[Problem]:
     ]
 
 
-def _each(given: Any, keys: Keys) -> Iterator[tuple[Keys, Any]]:
+def each(given: Any, keys: Keys) -> Iterator[tuple[Keys, Any]]:
     """A value or each of a list, with its keys."""
     if isinstance(given, list | tuple):
         yield from (((*keys, i), item) for i, item in enumerate(given))
@@ -212,7 +212,7 @@ def _each(given: Any, keys: Keys) -> Iterator[tuple[Keys, Any]]:
         yield keys, given
 
 
-def _conditions(settings: Settings) -> Iterator[tuple[Keys, str, Any]]:
+def conditions_of(settings: Settings) -> Iterator[tuple[Keys, str, Any]]:
     """Keys, table and condition of each selection."""
     for block in settings.blocks.values():
         at: Keys = ("recipes", block.name)
@@ -254,7 +254,7 @@ def _columns(
                     remedy=f"docs/database.md lists the columns{more}",
                 )
             )
-        for place, one in _each(value, at):
+        for place, one in each(value, at):
             name = str(one)
             if column == "run" and name not in runs:
                 problems.append(_unknown(settings, place, "run", name, runs, "runs"))

@@ -9,6 +9,7 @@ from musebuild.check.bands import check_bands
 from musebuild.check.block_checks import below
 from musebuild.check.exclusion_checks import check_exclusions, frame_rows, task_rows
 from musebuild.check.frame_checks import check_files, check_frames, check_vanished
+from musebuild.check.unmatched import check_exposures, check_included
 from musebuild.engine.balance import balance_of
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
@@ -90,6 +91,8 @@ def check_plan(
     if settings.frames_exclude:
         rows = frame_rows(project.connection, settings)
         found += check_exclusions(settings, rows, task_rows(plan, rows))
+    found += check_exposures(rest, {frame.name for frame in frames})
+    found += check_included(rest, plan)
     found += [
         _left(one, settings) for one in plan.left_out if _block(one) not in out and not one.vanished
     ]

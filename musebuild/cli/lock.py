@@ -146,7 +146,7 @@ def _reproduce(
         if not any_software:
             require_same_software(lock, project)
         # What was chosen, and not what the rules of today would choose.
-        project.plan = pinned_plan(lock, project)
+        project.pin(pinned_plan(lock, project))
         options = BuildOptions(workers=workers, keep_going=True, command="musebuild reproduce")
         summary = build(
             project,

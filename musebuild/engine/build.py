@@ -101,7 +101,8 @@ def build(
     again = options.always or options.single
     # What cannot be done in one dataset does not stop the others.
     sound = not options.keep_going
-    view = look(project, names, whole=again, remember=not again, sound=sound)
+    whole = again or project.is_pinned
+    view = look(project, names, whole=whole, remember=not whole, sound=sound)
     project.require_writable()
     front_end.begins(view)
     if view.over and not front_end.needs_all:

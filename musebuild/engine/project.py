@@ -134,6 +134,8 @@ class Project:
         self.overrides = dict(overrides or {})
         self.progress = progress
         self.environment = os.environ if environment is None else environment
+        self.is_pinned = False
+        """Whether the plan was given: nothing of it is remembered."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -269,6 +271,11 @@ class Project:
             selections,
             gone.losses,
         )
+
+    def pin(self, plan: Plan) -> None:
+        """Take a plan as it stands, whatever settings, index and catalogue would make of it."""
+        self.plan = plan
+        self.is_pinned = True
 
     @cached_property
     def digests(self) -> DigestMemory:

@@ -28,7 +28,7 @@ def before(tmp_path: Path) -> MockProject:
 
 
 def test_what_was_locked_is_reproduced_product_by_product(before: MockProject) -> None:
-    ran = before.ask("reproduce", "settings.lock", "--json", "found.json")
+    ran = before.ask("reproduce", "settings.lock", "--json", "found.json", "--into", "again")
     assert ran.status == 0, ran.text
     assert "64 products" in ran.out
     assert "reproduced" in ran.out
@@ -38,6 +38,10 @@ def test_what_was_locked_is_reproduced_product_by_product(before: MockProject) -
     locked = {(task["name"], p["name"]) for task in lock["tasks"] for p in task["products"]}
     assert verdicts.keys() == locked
     assert set(verdicts.values()) <= {"same bytes", "same content"}
+    # Whoever goes on in that folder goes on by the rules of today.
+    again = MockProject(before.folder / "again")
+    assert "MASTER_FLAT" in again.ask("associations", "muse_lsf").out
+    assert "muse_lsf:" in again.ask("list", "--pending").out
 
 
 def test_the_rules_that_choose_otherwise_now_are_named(before: MockProject) -> None:

@@ -55,11 +55,13 @@ def stop(plan: Plan, lost: Iterable[Loss], folder: str = "") -> Plan:
     for name, missing in reasons.items():
         left = _left(plan.invocations[name], missing, because.get(name, ""), name in default)
         tasks.setdefault(left.name, left)
+    groups = _rest(plan.groups, reasons)
     return replace(
         plan,
         invocations={n: one for n, one in plan.invocations.items() if n not in reasons},
         default=tuple(name for name in plan.default if name not in reasons),
-        groups=_rest(plan.groups, reasons),
+        groups=groups,
+        units=tuple(unit for unit in plan.units if unit in groups),
         left_out=(*tasks.values(), *plan.left_out),
     )
 

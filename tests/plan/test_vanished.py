@@ -32,6 +32,7 @@ def test_exactly_what_takes_it_is_stopped(paths: list[str]) -> None:
     assert all(found.invocations[name] is WHOLE.invocations[name] for name in found.invocations)
     assert set(found.default) == set(WHOLE.default) - stopped
     assert all(not stopped.intersection(members) for members in found.groups.values())
+    assert set(found.units) <= found.groups.keys()
     told = [left for left in found.left_out if left.vanished]
     assert {left.name for left in told} == {WHOLE.invocations[name].task for name in stopped}
     assert all(left.reason and left.remedy and not left.blocks_others for left in told)

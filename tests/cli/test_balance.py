@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
 
+from musebuild.engine.balance import project_balance
+from musebuild.engine.project import Project
 from tests.support.frames import write_raw
 from tests.support.projects import MockProject, make_mock_project
 
@@ -63,3 +73,72 @@ def test_the_line_is_never_stale(project: MockProject) -> None:
     project.write()
     (project.folder / "raw" / "MUSE.2017-06-16T01:36:56.867.fits").unlink()
     assert "15 files: 15 used\n" in project.ask("list").out
+
+
+def _raw(raw: Path, number: int) -> None:
+    category = ("BIAS", "OBJECT", "SKY", "DARK", "FOO")[number % 5]
+    cards = {"ESO DPR TYPE": "FOO"} if category == "FOO" else {}
+    write_raw(raw, category, f"2017-06-16T0{number % 7}:00:{number:02d}.000", cards=cards)
+
+
+def _copy(raw: Path, number: int) -> None:
+    _raw(raw, number)
+    for path in sorted(raw.glob("MUSE*.fits"))[:1]:
+        shutil.copy(path, raw / f"copy of {number}.fits")
+
+
+def _cut(raw: Path, number: int) -> None:
+    path = write_raw(raw, "BIAS", f"2017-06-17T0{number % 7}:00:{number:02d}.000")
+    path.write_bytes(path.read_bytes()[: 100 * number])
+
+
+def _named(name: str) -> Callable[[Path, int], None]:
+    def write(raw: Path, number: int) -> None:
+        (raw / name.format(number)).write_bytes(b"?" * number)
+
+    return write
+
+
+def _folder(raw: Path, number: int) -> None:
+    below = raw / f"night {number % 3}"
+    below.mkdir(exist_ok=True)
+    _raw(below, number)
+
+
+def _link(raw: Path, number: int) -> None:
+    (raw / f"away{number}.fits").symlink_to("/nowhere/a.fits")
+
+
+KINDS = (
+    _raw,
+    _copy,
+    _cut,
+    _folder,
+    _link,
+    *map(
+        _named,
+        ("web{}.fits", "MUSE{}.fits.Z", "{}.fits.part", "notes{}.txt", "README{}", ".hidden{}",
+         "MUSE.2017-06-16T01:34:{}.867.NL.txt", "x{}.fit", "ä{}.FITS"),
+    ),
+)  # fmt: skip
+
+
+@profile(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(10, 59)), max_size=12))
+def test_invariant_13_the_numbers_are_those_of_the_folder(
+    night: Path, tmp_path: Path, files: list[tuple[Callable[[Path, int], None], int]]
+) -> None:
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    project = make_mock_project(folder / "project", night)
+    raw = project.folder / "raw"
+    for write, number in dict.fromkeys(files):
+        with contextlib.suppress(FileExistsError):
+            write(raw, number)
+    there = sum(len(names) for _, _, names in os.walk(raw))
+    own = Project(project.folder / "settings.yml")
+    found = project_balance(own)
+    own.close()
+    assert sum(counted.total() for counted in found.counts.values()) == there
+    assert found.line.startswith(f"{there} files: ")

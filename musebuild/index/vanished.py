@@ -154,6 +154,8 @@ def _exposure(frame: RawFrame) -> Iterator[tuple[object, ...]]:
     """By each of these the exposure of a frame is known, whatever its file is called."""
     if frame.is_raw:
         yield frame.category, frame.name
+        if frame.arcfile:
+            yield "", frame.arcfile
         if frame.mjd_obs:
             yield frame.category, frame.mjd_obs
     else:

@@ -12,6 +12,7 @@ from musebuild.archive.model import ArchiveFrame, Window
 from musebuild.archive.wanted import WantedFrames, log_of
 from musebuild.errors import UsageError
 from musebuild.plan.model import Wanted
+from musebuild.settings.flow import flow
 from musebuild.settings.model import Cone, Dataset, Settings
 from musebuild.settings.nearest import did_you_mean
 
@@ -58,8 +59,8 @@ class ArchiveQueries:
             raise UsageError(
                 f"the dataset {dataset.name} has no archive_filter",
                 where=where,
-                remedy=f"say how to find it: datasets: {{{dataset.name}: {{archive_filter: "
-                f"{{obs_targ_name: {(*dataset.objects, dataset.name)[0]}}}}}}}",
+                remedy=f"say how to find it: datasets.{dataset.name}.archive_filter: "
+                + flow({"obs_targ_name": (*dataset.objects, dataset.name)[0]}),
             )
         check_names(filters, self.client.names(), where=where)
         frames = self.client.find(filters, window_of(filters) & window)

@@ -36,6 +36,7 @@ from musebuild.plan.build import make_plan
 from musebuild.plan.model import Wanted
 from musebuild.report.download_progress import BarWatch, LineWatch, frames_table, sums
 from musebuild.report.spans import count, span
+from musebuild.settings.flow import dataset_of_object
 from musebuild.settings.model import Dataset
 from musebuild.settings.nearest import did_you_mean
 from musebuild.settings.sizes import format_bytes
@@ -110,7 +111,7 @@ class Retrieval:
                 where=str(self.settings.where("datasets")),
                 why=f"there are {', '.join(known)}" if known else "the settings name none",
                 remedy=did_you_mean(name, known)
-                or f"add it: datasets: {{{name}: {{archive_filter: {{obs_targ_name: {name}}}}}}}",
+                or f"add it: {dataset_of_object(name, archive_filter={'obs_targ_name': name})}",
             )
         return known[name]
 

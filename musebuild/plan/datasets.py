@@ -9,6 +9,7 @@ from musebuild.index.columns import by_position, datasets_of
 from musebuild.index.model import RawFrame
 from musebuild.plan.fields import is_placed, told
 from musebuild.plan.model import LeftOut
+from musebuild.settings.flow import UNNAMED, dataset_of_object, flow, name_for
 from musebuild.settings.model import Cone, Dataset, Settings
 from musebuild.settings.sky import separation
 
@@ -45,10 +46,23 @@ def check_datasets(
                 f"{number} exposure{'s' * (number != 1)} of this OBJECT belong to no dataset",
                 f"datasets.{name} does not take them: widen it"
                 if known
-                else f"to reduce them: datasets: {{{name}: {{}}}}",
+                else _remedy(name, settings, exposures),
             )
         )
     return [*found, *_shared(settings, exposures)]
+
+
+def _remedy(name: str, settings: Settings, exposures: Iterable[RawFrame]) -> str:
+    """The setting that reduces exposures of an OBJECT; by where they point, if it has no text."""
+    if name.strip():
+        return f"to reduce them: {dataset_of_object(name, settings.datasets)}"
+    for frame in exposures:
+        if not frame.object_orig.strip() and is_placed(frame):
+            place = {"ra": frame.ra, "dec": frame.dec, "radius": "1 arcmin"}
+            return "to reduce them: datasets: " + flow(
+                {name_for(UNNAMED, settings.datasets): {"position": place}}
+            )
+    return "name their target in OBJECT of their headers"
 
 
 def _empty(dataset: Dataset, settings: Settings, exposures: Sequence[RawFrame]) -> LeftOut:

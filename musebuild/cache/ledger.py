@@ -502,7 +502,10 @@ class Ledger:
     def samples(self) -> dict[str, list[Sample]]:
         """Recipe → what its newest runs took."""
         newest = self._newest("input_bytes, seconds, peak_memory")
-        return {recipe: [Sample(*row) for row in rows] for recipe, rows in newest.items()}
+        return {
+            recipe: [Sample(*(value or 0 for value in row)) for row in rows]
+            for recipe, rows in newest.items()
+        }
 
     def product_bytes(self) -> dict[tuple[str, str], float]:
         """(recipe, category) → bytes that one run makes of it, on the average of the newest."""
@@ -517,14 +520,6 @@ class Ledger:
             ):
                 found[recipe, category] = float(size)
         return found
-
-    def memory_samples(self) -> dict[str, list[tuple[int, int]]]:
-        """Recipe → (bytes of inputs, peak memory in bytes) of its newest runs."""
-        newest = self._newest("input_bytes, peak_memory")
-        return {
-            recipe: [(int(size), int(peak)) for size, peak in rows if peak and peak > 0]
-            for recipe, rows in newest.items()
-        }
 
     def _found(
         self, table: str, condition: str, values: Sequence[Any], *, order_by: str | None = None

@@ -73,7 +73,9 @@ def reflink(source: Path, target: Path) -> None:
         fcntl.ioctl(write.fileno(), FICLONE, read.fileno())
 
 
-def place(source: Path, target: Path, without: set[tuple[int, int]] | None = None) -> How:
+def place(
+    source: Path | str, target: Path | str, without: set[tuple[int, int]] | None = None
+) -> How:
     """Put the content of `source` at `target`, replacing what is there, atomically.
 
     A hard link shares the object's inode: it is read-only, and the store notices when someone
@@ -81,7 +83,7 @@ def place(source: Path, target: Path, without: set[tuple[int, int]] | None = Non
 
     Parameters
     ----------
-    source, target : Path
+    source, target : Path or str
         Files.
     without : set, optional
         Pairs of file systems (`st_dev` of the source, of the target) between which there are no
@@ -155,7 +157,7 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, text: str, *, durable: bool = False) -> None:
+def write_atomically(path: Path | str, text: str, *, durable: bool = False) -> None:
     """Write a small text file beside its place and rename it."""
     target = str(path)
     temporary = _beside(target)
@@ -171,4 +173,4 @@ def write_atomically(path: Path, text: str, *, durable: bool = False) -> None:
             os.unlink(temporary)
         raise
     if durable:
-        sync(path.parent)
+        sync(Path(path).parent)

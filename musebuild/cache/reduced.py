@@ -166,11 +166,11 @@ class ReducedTree:
             if not _says(note, text):
                 self._make_way(note, known.get(note), report)
             for path, product in wanted.items():
-                report.how = self.store.restore(product, Path(path))
+                report.how = self.store.restore(product, path)
                 report.files.append(_placed(path, task, product.object))
                 report.placed += 1
                 step("product placed")
-            write_atomically(Path(note), text)
+            write_atomically(note, text)
             report.files.append(_placed(note, task, ""))
             step("note placed")
             report.gone = [path for path in before if path not in wanted and path != note]
@@ -285,7 +285,8 @@ def _says(path: str, text: str) -> bool:
     if not os.path.isfile(path):
         return False
     try:
-        return Path(path).read_text(encoding="utf-8") == text
+        with open(path, encoding="utf-8") as file:
+            return file.read() == text
     except (OSError, ValueError):
         return False
 

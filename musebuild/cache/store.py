@@ -418,9 +418,9 @@ class Store:
                 found.append(self.read_manifest(path))
         return found
 
-    def restore(self, product: Product, target: Path) -> str:
+    def restore(self, product: Product, target: Path | str) -> str:
         """Put a product at `target`: reflink, hard link or copy."""
-        return place(self.path(product.object), target, self._without_reflinks)
+        return place(self.text_path(product.object), target, self._without_reflinks)
 
     # scratch
 

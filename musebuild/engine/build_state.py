@@ -9,6 +9,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from musebuild.cache.ledger import NOT_RUN
@@ -16,8 +17,8 @@ from musebuild.cache.model import Manifest
 from musebuild.cache.reduced import PlaceReport
 from musebuild.cache.steps import step
 from musebuild.cache.store import manifest_from
-from musebuild.engine.admission import MemoryModel, learned_models
 from musebuild.engine.hashing import Hasher
+from musebuild.engine.input_sizes import ExpectedMemory, InputSizes
 from musebuild.engine.machine import machine_of
 from musebuild.engine.options import BuildOptions
 from musebuild.engine.portable_settings import settings_document
@@ -31,7 +32,6 @@ from musebuild.engine.tasks import Plugins, longest_paths
 from musebuild.engine.view import MOST_KNOWN, View
 from musebuild.engine.work import (
     OrderOptions,
-    input_bytes,
     make_order,
     runner_options,
     sidecar,
@@ -82,11 +82,11 @@ class Build:
         """Each that is to do → those to do whose products it takes."""
         self._waiting: deque[str] = deque()
         self._plugins = Plugins(self.plan, project.catalogue)
+        self._sizes = InputSizes(self.manifests, self._plugins)
         self._bytes: dict[str, int] = {}
         self.number = 0
         self.urgency: dict[str, float] = {}
         """Seconds on the longest path that begins with an invocation."""
-        self._models: dict[str, MemoryModel] = {}
 
     def _look(self) -> list[str]:
         """Look at the next few invocations; those that are to do."""
@@ -265,20 +265,19 @@ class Build:
 
     def memory(self, name: str) -> int:
         """Expected peak memory of an invocation."""
-        invocation = self.plan.invocations[name]
-        recipe = self.project.catalogue[invocation.recipe]
-        if not self._models:
-            self._models = learned_models(self.project.ledger.memory_samples())
-        declared = MemoryModel(recipe.memory_base, recipe.memory_per_input_byte)
-        model = self._models.get(recipe.plugin, declared)
-        return model.estimate(self._input_bytes(name))
+        recipe = self.project.catalogue[self.plan.invocations[name].recipe]
+        return self._memory.of(recipe, self._input_bytes(name))
+
+    @cached_property
+    def _memory(self) -> ExpectedMemory:
+        return ExpectedMemory(self.project.ledger.samples())
 
     def _input_bytes(self, name: str) -> int:
         """Bytes that an invocation reads; remembered, since digests are let go."""
         if name not in self._bytes:
-            self._bytes[name] = input_bytes(
-                self.resolutions[name], self.project.store, self.world.known
-            )
+            inputs = self.resolutions[name].inputs
+            self._sizes.learn(inputs, self.world.known)
+            self._bytes[name] = self._sizes.of(inputs)
         return self._bytes[name]
 
     def threaded(self, name: str) -> bool:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from musebuild.cache.ledger import Sample
-from musebuild.cache.model import Manifest
-from musebuild.engine.admission import MemoryModel, learned_models
-from musebuild.engine.project import Project
-from musebuild.engine.resolve import State, products_for
+from musebuild.cache.model import PRODUCT
+from musebuild.engine.input_sizes import ExpectedMemory, InputSizes
+from musebuild.engine.resolve import State
 from musebuild.engine.tasks import Plugins, longest_paths
 from musebuild.engine.view import View
-from musebuild.engine.work import ifus_held
-from musebuild.plan.model import Invocation, Plan
 
 SPREAD = 1.1
 """Ratio of the largest to the smallest input from which on a time is taken to grow with it."""
 PENDING = (State.RUN, State.FAILED, State.NOT_HASHED, State.WAITS)
 """States in which a recipe may run."""
-IFUS = 24
-"""That a raw frame is taken to hold before it was looked into."""
 CHUNK = 250
 """Pending invocations whose inputs are known at once."""
 
@@ -96,62 +89,6 @@ def expected_seconds(samples: Sequence[Sample], size: int) -> float | None:
     return constant + slope * size
 
 
-class _Sizes:
-    """Bytes of inputs, known or expected."""
-
-    def __init__(
-        self,
-        project: Project,
-        plan: Plan,
-        manifests: Mapping[str, Manifest],
-        usual: Mapping[tuple[str, str], float],
-    ) -> None:
-        self.project = project
-        self.plan = plan
-        self.manifests = manifests
-        self.usual = usual
-        self._files: dict[str, int] = {}
-        self._held: dict[str, int] = {}
-        self._plugins = Plugins(plan, project.catalogue)
-
-    def learn(self, invocations: Iterable[Invocation]) -> None:
-        """Take in how many IFUs the raw frames hold; their digests are not kept."""
-        paths = {
-            wanted.path
-            for invocation in invocations
-            for wanted in invocation.inputs
-            if wanted.kind != "product" and wanted.ifu is not None
-        }
-        paths.difference_update(self._held)
-        known = self.project.digests.known_many(sorted(paths))
-        for path in paths:
-            digest = known.get(path)
-            self._held[path] = max(ifus_held(digest) if digest else IFUS, 1)
-
-    def file(self, path: str, ifu: int | None) -> int:
-        """Of a file; of one IFU's share where it is split."""
-        if path not in self._files:
-            self._files[path] = 0
-            with contextlib.suppress(OSError):
-                self._files[path] = Path(path).stat().st_size
-        return self._files[path] if ifu is None else self._files[path] // self._held[path]
-
-    def inputs(self, invocation: Invocation) -> int:
-        """Of all inputs of an invocation."""
-        total = 0.0
-        for wanted in invocation.inputs:
-            if wanted.kind != "product":
-                total += self.file(wanted.path, wanted.ifu)
-                continue
-            manifest = self.manifests.get(wanted.invocation)
-            if manifest is not None:
-                total += sum(product.size for product in products_for(wanted, manifest))
-            else:
-                recipe = self._plugins.of(wanted.invocation)
-                total += self.usual.get((recipe, wanted.category), 0.0)
-        return int(total)
-
-
 def forecast(view: View, workers: int) -> Forecast:
     """What the pending work will take, at most: what waits may turn out to be the same.
 
@@ -172,27 +109,23 @@ def forecast(view: View, workers: int) -> Forecast:
     catalogue, ledger = project.catalogue, project.ledger
     samples = ledger.samples()
     usual = ledger.product_bytes()
-    sizes = _Sizes(project, plan, manifests, usual)
-    models = learned_models(
-        {
-            name: [(sample.input_bytes, sample.peak_memory) for sample in some]
-            for name, some in samples.items()
-        }
-    )
+    sizes = InputSizes(manifests, Plugins(plan, catalogue), usual)
+    memory = ExpectedMemory(samples)
     wanted = set(pending)
     for start in range(0, len(pending), CHUNK):
         some_of_them = [plan.invocations[name] for name in pending[start : start + CHUNK]]
-        sizes.learn(some_of_them)
+        inputs = [wanted for invocation in some_of_them for wanted in invocation.inputs]
+        split = {one.path for one in inputs if one.kind != PRODUCT and one.ifu is not None}
+        sizes.learn(inputs, project.digests.known_many(sorted(split)))
         for invocation in some_of_them:
             name = invocation.name
             recipe = catalogue[invocation.recipe]
-            size = sizes.inputs(invocation)
-            declared = MemoryModel(recipe.memory_base, recipe.memory_per_input_byte)
+            size = sizes.of(invocation.inputs)
             some = samples.get(recipe.plugin, [])
             made = [usual.get((recipe.plugin, category)) for category in invocation.products]
             estimates[name] = Estimate(
                 seconds=expected_seconds(some, size),
-                memory=models.get(recipe.plugin, declared).estimate(size),
+                memory=memory.of(recipe, size),
                 disk=int(sum(filter(None, made))) if some else None,
             )
             recipes[name] = invocation.recipe

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from musebuild.cache.model import Manifest, UsedInput
 from musebuild.cache.store import Store
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import Resolution
-from musebuild.fits.digest import FrameDigest
-from musebuild.fits.headers import CHANNEL
 from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.model import ProductRule, Recipe
 from musebuild.workers.orders import WorkOrder
@@ -28,11 +25,14 @@ class OrderOptions:
     runner_options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def source_path(used: UsedInput, store: Store) -> Path:
+def _file_name(path: str) -> str:
+    # Plain text here and below: `Path` would cost more than what is done for an invocation.
+    return path.rpartition("/")[2]
+
+
+def source_path(used: UsedInput, store: Store) -> str:
     """The file of an input."""
-    if used.product is not None:
-        return store.path(used.product.object)
-    return Path(used.path)
+    return used.path if used.product is None else store.text_path(used.product.object)
 
 
 def link_names(inputs: tuple[UsedInput, ...], plan: Plan) -> list[str]:
@@ -41,7 +41,7 @@ def link_names(inputs: tuple[UsedInput, ...], plan: Plan) -> list[str]:
     Products of several upstream invocations often have one name (PIXTABLE_REDUCED_0001.fits);
     then the label of what made each stands before it.
     """
-    names = [one.product.name if one.product else Path(one.path).name for one in inputs]
+    names = [one.product.name if one.product else _file_name(one.path) for one in inputs]
     chosen: list[str] = []
     for used, name in zip(inputs, names, strict=True):
         if names.count(name) > 1 and used.product is not None:
@@ -94,7 +94,7 @@ def make_order(
         drs={"path": project.drs.path, "version": project.drs.version},
         params=dict(invocation.params),
         inputs=tuple(
-            (used.tag, str(source_path(used, project.store)), name)
+            (used.tag, source_path(used, project.store), name)
             for used, name in zip(resolution.inputs, names, strict=True)
         ),
         products=tuple(asdict(rule) for rule in rules_for(invocation, recipe)),
@@ -114,39 +114,6 @@ def make_order(
     )
 
 
-def ifus_held(digest: FrameDigest) -> int:
-    """Number of IFUs whose data a raw frame or a file holds."""
-    return len({name for name in digest.extensions if CHANNEL.match(name)})
-
-
-def input_bytes(resolution: Resolution, store: Store, known: Mapping[str, FrameDigest]) -> int:
-    """Bytes that a recipe reads: of a frame that is split by IFU only that IFU's share.
-
-    Parameters
-    ----------
-    resolution : Resolution
-        With its inputs.
-    store : Store
-        Where products lie.
-    known : mapping
-        Path → digest of raw frames and files, which tells how many IFUs each holds.
-    """
-    total = 0
-    for used in resolution.inputs:
-        if used.product is not None:
-            total += used.product.size
-            continue
-        path = used.path
-        try:
-            size = source_path(used, store).stat().st_size
-        except OSError:
-            continue
-        digest = known.get(path)
-        held = ifus_held(digest) if digest else 1
-        total += size if used.ifu is None else size // max(held, 1)
-    return total
-
-
 def sidecar_name(invocation: Invocation) -> str:
     """Name of the note beside the products: `muse_bias.json`, `muse_bias-07.json`."""
     ifu = "" if invocation.ifu is None else f"-{invocation.ifu:02d}"
@@ -159,11 +126,11 @@ def sidecar(invocation: Invocation, resolution: Resolution, manifest: Manifest) 
     calib: dict[str, list[str]] = {}
     for used in resolution.inputs:
         if used.kind == "raw":
-            raw.setdefault(used.tag, []).append(Path(used.path).name)
+            raw.setdefault(used.tag, []).append(_file_name(used.path))
         elif used.product is not None:
             calib.setdefault(used.tag, []).append(f"{used.invocation}/{used.product.name}")
         else:
-            calib.setdefault(used.tag, []).append(Path(used.path).name)
+            calib.setdefault(used.tag, []).append(_file_name(used.path))
     return {
         "task": invocation.name,
         "block": invocation.block,

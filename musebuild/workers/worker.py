@@ -188,6 +188,8 @@ def perform(order: WorkOrder) -> WorkResult:
         _clear(scratch)
     write_atomically(Path(order.result), result.to_json())
     step("result written")
+    if result.ok:
+        _leave_result_only(scratch, order.result)
     return result
 
 
@@ -305,6 +307,15 @@ def no_room(folder: Path) -> str:
 def _clear(scratch: Path) -> None:
     for name in ("in", "out"):
         shutil.rmtree(scratch / name, ignore_errors=True)
+
+
+def _leave_result_only(scratch: Path, result: str) -> None:
+    """Remove what is left beside the result, so that the driver has little to remove."""
+    kept = (OWNER_FILE, Path(result).name)
+    with contextlib.suppress(OSError), os.scandir(scratch) as entries:
+        for entry in entries:
+            if entry.name not in kept:
+                Path(entry.path).unlink()
 
 
 def _trace(error: BaseException) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from musebuild.cache.ledger import SAMPLES, Ledger, Placed
+from musebuild.cache.ledger import SAMPLES, Ledger, Placed, Sample
 from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
@@ -180,7 +180,7 @@ def test_times_and_memory_come_from_the_newest_runs(store: Store, ledger: Ledger
             )
         )
     assert ledger.seconds() == {"muse_bias": 2.0}
-    assert ledger.memory_samples() == {"muse_bias": [(100, 7)] * SAMPLES}
+    assert ledger.samples() == {"muse_bias": [Sample(100, 2.0, 7)] * SAMPLES}
 
 
 def test_what_was_restored_saved_the_time_of_making_it(store: Store, ledger: Ledger) -> None:
@@ -267,7 +267,7 @@ def test_a_ledger_of_garbage_inside_says_so(store: Store, tmp_path: Path) -> Non
         ledger.tasks,
         ledger.all_placed,
         ledger.seconds,
-        ledger.memory_samples,
+        ledger.samples,
         lambda: ledger.rebuild(store),
         lambda: ledger.begin_build("s", "doit"),
     ]
@@ -385,7 +385,7 @@ from musebuild.cache.model import Manifest, Product
 from musebuild.index.database import open_database
 ledger = Ledger(open_database(Path(sys.argv[1]), CACHE_MIGRATIONS))
 build = ledger.begin_build("settings.yml", "doit")
-ledger.forgotten(), ledger.tasks(), ledger.memory_samples(), ledger.placed_by_any(["task"])
+ledger.forgotten(), ledger.tasks(), ledger.samples(), ledger.placed_by_any(["task"])
 made = Product("MASTER_BIAS", "a.fits", "object", "digest", 1)
 with ledger.one_commit():
     ledger.record(Manifest("key", {}, (made,), "", "task", "2026", 1.0, 1.0, 1, 1))

@@ -301,7 +301,8 @@ def test_info_tells_inputs_parameters_and_products(built: MockProject) -> None:
         "state: up to date",
         "skymethod = model",
         "OFFSET_LIST      muse_exp_align:FIELD_drs",
-        "STD_RESPONSE     muse_standard:2017-06-16T09:32:26.112  [same night, +8.0 h, +0.00 °C, level 0]",
+        "STD_RESPONSE     muse_standard:2017-06-16T09:32:26.112  "
+        "[same night, +8.0 h, +0.00 °C, level 0]",
         "DATACUBE_FINAL",
         "log: ",
         "needed by: muse_exp_combine:FIELD_drs",

@@ -20,7 +20,7 @@ from musebuild.cli.options import (
     switch,
     table_option,
 )
-from musebuild.engine.balance import project_balance
+from musebuild.engine.balance import balance_line, project_balance
 from musebuild.engine.project import Project
 from musebuild.engine.view import resolved
 from musebuild.errors import UsageError
@@ -224,6 +224,7 @@ def _tell_rest(project: Project, frames: Sequence[RawFrame]) -> None:
     plan = project.plan
     default = len(plan.default)
     sys.stdout.write(f"{count(len(plan.invocations), 'task')}, {default} of them by default\n")
+    sys.stdout.write(f"{balance_line(project)} (--unused)\n")
     hidden = sum(1 for frame in frames if frame.excluded)
     if hidden:
         sys.stdout.write(f"{count(hidden, 'frame')} not used: --excluded\n")

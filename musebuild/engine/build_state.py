@@ -76,7 +76,9 @@ class Build:
         self.resolutions: dict[str, Resolution] = {}
         """Of what is to do and has a key."""
         self.hasher = Hasher(project.digests, self.world.known)
-        self._used: set[str] = set()
+        self._used: dict[str, tuple[str, str, str]] = {}
+        """Files that are used, and not noted yet: path → path, kind, category."""
+        self._noted: set[str] = set()
         """Files that are noted as used."""
         self.needs: dict[str, tuple[str, ...]] = {}
         """Each that is to do → those to do whose products it takes."""
@@ -92,7 +94,7 @@ class Build:
         """Look at the next few invocations; those that are to do."""
         found, same = [], []
         looked = self.view.advance()
-        self._note_used(resolution.name for resolution in looked)
+        self._use(resolution.name for resolution in looked)
         for resolution in looked:
             name, manifest = resolution.name, resolution.manifest
             wanted = self.only is None or name in self.only
@@ -113,18 +115,24 @@ class Build:
         self._waiting.extend(found)
         return found
 
-    def _note_used(self, names: Iterable[str]) -> None:
-        """Note the files that invocations take: they are missed when they vanish."""
-        new = {
-            wanted.path: (wanted.path, wanted.kind, wanted.category or wanted.tag)
-            for name in names
-            if self.only is None or name in self.only
-            for wanted in self.plan.invocations[name].inputs
-            if wanted.kind != "product" and wanted.path not in self._used
-        }
-        if new:
-            note_used(self.project.connection, new.values())
-            self._used.update(new)
+    def _use(self, names: Iterable[str]) -> None:
+        """Take in the files that invocations take."""
+        for name in names:
+            if self.only is None or name in self.only:
+                for wanted in self.plan.invocations[name].inputs:
+                    path = wanted.path
+                    if wanted.kind != "product" and path not in self._noted:
+                        self._used[path] = (path, wanted.kind, wanted.category or wanted.tag)
+
+    def _note_used(self) -> None:
+        """Note the files that are used: they are missed when they vanish.
+
+        What a build refuses is not used.
+        """
+        if self._used:
+            note_used(self.project.connection, self._used.values())
+            self._noted.update(self._used)
+            self._used.clear()
 
     def look_ahead(self, seconds: float = math.inf) -> None:
         """Look at all that was asked for; or for so long, and until something is to do.
@@ -138,6 +146,7 @@ class Build:
     def look_on(self) -> list[str]:
         """Look at a few more; those that are to do."""
         found = self._look()
+        self._note_used()
         self._hash_ahead()
         if self.view.over:
             self._rank()
@@ -162,6 +171,7 @@ class Build:
             reduced=str(self.project.reduced),
             document=settings_document(settings),
         )
+        self._note_used()
         self._hash_ahead()
         self._rank()
 
@@ -380,6 +390,8 @@ class Build:
     def finish(self) -> None:
         """Note how the build ended."""
         self.hasher.close()
+        if self.number or not self.needs:
+            self._note_used()
         with contextlib.suppress(OSError):
             self.summary.free_bytes = shutil.disk_usage(self.project.store.root).free
         status = self.summary.stopped or ("failed" if self.summary.exit_status else "done")

@@ -220,6 +220,16 @@ def test_a_build_that_was_stopped_has_used_what_it_planned(project: MockProject)
     assert not (project.reduced / "exp_combine").exists()
 
 
+def test_a_build_that_was_refused_has_used_nothing(project: MockProject) -> None:
+    project.settings["recipes"]["muse_flat"] = {"frames": {"exclude": "MASTER_BIASS"}}
+    project.write()
+    assert project.ask("run").status == 2
+    del project.settings["recipes"]["muse_flat"]
+    project.write()
+    (project.folder / "raw" / SECOND).unlink()
+    assert "cannot be read" not in project.ask("run").out
+
+
 @pytest.fixture
 def outside() -> Iterator[Path]:
     """A folder that another user can enter."""

@@ -134,6 +134,10 @@ class Draft:
             Of the dataset.
         """
         lacking = [item.wanted for item in left.missing if item.wanted is not None]
+        planned = self.blocks.get(left.name.partition(":")[0])
+        if planned is not None and not (planned.declared or planned.recipe.default):
+            # It is made on demand: nobody misses it, and who takes its products says so.
+            left, lacking = replace(left, wanted=()), []
         left = replace(
             left,
             # A calibration that nobody can use is no error: what needs it says so.

@@ -232,6 +232,9 @@ def test_darks_are_made_by_name_and_used_only_where_included() -> None:
     assert not [n for n in made.default if n.startswith("muse_dark")]
     users = {w.tag for i in made.invocations.values() for w in i.inputs if dark in w.invocation}
     assert not users
+    # Nobody misses those that are too few; the archive is not asked for them.
+    (left,) = plan(raw=[*night(), *darks[:2]]).left_out
+    assert (left.name, left.error, left.wanted) == (dark, False, ())
     # A block of the settings stands for it.
     made = plan(TWO_PASSES + "  my_dark: {recipe: muse_dark}\n", [*night(), *darks])
     assert {i.block for i in made.invocations.values() if "dark" in i.block} == {"my_dark"}

@@ -110,8 +110,12 @@ class Finder:
 
     def _made(self, need: Need, subject: Subject, found: Found) -> None:
         """A product of the plan, or one that the archive delivers, as the settings prefer."""
-        prefers = self.known.settings.association.prefers_masters(need.category)
-        if not (prefers and self.products.masters(need, subject, found)):
+        made: list[Input] = []
+        if self.known.settings.association.prefers_masters(need.category):
+            rule = self.products.rule(need, subject.planned)
+            made = self.products.masters.find(rule, subject.setup, subject.wanted, subject.ifu)
+        found.inputs += made
+        if not made:
             self.products.nearest(need, need.recipe, subject, found)
 
     def _refuse_worse(self, need: Need, subject: Subject, found: Found, before: int) -> None:

@@ -17,11 +17,12 @@ from musebuild.plan.blocks import (
 )
 from musebuild.plan.calibrations import WORDS, choose_made
 from musebuild.plan.levels import WORST, Rule, quality_of
+from musebuild.plan.masters import MASTER
 from musebuild.plan.model import Missing
 from musebuild.plan.offsets import OFFSET_LIST, lacking, lacking_file
 from musebuild.plan.parts import label_of
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of
-from musebuild.plan.products import MASTER, Found, Products, Subject
+from musebuild.plan.products import Found, Products, Subject
 from musebuild.plan.static_files import file_setup
 from musebuild.recipes.model import Need
 from musebuild.settings.nearest import nearest
@@ -78,12 +79,20 @@ class Named:
             else:
                 self.products.nearest(need, text, subject, found)
         elif text == MASTER and need.source == "product":
-            if not self.products.masters(need, subject, found):
-                self.products.without_master(need, subject, found)
+            self._master(need, subject, found)
         else:
             self._result(need, "", named_results(text, category), subject, found)
         if category == OFFSET_LIST and subject.dates:
             self._complete(text, subject, found)
+
+    def _master(self, need: Need, subject: Subject, found: Found) -> None:
+        """What the archive delivers."""
+        masters, rule = self.products.masters, self.products.rule(need, subject.planned)
+        made = masters.find(rule, subject.setup, subject.wanted, subject.ifu)
+        found.inputs += made
+        if not made:
+            name = subject.planned.name
+            found.missing.append(masters.missing(rule, subject.setup, subject.wanted, name))
 
     def _key(self, subject: Subject, category: str) -> str:
         """Where the settings name a category, for people."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import is_
 
 from musebuild.cache.model import Input, Quality
@@ -19,6 +19,7 @@ from musebuild.plan.calibrations import (
     refused_for,
 )
 from musebuild.plan.levels import Rule, worse
+from musebuild.plan.masters import MASTER, Masters
 from musebuild.plan.model import LeftOut, Missing, Refused, Wanted
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of, setup_of
 from musebuild.recipes.model import Need
@@ -110,12 +111,6 @@ class Known:
     alone: Sequence[Alone]
 
 
-MASTER = "master"
-"""What `frames:` calls the calibrations that the archive delivers, made already."""
-MASTER_LEVEL = 2
-"""The lowest level of such a calibration: nobody here made it from raw frames."""
-
-
 class Products:
     """Finds products among the tasks that are planned already, less those that are excluded.
 
@@ -135,7 +130,7 @@ class Products:
         self._fitting: dict[tuple[object, ...], tuple[int, tuple[PlannedTask, ...]]] = {}
         self._missing: dict[tuple[object, ...], Missing] = {}
         self._rules: dict[tuple[str, str], Rule] = {}
-        self._masters: dict[str, Candidates] = {}
+        self.masters = Masters(known.delivered)
         self._last: dict[tuple[str, str, str], tuple[Setup, tuple[PlannedTask, ...], Nearest]] = {}
 
     def rule(self, need: Need, planned: PlannedBlock) -> Rule:
@@ -212,91 +207,6 @@ class Products:
         choice = nearest_in_time(nights, made, setup, self.rule(need, subject.planned))
         self._last[key] = setup, made, choice
         return choice
-
-    # what the archive delivers
-
-    def masters(self, need: Need, subject: Subject, found: Found) -> bool:
-        """Find those that the archive delivers, of each IFU the one that fits best.
-
-        Returns
-        -------
-        bool
-            Whether there are some for all IFUs; else nothing is taken.
-        """
-        category, setup = need.category, subject.setup
-        rule = self._rule_of_masters(need, subject)
-        taken: dict[str, Input] = {}
-        for ifu in subject.wanted:
-            choice = choose_made(self._delivered(category), setup, rule, (ifu,))
-            if choice.made is None:
-                return False
-            path = next(iter(choice.made.by_ifu.values()))
-            taken[path] = Input(
-                category, "file", path=path, ifu=subject.ifu, quality=choice.quality
-            )
-        found.inputs.extend(taken.values())
-        return True
-
-    def without_master(self, need: Need, subject: Subject, found: Found) -> None:
-        """Tell that the archive delivers none that fits, where the settings ask for it."""
-        category = need.category
-        told = self._refused_masters(need, subject, asked=True)
-        reason = f"the archive delivered no {category} that fits"
-        if told:
-            refused = [one for _, _, one in told]
-            reason += " (" + "; ".join(f"{r.task} {r.reason}" for r in refused) + ")"
-        remedy = f"take {category} out of recipes.{subject.planned.name}.frames"
-        found.missing.append(Missing(category, reason, remedy, tuple(r for _, _, r in told)))
-
-    def _rule_of_masters(self, need: Need, subject: Subject) -> Rule:
-        return replace(self.rule(need, subject.planned), least=MASTER_LEVEL)
-
-    def _delivered(self, category: str) -> Candidates:
-        """Calibrations that the archive delivers, each as a task that made it."""
-        if category not in self._masters:
-            found = self._masters[category] = Candidates()
-            for frame in self.known.delivered.get(category, ()):
-                held: Sequence[int | None] = frame.channels or (None,)
-                found.add(
-                    PlannedTask(
-                        "",
-                        frame.filename,
-                        setup_of(frame),
-                        (category,),
-                        dict.fromkeys(held, frame.path),
-                        date=frame.date_obs,
-                    )
-                )
-        return self._masters[category]
-
-    def _refused_masters(
-        self, need: Need, subject: Subject, *, asked: bool
-    ) -> list[tuple[int, float, Refused]]:
-        """Why the nearest calibrations that the archive delivers were not taken."""
-        category, name = need.category, subject.planned.name
-        told = refused_for(
-            self._delivered(category),
-            subject.setup,
-            self._rule_of_masters(need, subject),
-            subject.wanted[:1],
-            block=name,
-            category=category,
-        )
-        setting = f"recipes.{name}.frames: {{{category}: {MASTER}}}"
-        return [
-            (
-                nights,
-                days,
-                replace(refused, task=refused.task.removeprefix(":"))
-                if refused.reason or asked
-                else Refused(
-                    refused.task.removeprefix(":"),
-                    "was delivered by the archive, and is taken only on request",
-                    setting,
-                ),
-            )
-            for nights, days, refused in told
-        ]
 
     @staticmethod
     def take(
@@ -397,7 +307,9 @@ class Products:
             )
             tell(Setup(frame.night, frame.mjd_obs), refused)
         prefers = self.known.settings.association.prefers_masters(category)
-        told += self._refused_masters(need, subject, asked=prefers)
+        told += self.masters.refused(
+            rule, setup, subject.wanted, subject.planned.name, asked=prefers
+        )
         told.sort(key=lambda item: (item[0], item[1], item[2].task))
         return tuple(refused for _, _, refused in told[:REFUSED_SHOWN])
 

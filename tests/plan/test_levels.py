@@ -274,6 +274,14 @@ def test_masters_go_before_raw_frames_where_they_are_preferred_and_fit() -> None
     assert source_of(plan(text, [*raw, master(1)]), FLAT, "MASTER_BIAS") == mine
 
 
+def test_masters_that_are_asked_for_and_do_not_fit_are_told() -> None:
+    text = FIELD + "recipes: {muse_flat: {frames: {MASTER_BIAS: master}}}"
+    told = reasons(plan(text, [*night(), master(1, "2017-06-19T10:00:00"), master(2)]))
+    assert "the archive delivered no MASTER_BIAS that fits" in told
+    assert "M.MUSE.2017-06-19T10:00:00.001.fits is 3 nights later" in told
+    assert "muse_flat:2017-06-16T11:00:00: IFU 1" in told
+
+
 def test_one_file_with_all_ifus_serves_them_all() -> None:
     raw = [f for f in night() if f.category != "BIAS"] + [master(1, channels=(1, 2))]
     made = plan(FIELD + "association: {prefer: master}", raw)

@@ -368,7 +368,8 @@ def _without(project: Project, asked: Sequence[str], held: Collection[str]) -> t
 def _concerned(
     project: Project, left_out: Iterable[LeftOut], asked: Sequence[str]
 ) -> list[LeftOut]:
-    return concerned(left_out, asked, project.settings.datasets)
+    settings = project.settings
+    return concerned(left_out, asked or settings.targets or (), settings.datasets)
 
 
 def _view_of(project: Project, names: Sequence[str], notes: _Notes | None, *, full: bool) -> View:

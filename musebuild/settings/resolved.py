@@ -67,7 +67,9 @@ def _shown(value: Any, part: Part, keys: Keys, unused: bool) -> Iterator[tuple[K
                 below_it = keys if name == part.get("x-short") else (*keys, str(name))
                 yield from _shown(item, part_at(part, name), below_it, unused)
     else:
-        yield keys, _plain(value, part.get("x-means", ""))
+        shown = _plain(value, part.get("x-means", ""))
+        # An empty list in place of one that is not differs from what is not said.
+        yield keys, "none" if shown == [] and part.get("default") else shown
 
 
 def _plain(value: Any, means: str) -> Any:

@@ -61,6 +61,9 @@ def test_what_cannot_be_done_in_one_dataset_stops_no_other(one_ifu: MockProject)
     assert "OTHER" in alone.text
     assert one_ifu.ask("run", "FIELD.WFM").status == 0
     assert len(one_ifu.journal) == made
+    one_ifu.settings["targets"] = ["FIELD.WFM"]
+    one_ifu.write()
+    assert one_ifu.ask("run").status == 0, "nobody asks for the rest"
 
 
 def test_nothing_is_begun_of_a_dataset_of_which_something_cannot_be_done(

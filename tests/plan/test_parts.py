@@ -114,6 +114,27 @@ def test_what_a_header_lacks_parts_nothing_where_the_others_agree() -> None:
     assert counts["FIELD"] == {"J000400+020000": 1, "J003600+020000": 1, "unknown": 1}
 
 
+def test_each_part_has_a_list_of_its_own_by_hand() -> None:
+    text = """
+datasets: {FIELD: {}}
+recipes:
+  exp_align_by_hand:
+    offsets:
+      2017-06-16T01:00:00: {east: 1, north: 0}
+      2017-06-16T01:01:00: {east: 2, north: 0}
+  muse_scipost: {frames: {OFFSET_LIST: OFFSET_LIST_by_hand}, params: {save: individual}}
+  muse_exp_combine: {frames: {OFFSET_LIST: OFFSET_LIST_by_hand}}
+"""
+    raw = calibrated(NFM) + exposures({"dec": 0.0}, {"dec": 0.0}, hour=1)
+    raw += exposures(*[{"ins_mode": NFM}] * 2)
+    made = plan(text, raw=raw)
+    assert list(combined(made)) == ["FIELD.WFM_drs"]
+    lists = [name for name in made.invocations if name.startswith("exp_align_by_hand")]
+    assert lists == ["exp_align_by_hand:FIELD.WFM_by_hand"]
+    assert "offsets names no exposure of FIELD.NFM" in reasons(made)
+    assert stopped(made.left_out, made.units) <= {"FIELD.NFM"}
+
+
 def test_a_part_of_one_exposure_is_reduced_without_offsets() -> None:
     raw = calibrated(NFM) + exposures({}, {}, hour=1) + exposures({"ins_mode": NFM})
     made = plan(raw=raw)

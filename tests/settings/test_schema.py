@@ -68,6 +68,21 @@ def test_what_is_not_said_stands_at_the_default_of_the_schema(tmp_path: Path) ->
     assert found["datasets", "A", "OBJECT"] == ["A"]
 
 
+def test_an_empty_list_differs_from_what_is_not_said(tmp_path: Path) -> None:
+    def settings(text: str) -> dict[Any, Any]:
+        path = tmp_path / "settings.yml"
+        path.write_text(text, encoding="utf-8")
+        return resolved(load_settings(path, environment={}))
+
+    usual, none = settings("datasets: {A: {}}\n"), settings("datasets: {A: {split_by: []}}\n")
+    told = between(usual, none, lambda values, keys: values.get(keys))
+    assert [(one.key, one.ours, one.theirs) for one in told] == [
+        ("datasets.A.split_by", ["position"], "none")
+    ]
+    older = {keys: value for keys, value in usual.items() if keys[-1] != "split_by"}
+    assert not between(older, usual, lambda values, keys: values.get(keys))
+
+
 def test_every_top_level_key_stands_in_the_example() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     named = set(re.findall(r"^(?:# )?(\w+):", text, re.MULTILINE))

@@ -55,7 +55,7 @@ def _others(project: Project) -> _Others:
         path = absolute(stored)
         fate, about = _FATES.get(kind, (Fate.UNREADABLE, "damaged"))
         about = about or "".join(PurePath(path).suffixes[-2:]) or "no ending"
-        one = Told(path, fate, about, message, remedy=remedy)
+        one = Told(path, fate, about, _sentence(path, message), remedy=remedy)
         (closed if kind == _FOLDER else told).append(one)
     logs = (absolute(path) for (path,) in connection.execute("SELECT path FROM weather_logs"))
     told += [
@@ -119,7 +119,7 @@ def folded(bad: Iterable[BadFile], folder: Path) -> list[tuple[str, str]]:
     below = f"{folder}/"
     alike: dict[str, list[BadFile]] = defaultdict(list)
     for one in bad:
-        alike[one.message.removeprefix(f"{PurePath(one.path).name} ")].append(one)
+        alike[_sentence(one.path, one.message)].append(one)
     told = []
     for text, files in alike.items():
         names = [one.path.removeprefix(below) for one in files]
@@ -129,3 +129,9 @@ def folded(bad: Iterable[BadFile], folder: Path) -> list[tuple[str, str]]:
         # The others of the same kind are mended in the same way.
         told.append((f"{several}{shown}: {text}", files[0].remedy))
     return told
+
+
+def _sentence(path: str, message: str) -> str:
+    """What is wrong with a file, in words that hold of all alike."""
+    name = f"{PurePath(path).name} "
+    return f"it {message.removeprefix(name)}" if message.startswith(name) else message

@@ -16,8 +16,8 @@ from musebuild.plan.blocks import PlannedBlock
 from musebuild.plan.model import Plan
 
 Counts = dict["Fate", Counter[str]]
-MOST_NAMED = 4
-"""Categories that one part of the line names; the rest is counted."""
+WIDTH = 150
+"""Of the line, if only what does not count is left away."""
 
 
 class Fate(StrEnum):
@@ -26,16 +26,16 @@ class Fate(StrEnum):
     USED = "used"
     NOT_NEEDED = "not needed"
     """A calibration that no exposure takes, or that nothing asked for takes."""
-    LEFT_OUT = "left out with its task"
+    LEFT_OUT = "of tasks left out"
     NO_DATASET = "of no dataset"
     NO_BLOCK = "by no block"
     EXCLUDED = "excluded"
     COPY = "duplicates"
     NO_CATEGORY = "not classified"
     UNREADABLE = "not readable"
-    OTHER_FORM = "in a form that is not read"
+    OTHER_FORM = "in another form"
     LOG = "logs"
-    OTHER = "no frames"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +192,14 @@ class Balance:
     @property
     def parts(self) -> list[Part]:
         """What is not used: alike files together, in the order of their fates, the most first."""
-        groups: dict[tuple[Fate, str, str, str], list[Told]] = defaultdict(list)
+        groups: dict[tuple[Fate, str, str], list[Told]] = defaultdict(list)
         for one in self.told:
             if one.fate is not Fate.USED:
-                groups[one.fate, one.about, one.reason, one.remedy].append(one)
+                groups[one.fate, one.about, one.reason].append(one)
         order = list(Fate)
+        # The others are mended as the first is.
         return sorted(
-            (Part(*key, tuple(files)) for key, files in groups.items()),
+            (Part(*key, files[0].remedy, tuple(files)) for key, files in groups.items()),
             key=lambda part: (order.index(part.fate), -len(part.files), part.about, part.reason),
         )
 
@@ -259,24 +260,30 @@ def line_of(counts: Counts, gone: int = 0, closed: int = 0) -> str:
         Folders that cannot be read.
     """
     total = sum(counted.total() for counted in counts.values())
-    parts = ", ".join(_parts(counts))
-    line = f"{total:,} file{'s' * (total != 1)}" + (f": {parts}" if parts else "")
-    if closed:
-        line += f"; {closed:,} folder{'s' * (closed != 1)} cannot be read"
-    return f"{line}; {gone:,} that earlier builds used cannot be read" if gone else line
+    rest = f"; {closed:,} folder{'s' * (closed != 1)} cannot be read" if closed else ""
+    rest += f"; {gone:,} that earlier builds used cannot be read" if gone else ""
+    start = f"{total:,} file{'s' * (total != 1)}"
+    for most in (4, 2, 1, 0):
+        parts = ", ".join(_parts(counts, most))
+        line = start + (f": {parts}" if parts else "") + rest
+        if len(line) <= WIDTH:
+            break
+    return line
 
 
-def _parts(counts: Counts) -> Iterator[str]:
+def _parts(counts: Counts, most: int) -> Iterator[str]:
+    """The parts of the line; each names so many kinds of its files at most."""
     for fate, counted in counts.items():
         number = counted.total()
         text = f"{number:,} {fate}"
         if number == 1 and fate in (Fate.COPY, Fate.LOG):
             text = text.removesuffix("s")
-        if fate is Fate.USED:
+        # What no block takes is always named: nothing else tells of it.
+        shown = max(most, fate is Fate.NO_BLOCK)
+        if fate is Fate.USED or not shown:
             yield text
             continue
-        most = counted.most_common()
-        named = [f"{about} {number:,}" for about, number in most[:MOST_NAMED]]
-        if len(most) > MOST_NAMED:
-            named.append(f"{len(most) - MOST_NAMED} other kinds")
-        yield f"{text} ({', '.join(named)})"
+        kinds = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        named = [f"{about} {n:,}" for about, n in kinds[:shown]]
+        more = sum(n for _, n in kinds[shown:])
+        yield f"{text} ({', '.join(named)}{f', others {more:,}' if more else ''})"

@@ -54,10 +54,29 @@ def test_what_is_not_used_has_a_reason_each() -> None:
     broken = Told("/raw/b.fits", Fate.UNREADABLE, "FITS", "it cannot be read", "it is cut off")
     found = balance([*WHOLE, *strange], broken)
     assert found.line == (
-        "28 files: 16 used, 3 not needed (BIAS 3), 1 left out with its task (BIAS 1), "
-        "1 of no dataset (STRAY 1), 3 by no block (MASK 2, AMPL 1), 1 excluded (BIAS 1), "
-        "1 duplicate (BIAS 1), 1 not classified (FOO 1), 1 not readable (FITS 1)"
+        "28 files: 16 used, 3 not needed, 1 of tasks left out, 1 of no dataset, "
+        "3 by no block (MASK 2, others 1), 1 excluded, 1 duplicate, 1 not classified, "
+        "1 not readable"
     )
+    assert {fate: dict(kinds) for fate, kinds in found.counts.items()} == {
+        Fate.USED: {
+            "BIAS": 3,
+            "FLAT": 3,
+            "ARC": 3,
+            "SKYFLAT": 3,
+            "OBJECT": 2,
+            "STD": 1,
+            "ILLUM": 1,
+        },
+        Fate.NOT_NEEDED: {"BIAS": 3},
+        Fate.LEFT_OUT: {"BIAS": 1},
+        Fate.NO_DATASET: {"STRAY": 1},
+        Fate.NO_BLOCK: {"MASK": 2, "AMPL": 1},
+        Fate.EXCLUDED: {"BIAS": 1},
+        Fate.COPY: {"BIAS": 1},
+        Fate.NO_CATEGORY: {"FOO": 1},
+        Fate.UNREADABLE: {"FITS": 1},
+    }
     assert all(one.reason for one in found.told if one.fate is not Fate.USED)
     alone = told(found, "/raw/MUSE.2017-05-16T13:03:00.fits")
     assert "at least" in alone.reason or "needs" in alone.reason

@@ -41,7 +41,7 @@ from musebuild.cache.store import OBJECT_TIME
 from musebuild.engine.hashing import digest_unchanged
 from musebuild.engine.probe import ProjectWorld, file_inputs
 from musebuild.engine.project import Project
-from musebuild.engine.resolve import resolve_one
+from musebuild.engine.resolve import Resolver
 from musebuild.fits.hashing import hash_file
 from musebuild.plan.names import closure
 from tests.support.header_only import write_headers
@@ -132,16 +132,10 @@ def prefill(folder: Path) -> tuple[int, int]:
     project.digests.commit()
     manifests: dict[str, Manifest] = {}
     placed: list[Placed] = []
+    resolver = Resolver(plan, project.catalogue, manifests, world.software(), world.world)
     for name in names:
         invocation = plan.invocations[name]
-        resolution = resolve_one(
-            invocation,
-            plan=plan,
-            catalogue=project.catalogue,
-            manifests=manifests,
-            software=world.software(),
-            world=world.world,
-        )
+        resolution = resolver.resolve(invocation)
         if not resolution.key:
             raise SystemExit(f"{name}: {resolution.reason}")
         target = folder / project.settings.reduced_path / invocation.folder

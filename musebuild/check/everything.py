@@ -55,12 +55,9 @@ def check_project(project: Project, found: list[str] | None = None) -> list[Prob
         told += error.problems
         if error.sound is None:
             return told
-        rest = Project(
-            project.settings_path, project.overrides, project.progress, project.environment
-        )
-        rest.settings = settings = error.sound
+        rest = project.with_settings(error.sound)
         try:
-            return _further(rest, settings, told, found)
+            return _further(rest, error.sound, told, found)
         finally:
             rest.close()
     return _further(project, settings, told, found)

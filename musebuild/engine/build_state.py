@@ -26,7 +26,7 @@ from musebuild.engine.probe import file_inputs, selection
 from musebuild.engine.project import Project
 from musebuild.engine.quality import QualityTables
 from musebuild.engine.records import record_of
-from musebuild.engine.resolve import Resolution, State, bare, judge, resolve_one, slim
+from musebuild.engine.resolve import Resolution, Resolver, State, bare, judge, slim
 from musebuild.engine.summary import Failure
 from musebuild.engine.tasks import Plugins, longest_paths
 from musebuild.engine.view import MOST_KNOWN, View
@@ -65,7 +65,9 @@ class Build:
         self.plan = view.plan
         self.manifests = view.manifests
         self.world = view.probe
-        self.software = self.world.software()
+        self._resolver = Resolver(
+            self.plan, project.catalogue, self.manifests, self.world.software(), self.world.world
+        )
         self.only = set(selection(project, names)) if options.single else None
         """What alone is to be done; None: all that is needed for it, too."""
         self.summary = view.summary()
@@ -203,14 +205,7 @@ class Build:
             self.world.known.clear()
         self.world.learn([invocation])
         self.hasher.ensure(file_inputs(invocation))
-        resolution = resolve_one(
-            invocation,
-            plan=self.plan,
-            catalogue=self.project.catalogue,
-            manifests=self.manifests,
-            software=self.software,
-            world=self.world.world,
-        )
+        resolution = self._resolver.resolve(invocation)
         self.resolutions[name] = resolution
         return resolution
 

@@ -12,7 +12,7 @@ from musebuild.cache.store import Lookup, Seen
 from musebuild.engine.fingerprints import Looks, package_version
 from musebuild.engine.project import Project
 from musebuild.engine.quality import choose_members
-from musebuild.engine.resolve import Resolution, Software, World, identify, resolve_each, slim
+from musebuild.engine.resolve import Resolution, Resolver, Software, World, identify, slim
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.qa import Measurements
 from musebuild.plan.model import Choosing, Invocation, Plan
@@ -125,14 +125,8 @@ class ProjectWorld:
         self, invocation: Invocation, plan: Plan, manifests: Mapping[str, Manifest]
     ) -> Resolution:
         """Key of an invocation, with all that it follows from."""
-        return identify(
-            invocation,
-            plan=plan,
-            catalogue=self.project.catalogue,
-            manifests=manifests,
-            software=self.software(),
-            world=self._world(self._known_of([invocation]), None, None),
-        )
+        world = self._world(self._known_of([invocation]), None, None)
+        return identify(invocation, self._resolver(plan, manifests, world))
 
     def piece(
         self,
@@ -164,12 +158,10 @@ class ProjectWorld:
         if full:
             self.known |= known
         world = self._world(known, self.project.ledger.placed_by_any(names), looks)
-        for resolution in resolve_each(
-            names,
-            plan=plan,
-            catalogue=self.project.catalogue,
-            software=self.software(),
-            world=world,
-            manifests=manifests,
-        ):
+        for resolution in self._resolver(plan, manifests, world).each(names):
             yield resolution if full else slim(resolution)
+
+    def _resolver(
+        self, plan: Plan, manifests: MutableMapping[str, Manifest], world: World
+    ) -> Resolver:
+        return Resolver(plan, self.project.catalogue, manifests, self.software(), world)

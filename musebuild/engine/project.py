@@ -142,6 +142,12 @@ class Project:
         """The settings, read and checked."""
         return load_settings(self.settings_path, overrides=self.overrides)
 
+    def with_settings(self, settings: Settings) -> Project:
+        """The same project by other settings; it is closed by itself."""
+        other = Project(self.settings_path, self.overrides, self.progress, self.environment)
+        other.settings = settings
+        return other
+
     @property
     def database_path(self) -> Path:
         """Where the database lies; beside that of the settings, where another tool made it."""

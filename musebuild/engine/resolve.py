@@ -18,16 +18,16 @@ from musebuild.recipes.model import Recipe
 
 
 class State(StrEnum):
-    """What a build would do with an invocation."""
+    """What a build would do with an invocation, as all commands tell it; most urgent first."""
 
-    UP_TO_DATE = "up to date"
-    RESTORE = "restore"
-    RUN = "run"
+    IMPOSSIBLE = "impossible"
     FAILED = "failed"
     """To run, and the last attempt with the same key failed; only lists tell it apart."""
-    NOT_HASHED = "not hashed"
+    RUN = "to run"
+    NOT_HASHED = "to run, not yet hashed"
     WAITS = "waits"
-    IMPOSSIBLE = "impossible"
+    RESTORE = "cached"
+    UP_TO_DATE = "up to date"
 
 
 class LookupLike(Protocol):
@@ -141,55 +141,45 @@ def preimage_of(
     )
 
 
-def resolve_one(
-    invocation: Invocation,
-    *,
-    plan: Plan,
-    catalogue: Mapping[str, Recipe],
-    manifests: Mapping[str, Manifest],
-    software: Software,
-    world: World,
-) -> Resolution:
-    """State of one invocation: see `identify`, whose parameters it has."""
-    found = identify(
-        invocation,
-        plan=plan,
-        catalogue=catalogue,
-        manifests=manifests,
-        software=software,
-        world=world,
-    )
-    return judge(found, invocation, world) if found.key else found
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """What invocations are resolved with."""
+
+    plan: Plan
+    """The plan that holds them."""
+    catalogue: Mapping[str, Recipe]
+    """Recipes by name."""
+    manifests: MutableMapping[str, Manifest]
+    """Upstream invocation → manifest, for those that are made."""
+    software: Software
+    """Versions and environment."""
+    world: World
+    """Digests, store and tree."""
+
+    def resolve(self, invocation: Invocation) -> Resolution:
+        """State of one invocation."""
+        found = identify(invocation, self)
+        return judge(found, invocation, self.world) if found.key else found
+
+    def each(self, names: Iterable[str]) -> Iterator[Resolution]:
+        """Resolve invocations, given in an order in which each follows what it needs.
+
+        An invocation whose upstream must run has no key yet: it waits. `manifests` grows by what
+        is made, without preimages.
+        """
+        for name in names:
+            resolution = self.resolve(self.plan.invocations[name])
+            if resolution.manifest is not None:
+                self.manifests[name] = bare(resolution.manifest)
+            yield resolution
 
 
-def identify(
-    invocation: Invocation,
-    *,
-    plan: Plan,
-    catalogue: Mapping[str, Recipe],
-    manifests: Mapping[str, Manifest],
-    software: Software,
-    world: World,
-) -> Resolution:
+def identify(invocation: Invocation, by: Resolver) -> Resolution:
     """The key of one invocation, with all that it follows from; without one, what keeps it.
 
     With a key it is not known yet whether it was made: store and tree are not asked.
-
-    Parameters
-    ----------
-    invocation : Invocation
-        What to resolve.
-    plan : Plan
-        The plan that holds it.
-    catalogue : mapping
-        Recipes by name.
-    manifests : mapping
-        Upstream invocation → manifest, for those that are made.
-    software : Software
-        Versions and environment.
-    world : World
-        Digests, store and tree.
     """
+    manifests, catalogue, world = by.manifests, by.catalogue, by.world
     used: list[UsedInput] = []
     unhashed = 0
     waits: dict[str, None] = {}
@@ -201,7 +191,7 @@ def identify(
                 continue
             found = products_for(wanted, upstream)
             if not found and not _may_be_missing(
-                wanted, plan.invocations[wanted.invocation], catalogue
+                wanted, by.plan.invocations[wanted.invocation], catalogue
             ):
                 filtered = f" in the filter {wanted.filter}" if wanted.filter else ""
                 return Resolution(
@@ -234,7 +224,7 @@ def identify(
     taken = (one for one in used if one.invocation not in chosen.dropped)
     ordered = canonical(invocation, taken)
     recipe = catalogue[invocation.recipe]
-    preimage = preimage_of(invocation, recipe, ordered, software)
+    preimage = preimage_of(invocation, recipe, ordered, by.software)
     return Resolution(
         invocation.name,
         State.RUN,
@@ -263,37 +253,3 @@ def judge(resolution: Resolution, invocation: Invocation, world: World) -> Resol
         manifest=found.manifest,
         reason="made before; its files are not in place",
     )
-
-
-def resolve_each(
-    names: Iterable[str],
-    *,
-    plan: Plan,
-    catalogue: Mapping[str, Recipe],
-    software: Software,
-    world: World,
-    manifests: MutableMapping[str, Manifest] | None = None,
-) -> Iterator[Resolution]:
-    """Resolve invocations, given in an order in which each follows what it needs.
-
-    An invocation whose upstream must run has no key yet: it waits.
-
-    Parameters
-    ----------
-    manifests : mutable mapping, optional
-        What is known of upstream invocations that are not among the names; grows by those that
-        are, without their preimages.
-    """
-    manifests = {} if manifests is None else manifests
-    for name in names:
-        resolution = resolve_one(
-            plan.invocations[name],
-            plan=plan,
-            catalogue=catalogue,
-            manifests=manifests,
-            software=software,
-            world=world,
-        )
-        if resolution.manifest is not None:
-            manifests[name] = bare(resolution.manifest)
-        yield resolution

@@ -15,7 +15,6 @@ from musebuild.engine.view import resolved
 from musebuild.index.flags import FIELDS, all_flags
 from musebuild.index.questions import ask, columns_of_raw
 from musebuild.report import overview, qc
-from musebuild.report.listing import WORDS
 from musebuild.report.tables import Rows, astropy_table, cell
 from musebuild.settings.model import Settings
 
@@ -149,7 +148,7 @@ class ProjectTables:
                         made.ifu,
                         made.night or None,
                         made.dataset or None,
-                        WORDS[resolutions[made.name].state],
+                        str(resolutions[made.name].state),
                         resolutions[made.name].reason,
                         tuple(
                             dict.fromkeys(w.invocation for w in made.inputs if w.kind == "product")

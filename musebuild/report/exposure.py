@@ -10,7 +10,7 @@ from musebuild.engine.resolve import Resolution
 from musebuild.index.flags import all_flags
 from musebuild.plan.model import Plan
 from musebuild.report.info import quality_text
-from musebuild.report.listing import WORDS, planned_lines
+from musebuild.report.listing import planned_lines
 from musebuild.report.spans import span
 from musebuild.report.tables import Rows, cell, text_of
 
@@ -88,7 +88,7 @@ def steps(plan: Plan, names: Sequence[str], resolutions: Mapping[str, Resolution
         found.append(
             Step(
                 task=task,
-                state=WORDS[line.state],
+                state=str(line.state),
                 made=max((m.made for m in manifests), default=""),
                 seconds=sum(m.seconds for m in manifests) if manifests else None,
                 warnings=sum(len(m.warnings) for m in manifests),

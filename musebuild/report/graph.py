@@ -14,7 +14,7 @@ from musebuild.engine.resolve import Resolution, State
 from musebuild.engine.tasks import describe
 from musebuild.engine.view import View
 from musebuild.plan.model import Invocation, LeftOut
-from musebuild.report.listing import WORDS, view_lines
+from musebuild.report.listing import view_lines
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -188,7 +188,7 @@ def _task(invocation: Invocation, resolution: Resolution) -> dict[str, Any]:
         "night": invocation.night,
         "dataset": invocation.dataset,
         "doc": describe(invocation),
-        "state": WORDS[resolution.state],
+        "state": str(resolution.state),
         "reason": resolution.reason,
         "key": resolution.key,
         "params": dict(invocation.params),
@@ -217,7 +217,7 @@ def graph_mermaid(nodes: Collection[TaskNode]) -> str:
 
 
 def _drawn(nodes: Collection[TaskNode]) -> tuple[list[Box], list[Arrow], dict[str, str]]:
-    boxes = [Box(node.name, node.state.name, f"{WORDS[node.state]}: {node.doc}") for node in nodes]
+    boxes = [Box(node.name, node.state.name, f"{node.state}: {node.doc}") for node in nodes]
     arrows = [Arrow(other, node.name) for node in nodes for other in node.needs]
     return boxes, arrows, {state.name: colour for state, colour in COLOURS.items()}
 
@@ -248,13 +248,12 @@ def graph_html(nodes: Collection[TaskNode], left_out: Collection[LeftOut], title
         for node in nodes
         for other in node.needs
     ]
-    states = dict.fromkeys(sorted((node.state for node in nodes), key=list(WORDS).index))
+    states = dict.fromkeys(sorted((node.state for node in nodes), key=list(State).index))
     return _template().render(
         title=title,
         nodes=nodes,
         places=places,
         edges=edges,
-        words=WORDS,
         colours=COLOURS,
         states=[(s, sum(node.state is s for node in nodes)) for s in states],
         left_out=left_out,

@@ -14,7 +14,7 @@ from musebuild.engine.resolve import Resolution
 from musebuild.index.times import Times
 from musebuild.plan.model import Invocation, Plan
 from musebuild.report.associations import fit_text
-from musebuild.report.listing import WORDS, reason_of
+from musebuild.report.listing import reason_of
 from musebuild.report.spans import span
 
 SECONDS = 86400.0
@@ -97,7 +97,7 @@ def info_text(
     times : mapping, optional
         Exposure → when it was taken, of it and those that may go in.
     """
-    state = WORDS[resolution.state] + (f" ({reason_of(resolution)})" if resolution.reason else "")
+    state = str(resolution.state) + (f" ({reason_of(resolution)})" if resolution.reason else "")
     lines = [invocation.name, f"recipe: {invocation.recipe}", f"state: {state}"]
     if invocation.dataset:
         lines.append(f"dataset: {invocation.dataset}")

@@ -11,20 +11,9 @@ from musebuild.engine.resolve import Resolution, State
 from musebuild.engine.view import View
 from musebuild.plan.model import Plan
 
-WORDS = {
-    State.IMPOSSIBLE: "impossible",
-    State.FAILED: "failed",
-    State.RUN: "to run",
-    State.NOT_HASHED: "to run, not yet hashed",
-    State.WAITS: "waits",
-    State.RESTORE: "cached",
-    State.UP_TO_DATE: "up to date",
-}
-"""States, most urgent first."""
 REASONS = {"absent": "not made with these inputs and parameters yet"}
 """Reasons of the engine that people need in other words."""
-_ORDER = list(WORDS)
-_RANK = {state: rank for rank, state in enumerate(WORDS)}
+_RANK = {state: rank for rank, state in enumerate(State)}
 
 
 def reason_of(resolution: Resolution) -> str:
@@ -54,7 +43,7 @@ class Line:
     @property
     def status(self) -> str:
         """State in words; of folded tasks how many are done."""
-        word = WORDS[self.state]
+        word = str(self.state)
         if self.members > 1 and 0 < self.done < self.members:
             word += f" ({self.done}/{self.members} up to date)"
         return word
@@ -134,4 +123,4 @@ def table(lines: list[Line], *, status: bool = False, quiet: bool = False) -> st
 def counts(lines: list[Line]) -> str:
     """How many tasks are in each state."""
     found = Counter(line.state for line in lines)
-    return ", ".join(f"{found[state]} {WORDS[state]}" for state in _ORDER if found[state])
+    return ", ".join(f"{found[state]} {state}" for state in State if found[state])

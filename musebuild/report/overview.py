@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from musebuild.engine.resolve import Resolution
+from musebuild.engine.resolve import Resolution, State
 from musebuild.index.model import RawFrame
 from musebuild.plan.fields import extent, field_names, is_placed
 from musebuild.plan.fields import fields as fields_of
 from musebuild.plan.model import Invocation, Plan
-from musebuild.report.listing import WORDS, planned_lines
+from musebuild.report.listing import planned_lines
 from musebuild.report.tables import Rows
 from musebuild.settings.model import Settings
 
@@ -198,8 +198,8 @@ def states(
         done = sum(line.done for line in lines)
         members = sum(line.members for line in lines)
         # The most pressing state stands first.
-        worst = min(lines, key=lambda line: list(WORDS).index(line.state))
-        cells[key] = WORDS[worst.state] + (f" {done}/{members}" if members > 1 else "")
+        worst = min(lines, key=lambda line: list(State).index(line.state))
+        cells[key] = str(worst.state) + (f" {done}/{members}" if members > 1 else "")
     return Rows(
         (by, *blocks),
         tuple(

@@ -12,7 +12,7 @@ from pathlib import Path
 from musebuild.engine.forecast import Forecast, Price
 from musebuild.engine.plan_cache import Entry
 from musebuild.engine.view import View
-from musebuild.report.listing import WORDS, counts, reason_of, view_lines
+from musebuild.report.listing import counts, reason_of, view_lines
 from musebuild.report.spans import count, span
 from musebuild.settings.sizes import format_bytes
 
@@ -96,7 +96,7 @@ def status_json(view: View, found: Forecast) -> str:
     """The same for programs, with the state of each invocation that was asked for."""
     resolutions = {entry.name: view.state(entry.name) for entry in view.entries()}
     document = {
-        "states": {name: WORDS[r.state] for name, r in resolutions.items()},
+        "states": {name: str(r.state) for name, r in resolutions.items()},
         "reasons": {name: reason_of(r) for name, r in resolutions.items() if r.reason},
         "levels": level_counts(view.entries()),
         "left_out": [asdict(left) for left in view.left_out],

@@ -1,10 +1,10 @@
 """What builds remember of the plan and of what they found: one disposable table.
 
-A row holds a *piece*: up to `CHUNK` invocations of one block, in the order of the plan, with what
-a build found of them: which were up to date, the files that this rests on with their identities,
-and what was made. The next look compares identities by `stat` alone. An invocation is as it was
-found while the call of its block, its own files, and all that it takes are as they were; any other
-is looked at anew. The graph itself counts only while all that it follows from is the same
+A row holds a *piece*: up to `plan_rows.CHUNK` invocations of one block, in the order of the plan,
+with what a build found of them: which were up to date, the files that this rests on with their
+identities, and what was made. The next look compares identities by `stat` alone. An invocation is
+as it was found while the call of its block, its own files, and all that it takes are as they were;
+any other is looked at anew. The graph itself counts only while all that it follows from is the same
 (`fingerprints.structure_hash`, `fingerprints.inputs_hash`).
 
 Nothing here is ever the truth: a row that is damaged, or that another musebuild wrote, is as if it
@@ -20,177 +20,45 @@ import sqlite3
 import zlib
 from array import array
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import (
-    Callable,
     Collection,
     Iterable,
     Iterator,
     Mapping,
-    MutableMapping,
     Sequence,
 )
-from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from itertools import accumulate, chain, compress, pairwise
-from operator import attrgetter
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, cast
 
-from musebuild.cache.model import Input, Manifest, Product, Quality
-from musebuild.engine.fingerprints import NUMBERS, Places, identities
-from musebuild.engine.tasks import describe
+from musebuild.engine.fingerprints import Places, identities
+from musebuild.engine.plan_rows import (
+    FOUND_COLUMNS,
+    GRAPH_COLUMNS,
+    Entry,
+    Found,
+    Head,
+    Piece,
+    check_sum,
+    entries_check,
+    loosened,
+    numbers_in,
+    ranges_of,
+)
 from musebuild.index.database import transaction
 from musebuild.index.meta import set_meta
-from musebuild.index.model import Condition
-from musebuild.plan.blocks import PlannedBlock
-from musebuild.plan.levels import levels_of
-from musebuild.plan.model import ADDED, Candidate, Choosing, Clause, Invocation, LeftOut, Plan
+from musebuild.plan.model import Invocation, LeftOut, Plan
 from musebuild.plan.names import select
 
 HEAD = "plan cache"
 GROUPS = "plan groups"
 """Names of values of `meta`."""
-CHUNK = 250
-"""Invocations in one piece, at most."""
-AT_HAND = 16
-"""Pieces that are held as data; a build goes through them one after another."""
 DAMAGE = (sqlite3.Error, zlib.error, ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What reading a damaged or foreign row raises."""
 _OLD = b"musebuild plan "
 """Every file of an earlier musebuild with a plan begins so."""
-_IDENTITY = 8 * NUMBERS
-"""Bytes of a file's identity."""
 _OPPOSITE = bytes([1, 0, *range(2, 256)])
-T = TypeVar("T")
-
-_OF_QUALITY = tuple(field.name for field in fields(Quality))
-_OF_INPUT = tuple(field.name for field in fields(Input) if field.name not in ("path", "quality"))
-_OF_INVOCATION = tuple(
-    field.name for field in fields(Invocation) if field.name not in ("inputs", "params", "choosing")
-)
-_OF_PRODUCT = tuple(field.name for field in fields(Product))
-_quality, _input = attrgetter(*_OF_QUALITY), attrgetter(*_OF_INPUT)
-_invocation, _product = attrgetter(*_OF_INVOCATION), attrgetter(*_OF_PRODUCT)
-
-
-class Entry(NamedTuple):
-    """What a list tells of an invocation."""
-
-    name: str
-    label: str
-    night: str
-    run: str
-    about: str
-    levels: str
-    """Of its associations, a digit each, the worst first."""
-
-    @property
-    def block(self) -> str:
-        """Its block."""
-        return self.name.partition(":")[0]
-
-    @property
-    def task(self) -> str:
-        """The name with its IFUs folded."""
-        return f"{self.block}:{self.label}"
-
-
-def entry_of(invocation: Invocation) -> Entry:
-    """The entry of an invocation that was planned."""
-    return Entry(
-        invocation.name,
-        invocation.label,
-        invocation.night,
-        invocation.run,
-        describe(invocation),
-        "".join(sorted((str(level) for level in levels_of(invocation)), reverse=True)),
-    )
-
-
-@dataclass(slots=True)
-class Piece:
-    """What was found of some invocations of one block; at first nothing."""
-
-    size: int
-    same: bytes = b""
-    """For each, 1 where it was found up to date."""
-    files: Sequence[int] = ()
-    """For each, how many files its finding rests on."""
-    seconds: Sequence[float] = ()
-    """For each, how long its recipe took."""
-    paths: list[str] = field(default_factory=list)
-    identities: bytes = b""
-
-    @classmethod
-    def of(cls, columns: Sequence[Any]) -> Piece:
-        """What the columns of a row say."""
-        _, same, files, seconds, paths, found = columns
-        counts, times = array("H"), array("d")
-        counts.frombytes(files)
-        times.frombytes(seconds)
-        listed = paths.decode("utf-8", "surrogateescape").split("\n") if paths else []
-        return cls(len(same), same, counts, times, listed, found)
-
-    def as_it_was(self, now: bytes) -> bytearray:
-        """For each, 1 where it was found up to date and its files are as they were.
-
-        Parameters
-        ----------
-        now : bytes
-            Identities of the files now.
-        """
-        same = bytearray(self.same)
-        if now != self.identities:
-            at = 0
-            for place, count in enumerate(self.files):
-                end = at + count * _IDENTITY
-                if self.identities[at:end] != now[at:end]:
-                    same[place] = 0
-                at = end
-        return same
-
-    def found(self, place: int, made: list[Any]) -> Found:
-        """What was found of one, to be written once more."""
-        first = sum(self.files[:place])
-        last = first + self.files[place]
-        return Found(
-            self.paths[first:last],
-            self.identities[first * _IDENTITY : last * _IDENTITY],
-            self.seconds[place],
-            made,
-        )
-
-
-@dataclass(slots=True)
-class Found:
-    """What a build found of one invocation that is up to date."""
-
-    paths: list[str]
-    identities: bytes
-    """Of its files."""
-    seconds: float
-    made: list[Any]
-
-
-class Head(NamedTuple):
-    """What the whole plan rests on, and what is told of it."""
-
-    mark: str
-    """Who wrote the rows."""
-    structure: str
-    inputs: str
-    forgotten: list[str]
-    """Keys that counted as never made."""
-    left_out: str
-    problems: list[str]
-    file_problems: list[str]
-    balance: str
-    """What becomes of the files below `raw_path`, in one line."""
-    default: list[int]
-    """Numbers of the invocations of the plan's default, as ranges."""
-    units: list[str]
-    """`Plan.units`."""
 
 
 def left_out_of(head: Head, places: Places) -> tuple[LeftOut, ...]:
@@ -198,204 +66,7 @@ def left_out_of(head: Head, places: Places) -> tuple[LeftOut, ...]:
     return tuple(LeftOut.from_dict(left) for left in json.loads(places.shown(head.left_out)))
 
 
-# Invocations as plain data
-
-
-def pack(invocation: Invocation, params: Mapping[str, Any], places: Places) -> list[Any]:
-    """An invocation as plain data, less the parameters of its block.
-
-    Raises
-    ------
-    ValueError
-        It has parameters that do not come back as they were.
-    """
-    inputs = [
-        (
-            _input(wanted),
-            places.short(wanted.path),
-            None if wanted.quality is None else _quality(wanted.quality),
-        )
-        for wanted in invocation.inputs
-    ]
-    added = {name: value for name, value in invocation.params.items() if name in ADDED}
-    if {**params, **added} != invocation.params or json.loads(json.dumps(added)) != added:
-        raise ValueError(f"{invocation.name} has parameters of its own")
-    choosing = None
-    if invocation.choosing is not None:
-        choosing = asdict(invocation.choosing)
-        for clause in choosing["clauses"]:
-            clause["exposures"] = sorted(clause["exposures"])
-    return [_invocation(invocation), inputs, added, choosing]
-
-
-def unpack(data: Sequence[Any], params: Mapping[str, Any], places: Places) -> Invocation:
-    """The invocation of `pack`, with the parameters that its block has now."""
-    own, inputs, added, choosing = data
-    values = dict(zip(_OF_INVOCATION, own, strict=True))
-    values["products"], values["notes"] = tuple(values["products"]), tuple(values["notes"])
-    return Invocation(
-        **values,
-        inputs=tuple(
-            Input(
-                **dict(zip(_OF_INPUT, some, strict=True)),
-                path=places.whole(path),
-                quality=quality and Quality(*quality),
-            )
-            for some, path, quality in inputs
-        ),
-        params={**params, **added} if added else params,
-        choosing=choosing and _choosing(choosing),
-    )
-
-
-def _choosing(data: Mapping[str, Any]) -> Choosing:
-    candidates = tuple(
-        Candidate(
-            one["exposure"],
-            one["label"],
-            tuple(one["invocations"]),
-            tuple((name, category) for name, category in one["measured"]),
-        )
-        for one in data["candidates"]
-    )
-    clauses = tuple(
-        Clause(
-            one["told"],
-            frozenset(one["exposures"]),
-            tuple(map(_condition, one["conditions"])),
-        )
-        for one in data["clauses"]
-    )
-    return Choosing(candidates, clauses, data["told"], data["least"], data["most"])
-
-
-def _condition(data: Mapping[str, Any]) -> Condition:
-    lists = {name: tuple(data[name]) for name in ("parameters", "columns", "categories")}
-    return Condition(**{**data, **lists})
-
-
-def pack_made(manifest: Manifest) -> list[Any]:
-    """What an invocation made, as plain data."""
-    return [manifest.key, [_product(product) for product in manifest.products]]
-
-
-def unpack_made(name: str, made: Sequence[Any]) -> Manifest:
-    """A manifest that says no more than what others must know who take its products."""
-    key, products = made
-    return Manifest(
-        key, {}, tuple(Product(*some) for some in products), "", name, "", 0.0, 0.0, 0, 0
-    )
-
-
-def _squeezed(data: Any) -> bytes:
-    return zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 1)
-
-
-def _loosened(data: bytes) -> Any:
-    return json.loads(zlib.decompress(data))
-
-
 # Writing
-
-
-def _pieces(plan: Plan) -> Iterator[list[Invocation]]:
-    piece: list[Invocation] = []
-    for invocation in plan.invocations.values():
-        if piece and (len(piece) == CHUNK or piece[-1].block != invocation.block):
-            yield piece
-            piece = []
-        piece.append(invocation)
-    if piece:
-        yield piece
-
-
-def piece_ranges(plan: Plan) -> list[range]:
-    """Numbers of the invocations in each row of a plan."""
-    ends = accumulate(map(len, _pieces(plan)), initial=0)
-    return [range(start, end) for start, end in pairwise(ends)]
-
-
-_GRAPH = "piece, block, size, needs, entries, entries_check, invocations, invocations_check"
-_FOUND = '"call", same, files, seconds, paths, identities, found_check, made, made_check'
-
-
-def graph_rows(
-    plan: Plan, blocks: Mapping[str, PlannedBlock], places: Places
-) -> Iterator[tuple[Any, ...]]:
-    """Rows of a plan, without what was found.
-
-    Raises
-    ------
-    ValueError, TypeError
-        It cannot be kept.
-    """
-    numbers = {name: number for number, name in enumerate(plan.invocations)}
-    for number, some in enumerate(_pieces(plan)):
-        needs = [[numbers[name] for name in invocation.needs] for invocation in some]
-        packed = array("I", chain(map(len, needs), *needs)).tobytes()
-        entries = "\n".join(chain(*zip(*map(entry_of, some), strict=True)))
-        if entries.count("\n") != len(some) * len(Entry._fields) - 1:
-            raise ValueError("a name has a line break")
-        params = blocks[some[0].block].params
-        invocations = _squeezed([pack(invocation, params, places) for invocation in some])
-        yield (
-            number,
-            some[0].block,
-            len(some),
-            zlib.compress(packed, 1),
-            entries,
-            _entries_check(some[0].block, entries),
-            invocations,
-            zlib.crc32(invocations),
-        )
-
-
-def found_columns(call: str, found: Sequence[Found | None]) -> tuple[Any, ...]:
-    """The columns of what was found of a piece; `call`: of its block."""
-    some = [one for one in found if one is not None]
-    columns = (
-        call,
-        bytes(one is not None for one in found),
-        array("H", [len(one.paths) if one else 0 for one in found]).tobytes(),
-        array("d", [one.seconds if one else 0.0 for one in found]).tobytes(),
-        "\n".join(chain(*(one.paths for one in some))).encode("utf-8", "surrogateescape"),
-        b"".join(one.identities for one in some),
-    )
-    made = _squeezed([one and one.made for one in found]) if some else b""
-    return (*columns, _check(columns), made, zlib.crc32(made))
-
-
-def _check(columns: Sequence[str | bytes]) -> int:
-    check = 0
-    for column in columns:
-        check = zlib.crc32(column.encode() if isinstance(column, str) else column, check)
-    return check
-
-
-def _entries_check(block: str, entries: str) -> int:
-    return zlib.crc32(f"{block}\n{entries}".encode())
-
-
-def _ranges(numbers: Iterable[int]) -> list[int]:
-    """Ascending numbers as ranges: start, end, start, end, …"""
-    found: list[int] = []
-    for number in numbers:
-        if found and found[-1] == number:
-            found[-1] = number + 1
-        else:
-            found += (number, number + 1)
-    return found
-
-
-def _numbers(ranges: Sequence[int]) -> Iterator[int]:
-    pairs = zip(ranges[::2], ranges[1::2], strict=True)
-    return chain.from_iterable(range(start, end) for start, end in pairs)
-
-
-def default_ranges(plan: Plan) -> list[int]:
-    """The plan's default, as `Head.default` has it."""
-    wanted = set(plan.default)
-    return _ranges(number for number, name in enumerate(plan.invocations) if name in wanted)
 
 
 def write_plan(
@@ -408,13 +79,13 @@ def write_plan(
     """Put a plan, and what was found of it, in place of what there was."""
     numbers = {name: number for number, name in enumerate(plan.invocations)}
     groups = {
-        name: _ranges(sorted(numbers[member] for member in members))
+        name: ranges_of(sorted(numbers[member] for member in members))
         for name, members in plan.groups.items()
     }
-    marks = ", ".join("?" * len(_GRAPH.split(",")))
+    marks = ", ".join("?" * len(GRAPH_COLUMNS.split(",")))
     with transaction(database) as connection:
         connection.execute("DELETE FROM plan_cache")
-        connection.executemany(f"INSERT INTO plan_cache ({_GRAPH}) VALUES ({marks})", graph)
+        connection.executemany(f"INSERT INTO plan_cache ({GRAPH_COLUMNS}) VALUES ({marks})", graph)
         _write_found(connection, head, found)
         set_meta(connection, GROUPS, json.dumps(groups, separators=(",", ":")))
 
@@ -455,7 +126,7 @@ def write_found(
 def _write_found(
     connection: sqlite3.Connection, head: Head, found: Mapping[int, tuple[Any, ...]]
 ) -> None:
-    columns = ", ".join(f"{name.strip()} = ?" for name in _FOUND.split(","))
+    columns = ", ".join(f"{name.strip()} = ?" for name in FOUND_COLUMNS.split(","))
     connection.executemany(
         f"UPDATE plan_cache SET {columns} WHERE piece = ?",
         [(*values, number) for number, values in found.items()],
@@ -515,7 +186,7 @@ class KeptPlan:
 
     def default(self) -> bytearray:
         """For each invocation, 1 where it is of the plan's default."""
-        return self._mask(_numbers(self.head.default))
+        return self._mask(numbers_in(self.head.default))
 
     def everything(self) -> bytearray:
         """The same for all of them."""
@@ -556,7 +227,7 @@ class KeptPlan:
     def of_groups(self, names: Iterable[str]) -> bytearray:
         """For each invocation, 1 where it is of one of some groups."""
         groups = self._groups()
-        return self._mask(chain(*(_numbers(groups.get(name, ())) for name in names)))
+        return self._mask(chain(*(numbers_in(groups.get(name, ())) for name in names)))
 
     def closure(self, selected: bytearray) -> bytearray:
         """What is selected, and everything that it needs."""
@@ -615,13 +286,13 @@ class KeptPlan:
                     continue
                 *found, check, made = columns
                 piece = Piece(len(members))
-                if found[0] == calls.get(self.blocks[number]) and _check(found) == check:
+                if found[0] == calls.get(self.blocks[number]) and check_sum(found) == check:
                     piece = Piece.of(found)
                     if piece.size != len(members):
                         raise ValueError("a row of the plan cache is damaged")
                     same = piece.as_it_was(identities(piece.paths, folder))
                     if fresh and made:
-                        for place, one in enumerate(_loosened(made)):
+                        for place, one in enumerate(loosened(made)):
                             if one and one[0] in fresh:
                                 same[place] = 0
                     differs[members.start : members.stop] = same.translate(_OPPOSITE)
@@ -729,7 +400,7 @@ class KeptPlan:
             ).fetchone()
             texts = text.split("\n")
             size = len(self.ranges[number]) * len(Entry._fields)
-            if _entries_check(self.blocks[number], text) != check or len(texts) != size:
+            if entries_check(self.blocks[number], text) != check or len(texts) != size:
                 raise ValueError("a row of the plan cache is damaged")
             self._entries[number] = texts
         return texts
@@ -779,13 +450,13 @@ class KeptPlan:
 
     def invocations(self, number: int) -> list[Any]:
         """A piece's invocations, as `pack` made them."""
-        found: list[Any] = _loosened(self._blobs[number][0])
+        found: list[Any] = loosened(self._blobs[number][0])
         return found
 
     def made(self, number: int) -> list[Any]:
         """What a piece's invocations made, as `pack_made` has it; None where it is not known."""
         data = self._blobs[number][1]
-        return _loosened(data) if data else [None] * len(self.ranges[number])
+        return loosened(data) if data else [None] * len(self.ranges[number])
 
 
 class _Groups(Mapping[str, tuple[str, ...]]):
@@ -796,104 +467,10 @@ class _Groups(Mapping[str, tuple[str, ...]]):
         self._order = order
 
     def __getitem__(self, name: str) -> tuple[str, ...]:
-        return tuple(self._order[number] for number in _numbers(self._ranges[name]))
+        return tuple(self._order[number] for number in numbers_in(self._ranges[name]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._ranges)
 
     def __len__(self) -> int:
         return len(self._ranges)
-
-
-class _Held(Generic[T]):
-    """What a kept plan holds of each invocation, decoded a piece at a time."""
-
-    def __init__(self, kept: KeptPlan, decode: Callable[[int], list[T]]) -> None:
-        self._decode = decode
-        self.where = kept.where
-        self._at_hand: OrderedDict[int, list[T]] = OrderedDict()
-
-    def piece(self, number: int) -> list[T]:
-        """All of a piece."""
-        found = self._at_hand.get(number)
-        if found is None:
-            found = self._at_hand[number] = self._decode(number)
-            if len(self._at_hand) > AT_HAND:
-                self._at_hand.popitem(last=False)
-        else:
-            self._at_hand.move_to_end(number)
-        return found
-
-
-class KeptInvocations(Mapping[str, Invocation]):
-    """Invocations of a kept plan, as far as they are held; each made when it is asked for.
-
-    Parameters
-    ----------
-    kept : KeptPlan
-        The plan.
-    params : mapping
-        Block → the parameters that it has now.
-    """
-
-    def __init__(self, kept: KeptPlan, params: Mapping[str, Mapping[str, Any]]) -> None:
-        self._kept = kept
-        self._params = params
-        self._held: _Held[Any] = _Held(kept, kept.invocations)
-
-    def __getitem__(self, name: str) -> Invocation:
-        number, place = self._held.where[name]
-        piece = self._held.piece(number)
-        found = piece[place]
-        if not isinstance(found, Invocation):
-            params = self._params[self._kept.blocks[number]]
-            found = piece[place] = unpack(found, params, self._kept.places)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._held.where)
-
-    def __len__(self) -> int:
-        return len(self._held.where)
-
-
-class KeptManifests(MutableMapping[str, Manifest]):
-    """What is known of products: of a kept plan, and what is found besides.
-
-    A manifest of the kept plan says no more than what others must know who take its products.
-
-    Parameters
-    ----------
-    kept : KeptPlan
-        The plan.
-    differs : bytearray
-        For each invocation, 1 where it may not be as it was found.
-    """
-
-    def __init__(self, kept: KeptPlan, differs: bytearray) -> None:
-        self._kept = kept
-        self._differs = differs
-        self._held: _Held[Any] = _Held(kept, kept.made)
-        self._found: dict[str, Manifest] = {}
-
-    def __getitem__(self, name: str) -> Manifest:
-        found = self._found.get(name)
-        if found is not None:
-            return found
-        number, place = self._held.where[name]
-        made = self._held.piece(number)[place]
-        if made is None or self._differs[self._kept.ranges[number].start + place]:
-            raise KeyError(name)
-        return unpack_made(name, made)
-
-    def __setitem__(self, name: str, manifest: Manifest) -> None:
-        self._found[name] = manifest
-
-    def __delitem__(self, name: str) -> None:
-        del self._found[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(chain(self._found, filter(self.__contains__, self._held.where))))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)

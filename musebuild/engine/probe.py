@@ -122,7 +122,7 @@ class ProjectWorld:
         )
 
     def identify(
-        self, invocation: Invocation, plan: Plan, manifests: Mapping[str, Manifest]
+        self, invocation: Invocation, plan: Plan, manifests: MutableMapping[str, Manifest]
     ) -> Resolution:
         """Key of an invocation, with all that it follows from."""
         world = self._world(self._known_of([invocation]), None, None)

@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from musebuild.cache.model import Manifest
-from musebuild.engine import plan_cache
+from musebuild.engine import plan_cache, plan_rows
 from musebuild.engine.background import in_background
 from musebuild.engine.balance import balance_line, folded
 from musebuild.engine.fingerprints import (
@@ -41,7 +41,9 @@ from musebuild.engine.fingerprints import (
     newest_change,
     structure_hash,
 )
-from musebuild.engine.plan_cache import DAMAGE, Entry, Found, Head, KeptPlan, entry_of
+from musebuild.engine.kept_records import KeptInvocations, KeptManifests
+from musebuild.engine.plan_cache import DAMAGE, KeptPlan
+from musebuild.engine.plan_rows import Entry, Found, Head, entry_of
 from musebuild.engine.probe import ProjectWorld, selection
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import Resolution, State
@@ -378,7 +380,7 @@ def _view_of(project: Project, names: Sequence[str], notes: _Notes | None, *, fu
     wanted = set(names)
     parts: deque[_Part] = deque()
     order = list(plan.invocations)
-    for piece, members in enumerate(plan_cache.piece_ranges(plan)):
+    for piece, members in enumerate(plan_rows.piece_ranges(plan)):
         places = [n - members.start for n in members if order[n] in wanted]
         if places:
             parts.append(_Part(piece, places, [order[members.start + n] for n in places]))
@@ -452,14 +454,14 @@ def _compared(
         _Part(number, list(some), [order[number][place] for place in some])
         for number, some in kept.marked(differs)
     )
-    invocations = plan_cache.KeptInvocations(kept, {b.name: b.params for b in blocks})
+    invocations = KeptInvocations(kept, {b.name: b.params for b in blocks})
     plan = Plan(invocations, (), {}, all_left_out)
     notes = _Notes(project, kept, differs, below) if wish.remember and parts else None
     return View(
         project,
         plan,
         ProjectWorld(project),
-        plan_cache.KeptManifests(kept, differs),
+        KeptManifests(kept, differs),
         left_out,
         [places.shown(text) for text in head.problems],
         [places.shown(text) for text in head.file_problems],
@@ -526,7 +528,7 @@ class _Notes:
         """All was planned."""
         order = list(plan.invocations.values())
         self._pieces = [
-            (order[members.start].block, len(members)) for members in plan_cache.piece_ranges(plan)
+            (order[members.start].block, len(members)) for members in plan_rows.piece_ranges(plan)
         ]
 
     def take(
@@ -547,7 +549,7 @@ class _Notes:
         paths = [self._places.short(path) for path, _ in files]
         if any("\n" in path for path in paths):
             return
-        made = plan_cache.pack_made(manifest)
+        made = plan_rows.pack_made(manifest)
         self._found[place] = Found(paths, identity_bytes(files), manifest.seconds, made)
 
     def _end_piece(self) -> None:
@@ -562,7 +564,7 @@ class _Notes:
             found[place] = one
         with contextlib.suppress(ValueError):
             call = call_hash(self._planned[block], self._project)
-            self._columns[self._piece] = plan_cache.found_columns(call, found)
+            self._columns[self._piece] = plan_rows.found_columns(call, found)
         self._found = {}
 
     def write(self, view: View) -> None:
@@ -584,10 +586,10 @@ class _Notes:
                 [hidden(text) for text in view.problems],
                 [hidden(text) for text in view.file_problems],
                 view.balance,
-                plan_cache.default_ranges(view.plan),
+                plan_rows.default_ranges(view.plan),
                 list(view.plan.units),
             )
-            rows = list(plan_cache.graph_rows(view.plan, self._planned, self._places))
+            rows = list(plan_rows.graph_rows(view.plan, self._planned, self._places))
             plan_cache.write_plan(project.connection, head, view.plan, rows, self._columns)
             plan_cache.remove_old_file(project.database_path)
         except (*DAMAGE, OSError, MusebuildError):

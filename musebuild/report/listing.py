@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from musebuild.engine.plan_cache import Entry, entry_of
+from musebuild.engine.plan_rows import Entry, entry_of
 from musebuild.engine.resolve import Resolution, State
 from musebuild.engine.view import View
 from musebuild.plan.model import Plan

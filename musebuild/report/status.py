@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from musebuild.engine.forecast import Forecast, Price
-from musebuild.engine.plan_cache import Entry
+from musebuild.engine.plan_rows import Entry
 from musebuild.engine.view import View
 from musebuild.report.listing import counts, reason_of, view_lines
 from musebuild.report.spans import count, span

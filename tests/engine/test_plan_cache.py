@@ -19,7 +19,8 @@ import pytest
 
 from musebuild.engine import fingerprints, plan_cache, view
 from musebuild.engine.fingerprints import Looks, Places, identities, identity_bytes, tree_hash
-from musebuild.engine.plan_cache import KeptInvocations, entry_of, pack, unpack
+from musebuild.engine.kept_records import KeptInvocations
+from musebuild.engine.plan_rows import entry_of, pack, unpack
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import State, slim
 from musebuild.engine.run import BuildRunner

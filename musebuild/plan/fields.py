@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
-from math import asin, atan2, cos, degrees, floor, isfinite, radians, sin, sqrt, tan
+from math import asin, atan2, cos, degrees, floor, hypot, isfinite, radians, sin, sqrt, tan
 
 from musebuild.index.model import RawFrame
 from musebuild.settings.sky import separation
 
 Vector = tuple[float, float, float]
+Cell = tuple[int, int, int]
 
 SIDES = {"NFM": 7.5}
 """Field mode → side of the square field [arcsec]."""
@@ -96,13 +98,19 @@ def footprint(frame: RawFrame) -> Footprint:
 
 def overlap(a: Footprint, b: Footprint) -> bool:
     """Whether two footprints overlap or touch."""
-    away = degrees(sqrt(sum((p - q) ** 2 for p, q in zip(a.centre, b.centre, strict=True)))) * 3600
+    away = _away(a, b)
     sides = (a.side + b.side) / 2
     if away <= sides:
         return True
     if away > sides * sqrt(2) + TOUCH:
         return False
     return not (_parted(a, b) or _parted(b, a))
+
+
+def _away(a: Footprint, b: Footprint) -> float:
+    """Arcsec between two centres that are near."""
+    (x1, y1, z1), (x2, y2, z2) = a.centre, b.centre
+    return degrees(hypot(x1 - x2, y1 - y2, z1 - z2)) * 3600
 
 
 def _parted(a: Footprint, b: Footprint) -> bool:
@@ -129,12 +137,24 @@ def connected(prints: Sequence[Footprint]) -> list[list[int]]:
     list of list of int
         Places in the sequence: each set ascends, and so do the first of each.
     """
+    if all(_away(prints[0], other) <= (prints[0].side + other.side) / 2 for other in prints):
+        # So it is nearly always.
+        return [list(range(len(prints)))] if prints else []
     # Cells of space rather than of coordinates: they know neither poles nor 24 h.
     size = radians((max((one.side for one in prints), default=WIDE) * sqrt(2) + TOUCH) / 3600)
-    cells: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    places = [tuple(floor(x / size) for x in one.centre) for one in prints]
-    for number, place in enumerate(places):
-        cells[place].append(number)
+    cells: dict[Cell, list[int]] = defaultdict(list)
+    places: list[Cell] = []
+    for number, one in enumerate(prints):
+        x, y, z = one.centre
+        places.append((floor(x / size), floor(y / size), floor(z / size)))
+        cells[places[-1]].append(number)
+
+    @cache
+    def around(place: Cell) -> list[Cell]:
+        x, y, z = place
+        near = ((x + i, y + j, z + k) for i, j, k in product((-1, 0, 1), repeat=3))
+        return [cell for cell in near if cell in cells]
+
     found: list[list[int]] = []
     seen: set[int] = set()
     for start in range(len(prints)):
@@ -143,10 +163,9 @@ def connected(prints: Sequence[Footprint]) -> list[list[int]]:
         group = [start]
         seen.add(start)
         for member in group:
-            for shift in product((-1, 0, 1), repeat=3):
-                cell = tuple(x + d for x, d in zip(places[member], shift, strict=True))
+            for cell in around(places[member]):
                 rest = []
-                for other in cells.get(cell, ()):
+                for other in cells[cell]:
                     if other in seen:
                         continue
                     if overlap(prints[member], prints[other]):
@@ -154,8 +173,7 @@ def connected(prints: Sequence[Footprint]) -> list[list[int]]:
                         group.append(other)
                     else:
                         rest.append(other)
-                if cell in cells:
-                    cells[cell] = rest
+                cells[cell] = rest
         found.append(sorted(group))
     return found
 

@@ -351,7 +351,13 @@ def shell(project: MockProject, tmp_path: Path) -> dict[str, str]:
     program.chmod(0o755)
     doit = program.with_name("doit")
     shutil.copy(program, doit)
-    return {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    # As a shell that has read it when it started.
+    (tmp_path / "completion").write_text(project.ask("completion", "bash").out, encoding="utf-8")
+    return {
+        **os.environ,
+        "PATH": f"{program.parent}:{os.environ['PATH']}",
+        "BASH_ENV": str(tmp_path / "completion"),
+    }
 
 
 def completed(line: str, folder: Path, environment: dict[str, str]) -> list[str]:
@@ -359,7 +365,7 @@ def completed(line: str, folder: Path, environment: dict[str, str]) -> list[str]
     program = line.split()[0]
     function = "_musebuild_doit_completion" if program == "doit" else "_musebuild_completion"
     script = (
-        f'eval "$(musebuild completion bash)"; COMP_LINE={shlex.quote(line)}; '
+        f"COMP_LINE={shlex.quote(line)}; "
         f'COMP_POINT=${{#COMP_LINE}}; {function}; printf "%s\\n" "${{COMPREPLY[@]}}"'
     )
     ran = subprocess.run(

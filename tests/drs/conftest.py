@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drs.reduction import Reduction, reduce_night, reduce_wide
+from tests.drs.reduction import Reduction, reduce_night, reduce_parts
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +21,9 @@ def reduction(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reduction]:
 
 
 @pytest.fixture(scope="session")
-def wide_cube(reduction: Reduction) -> Path:
-    """One exposure of the reduction in all bands and lines."""
-    return reduce_wide(reduction)
+def parts_of_a_cube(reduction: Reduction) -> tuple[Path, ...]:
+    """Cubes of one exposure of the reduction, which hold all other bands and lines together."""
+    return reduce_parts(reduction)
 
 
 @pytest.fixture

@@ -346,16 +346,15 @@ DOUBTS: dict[str, Callable[[MockProject], object]] = {
 
 
 @pytest.mark.parametrize("doubt", DOUBTS)
-def test_any_doubt_means_looking_anew(project: MockProject, doubt: str) -> None:
-    project.make()
-    settle(project)
-    DOUBTS[doubt](project)
-    assert seen(project) != "nothing"
+def test_any_doubt_means_looking_anew(built: MockProject, doubt: str) -> None:
+    settle(built)
+    DOUBTS[doubt](built)
+    assert seen(built) != "nothing"
     # Two bias frames are too few.
-    assert run(project) == (1 if doubt == "raw frame gone" else 0)
+    assert run(built) == (1 if doubt == "raw frame gone" else 0)
     if doubt != "raw frame gone":
-        settle(project)
-        assert compare(project) == "nothing"
+        settle(built)
+        assert compare(built) == "nothing"
 
 
 def test_a_content_change_that_hides_its_time_is_a_doubt(settled: MockProject) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.projects import ALL, MockProject, make_mock_project
+from tests.support.projects import ALL, MockProject, make_mock_project, run_at_once
 from tests.support.waiting import PATIENCE, descendants, wait_until_gone
 
 SHARED = ("run", "-n", "2", "muse_flat", "muse_lsf")
@@ -78,10 +78,13 @@ def test_invariant_8_builds_in_one_folder_run_nothing_twice(
     project: MockProject, number: int
 ) -> None:
     # Two have workers of their own; of eight the recipes run in their drivers: a second less each.
-    workers = number == 2
-    builds = [project.spawn(*SHARED, workers=workers) for _ in range(number)]
-    outs = [build.communicate(timeout=PATIENCE)[0] for build in builds]
-    assert [build.returncode for build in builds] == [0] * number, outs
+    if number == 2:
+        builds = [project.spawn(*SHARED) for _ in range(number)]
+        outs = [build.communicate(timeout=PATIENCE)[0] for build in builds]
+        assert [build.returncode for build in builds] == [0] * number, outs
+    else:
+        ran = run_at_once([project] * number, *SHARED)
+        assert [one.status for one in ran] == [0] * number, ran
     assert project.ran_since(0) == {
         "muse_bias": 2, "muse_flat": 2, "muse_wavecal": 2, "muse_lsf": 2
     }  # fmt: skip
@@ -95,9 +98,8 @@ def test_invariant_8_eight_builds_over_one_store_run_nothing_twice(
     for other in others:
         other.settings["cache"] = str(tmp_path / "store")
         other.write()
-    builds = [other.spawn(*SHARED, workers=False) for other in others]
-    outs = [build.communicate(timeout=PATIENCE)[0] for build in builds]
-    assert [build.returncode for build in builds] == [0] * 8, outs
+    ran = run_at_once(others, *SHARED)
+    assert [one.status for one in ran] == [0] * 8, ran
     runs = [(run["recipe"], run["nifu"]) for other in others for run in other.journal]
     assert sorted(runs) == sorted(set(runs))
     assert len(runs) == 8

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,10 +122,10 @@ class MockProject:
         wait_until(begun, "the first recipe")
         return process
 
-    def spawn(self, *arguments: str, workers: bool = True) -> subprocess.Popen[str]:
-        """Start a command in a session of its own; without workers its recipes run in itself."""
+    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command in a session of its own."""
         return subprocess.Popen(
-            self.command(*arguments) if workers else [sys.executable, "-c", _ALONE, *arguments],
+            self.command(*arguments),
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -202,12 +203,20 @@ class MockProject:
 
 # Not `-m`: the command must look as it does to people, and not load from the test's folder.
 _RUN = "import sys; from musebuild.cli.main import main; sys.exit(main(sys.argv[1:]))"
-_ALONE = (
-    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); "
-    "from musebuild.cli.main import main; "
-    "from tests.support.in_process import InProcessExecutor; "
-    "sys.exit(main(sys.argv[1:], executor=InProcessExecutor))"
-)
+
+
+def run_at_once(projects: Sequence[MockProject], *arguments: str) -> list[Ran]:
+    """Run a command in all projects at the same moment, each in a process of its own."""
+    asked = {"folders": [str(one.folder) for one in projects], "arguments": arguments}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.at_once", json.dumps(asked)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    return [Ran(status, out, "") for status, out in json.loads(done.stdout)]
 
 
 def make_mock_project(folder: Path, night: Path) -> MockProject:

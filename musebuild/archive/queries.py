@@ -53,7 +53,7 @@ class ArchiveQueries:
         ArchiveError
             The archive cannot be asked, or has none.
         """
-        filters = dataset.archive_filter or _around(dataset.position)
+        filters = dataset.archive_filter or around(dataset.position)
         where = str(self.settings.where("datasets", dataset.name, "archive_filter"))
         if not filters:
             raise UsageError(
@@ -193,8 +193,8 @@ def wanted_texts(wanted: Sequence[Wanted]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _around(cone: Cone | None) -> dict[str, Any]:
-    """The query for what lies in a circle on the sky; empty where there is none."""
+def around(cone: Cone | None) -> dict[str, Any]:
+    """Column filters that find what points into a circle on the sky; none where there is none."""
     if cone is None:
         return {}
     return {

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from musebuild.archive.filters import form_query, nights, tap_query, window_of
 from musebuild.archive.model import ALWAYS, ArchiveFrame, Window
-from musebuild.archive.queries import nearest_night
+from musebuild.archive.queries import around, nearest_night
 from musebuild.errors import UsageError
 from musebuild.index.columns import night_of
 from musebuild.plan.model import Wanted
+from musebuild.settings.model import Cone
 
 NIGHT = dt.date(2017, 6, 15)
 COLUMNS = ("target", "object", "prog_id", "ins_mode", "exposure", "exp_start", "dp_cat")
@@ -91,3 +92,11 @@ def test_the_nearest_night_mends_what_is_missing_the_later_one_first() -> None:
     assert nearest_night(Wanted(("BIAS",), "2017-06-15", 0), [*before, *after]) == []
     assert nearest_night(Wanted(("BIAS",), "2017-06-15", 3, "NFM-AO-N"), before) == []
     assert nearest_night(Wanted(("FLAT",), "2017-06-15", 3), before) == []
+
+
+def test_the_circle_of_a_dataset_is_asked_for_where_it_has_no_query() -> None:
+    query = tap_query(around(Cone(53.1629, -27.7914, 0.025)), ALWAYS, ())
+    assert query.cone == pytest.approx(
+        {"cone_ra": 53.1629, "cone_dec": -27.7914, "cone_radius": 0.025}
+    )
+    assert around(None) == {}

@@ -3,6 +3,7 @@ closed, a file that is deleted, moved or damaged."""
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shutil
@@ -147,7 +148,12 @@ def _underscored(raw: Path) -> None:
     (raw / SECOND).rename(raw / "MUSE_OBS167_0002.fits")
 
 
-@pytest.mark.parametrize("how", [_renamed, _underscored])
+def _packed(raw: Path) -> None:
+    (raw / f"{SECOND}.gz").write_bytes(gzip.compress((raw / SECOND).read_bytes()))
+    (raw / SECOND).unlink()
+
+
+@pytest.mark.parametrize("how", [_renamed, _underscored, _packed])
 def test_what_moved_is_not_missed(built: MockProject, how: Callable[[Path], None]) -> None:
     how(built.folder / "raw")
     before = len(built.journal)

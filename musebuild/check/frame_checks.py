@@ -16,11 +16,14 @@ from musebuild.settings.problems import Problem
 MOST_NAMED = 2
 NOWHERE = Position("", 0, 0)
 HINTS = {
-    "SKY": "reduce them with muse_scibasic, and take their sky: docs/sky.md",
+    "SKY": "`sky: exposures` in a block of muse_scipost takes their sky: docs/sky.md",
 }
 """Raw category → how its frames are used, where no block takes them by itself."""
 _TOLD = (Fate.COPY, Fate.NO_CATEGORY)
 """Fates that are worth a warning."""
+
+
+_UNUSED = (Fate.NO_BLOCK, Fate.NOT_NEEDED, Fate.LEFT_OUT)
 
 
 def check_frames(found: Balance, settings: Settings) -> Iterator[Problem]:
@@ -33,10 +36,14 @@ def check_frames(found: Balance, settings: Settings) -> Iterator[Problem]:
     settings : Settings
         Names are told from `raw_path`.
     """
+    used = {one.about for one in found.told if one.fate is Fate.USED}
     for part in found.parts:
         remedy = part.remedy
-        if part.fate is Fate.NO_BLOCK and part.about in HINTS:
-            text = f"{_count(part)} used by no block"
+        if part.fate in _UNUSED and part.about in HINTS:
+            if part.about in used:
+                # Others are nearer, and the balance tells of it.
+                continue
+            text = f"{_count(part)} not used"
             remedy = HINTS[part.about]
         elif part.fate in _TOLD:
             text = f"{_count(part)} not used"

@@ -56,6 +56,13 @@ def progress(name: str, done: int, total: int) -> None:
     help="Dithered exposures of the field.",
 )
 @click.option(
+    "--sky",
+    type=Number(),
+    metavar="N",
+    default=0,
+    help="Exposures of an empty field beside (DPR TYPE SKY).",
+)
+@click.option(
     "--seed", type=Number(), metavar="N", default=1, help="Same seed and options: same bytes."
 )
 @click.option(
@@ -73,6 +80,7 @@ def simulate_night(
     folder: Path,
     ifus: str,
     exposures: int,
+    sky: int,
     seed: int,
     night: str,
     mode: str,
@@ -90,6 +98,7 @@ def simulate_night(
             folder=folder,
             ifus=parse_ifus(ifus),
             exposures=exposures,
+            sky=sky,
             seed=seed,
             night=night,
             mode=mode,

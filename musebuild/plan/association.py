@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from musebuild.cache.model import Input
 from musebuild.index.model import FileFrame, RawFrame
@@ -70,10 +71,14 @@ class Finder:
         needs = list(recipe.needs)
         needs += [Need(category, "named") for category in frames.sources if category not in listed]
         found = []
+        applied = {need.category for need in needs if holds(planned.shaping, need.when)}
         for need in needs:
             if need.category in frames.exclude:
                 continue
             if need.category in frames.sources:
+                if need.category in applied and not holds(planned.shaping, need.when):
+                    # One of the same category holds, and has its own rules.
+                    continue
                 found.append((need, True))
             elif (need.default or need.category in frames.include) and holds(
                 planned.shaping, need.when
@@ -96,7 +101,9 @@ class Finder:
             elif need.source == "named":
                 if need.required:
                     found.missing.append(_unnamed(need, subject))
-            elif need.source == "product" and category not in self.known.settings.static_calib:
+            elif need.of:
+                self._of_same(need, subject, found)
+            elif need.source == "product" and not self._stands_in(need, subject):
                 self._made(need, subject, found)
             elif need.source in ("product", "static"):
                 self._static_file(need, subject, found)
@@ -117,6 +124,39 @@ class Finder:
         found.inputs += made
         if not made:
             self.products.nearest(need, need.recipe, subject, found)
+
+    def _stands_in(self, need: Need, subject: Subject) -> bool:
+        """Whether a file of `static_calib` stands in for a product.
+
+        Not where the recipe also knows the category as a static calibration: SKY_LINES of
+        `static_calib` is the list of all lines, and not what a sky exposure tells.
+        """
+        category = need.category
+        return category in self.known.settings.static_calib and not any(
+            other.category == category and other.source == "static"
+            for other in subject.planned.recipe.needs
+        )
+
+    def _of_same(self, need: Need, subject: Subject, found: Found) -> None:
+        """What the task made, too, whose product of another category is taken."""
+        category = need.category
+        given = next((one for one in found.inputs if one.tag == need.of), None)
+        if given is None:
+            # That one is lacking, and told of.
+            return
+        maker = self.named.maker(given.invocation)
+        if maker is not None and category in maker.categories:
+            found.inputs.append(replace(given, tag=category, category=category))
+            return
+        name = subject.planned.name
+        found.missing.append(
+            Missing(
+                category,
+                f"the settings name a {need.of} for {name}, and no {category} to go with it",
+                f"name one with recipes.{name}.frames.{category}, "
+                f"or take {need.of} out of recipes.{name}.frames",
+            )
+        )
 
     def _refuse_worse(self, need: Need, subject: Subject, found: Found, before: int) -> None:
         """Take back what was found for a need, where its level is worse than is taken."""

@@ -16,6 +16,7 @@ from musebuild.cache.keys import canonical, plain
 from musebuild.errors import PlanError
 from musebuild.fits.classify import category_of
 from musebuild.plan.model import ADDED, LeftOut
+from musebuild.plan.sky import SUBTRACT, contradiction, from_exposures
 from musebuild.recipes.catalogue import recipe_name
 from musebuild.recipes.model import ProductRule, Recipe
 from musebuild.recipes.parameters import as_taken, for_pipeline
@@ -255,7 +256,13 @@ def _planned(
             near=nearest(source, blocks),
             remedy=f"name one of {', '.join(blocks)}",
         )
+    wrong = contradiction(block, recipe)
+    if wrong is not None:
+        keys, what, remedy = wrong
+        raise BlockError(what, settings, "recipes", block.name, *keys, remedy=remedy)
     followed = _followed(recipe, blocks.get(source), catalogue)
+    if from_exposures(block):
+        followed["skymethod"] = SUBTRACT
     params = {
         name: as_taken(name, value, recipe)
         for name, value in {**recipe.params, **followed, **block.params}.items()
@@ -458,7 +465,8 @@ def providers(
     found = {planned.source, scale_block(planned.block)} & {*blocks}
     sources = planned.block.frames.sources
     for need in planned.recipe.needs:
-        if need.source == "product" and need.category not in sources and need.recipe in blocks:
+        wanted = need.source == "product" and need.category not in sources
+        if wanted and need.recipe in blocks and holds(planned.shaping, need.when):
             found.add(need.recipe)
     for category, texts in sources.items():
         for text, _ in texts:

@@ -57,7 +57,8 @@ def _check_source(
     PlanError
         It does not.
     """
-    if not planned.source:
+    if not planned.source or not planned.declared:
+        # What runs by itself makes nothing where there is nothing; what needs it says so.
         return
     source = blocks[planned.source]
     raws = source.recipe.raw or ("",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 
 from musebuild.cache.model import Input, Quality
@@ -27,8 +28,10 @@ from musebuild.plan.static_files import file_setup
 from musebuild.recipes.model import Need
 from musebuild.settings.nearest import nearest
 from musebuild.settings.of_musered import keys_of_frame
-from musebuild.settings.path_names import is_path
+from musebuild.settings.path_names import ENDINGS, is_path
 
+SKY_MASK = "SKY_MASK"
+_EXPOSURE = re.compile(r"\d{4}-\d\d-\d\dT\d\d.?\d\d.?\d\d\.\d{3}")
 EVER = 10**6
 """Nights: what the settings name is taken whatever its distance."""
 
@@ -107,7 +110,7 @@ class Named:
                 used = [file for file in files if file.path == wanted.path]
                 said = lacking_file(used, subject.dates, block)
             else:
-                made = self._maker(wanted.invocation)
+                made = self.maker(wanted.invocation)
                 if made is None or made.aligned is None:
                     continue
                 said = lacking(made.aligned, text, subject.dates, block, made.task)
@@ -116,7 +119,8 @@ class Named:
             if said is not None:
                 found.missing.append(said)
 
-    def _maker(self, invocation: str) -> PlannedTask | None:
+    def maker(self, invocation: str) -> PlannedTask | None:
+        """The task of an invocation; None: there is none of that name."""
         tasks = self.known.tasks.get(invocation.partition(":")[0], ())
         return next((made for made in tasks if invocation in made.by_ifu.values()), None)
 
@@ -337,6 +341,15 @@ class Named:
                 remedy += f"; products of the plan are {' and '.join(near)} below reduced_path"
             self._unnamed(need, found, reason, remedy)
             return
+        several = "*" in text or not text.lower().endswith(ENDINGS)
+        if need.category == SKY_MASK and several and subject.dates:
+            files = _of_exposure(files, subject.dates[0])
+            if not files:
+                name = subject.dates[0]
+                reason = f"{need.category}: {text} holds none for the exposure {name}"
+                remedy = f"put one there whose name holds {name}, or name a single file"
+                self._unnamed(need, found, reason, remedy)
+                return
         chosen, note = _nearest_files(files, subject.setup)
         found.inputs.extend(
             Input(
@@ -418,6 +431,22 @@ def _of_ifus(
         return (), ", ".join(map(str, lacks))
     wanted = set(subject.wanted)
     return [file for file in files if not held[file.path] or wanted & {*held[file.path]}], ""
+
+
+def _of_exposure(files: Sequence[FileFrame], date: str) -> list[FileFrame]:
+    """Files whose names hold the name of an exposure; else those that name no exposure.
+
+    A mask that was drawn on one exposure fits no other. Colons may be left out of its name, or be
+    another character.
+    """
+    stems = {file.path: file.path.rpartition("/")[2] for file in files}
+    wanted = _digits(date)
+    of_it = [file for file in files if wanted in _digits(stems[file.path])]
+    return of_it or [file for file in files if not _EXPOSURE.search(stems[file.path])]
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
 
 
 def _ifus(file: FileFrame) -> tuple[int, ...]:

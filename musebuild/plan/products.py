@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import is_
 
 from musebuild.cache.model import Input, Quality
@@ -22,6 +22,7 @@ from musebuild.plan.levels import Rule, worse
 from musebuild.plan.masters import MASTER, Masters
 from musebuild.plan.model import LeftOut, Missing, Refused, Wanted
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of, setup_of
+from musebuild.plan.sky import Apart, from_exposures
 from musebuild.recipes.model import Need
 from musebuild.settings.model import Settings
 
@@ -132,6 +133,7 @@ class Products:
         self._rules: dict[tuple[str, str], Rule] = {}
         self.masters = Masters(known.delivered)
         self._last: dict[tuple[str, str, str], tuple[Setup, tuple[PlannedTask, ...], Nearest]] = {}
+        self._apart = Apart(known.raw)
 
     def rule(self, need: Need, planned: PlannedBlock) -> Rule:
         """By what a block's frames of a category are chosen."""
@@ -184,7 +186,12 @@ class Products:
             if worse(choice.quality, rule.worst):
                 choice = choose_made(self.candidates(block, category), setup, rule, wanted)
             if choice.made is not None:
-                self.take(category, choice.made, category, choice.quality, subject, found)
+                quality = choice.quality
+                if choice.made.raw == "SKY" and quality is not None:
+                    away = self._apart.told(choice.made.date, subject.dates)
+                    note = ", ".join(filter(None, (quality.note, away)))
+                    quality = replace(quality, note=note)
+                self.take(category, choice.made, category, quality, subject, found)
                 return
         if key not in self._missing:
             self._missing[key] = self._not_made(need, block, subject, rule)
@@ -245,6 +252,12 @@ class Products:
             remedy += f", or accept another with {accepting}"
             if accepting.endswith(f": {MASTER}}}"):
                 remedy += f" (in all blocks: association.prefer: {{{category}: {MASTER}}})"
+        if raw == ("SKY",):
+            asked = from_exposures(subject.planned.block)
+            own = f"take recipes.{name}.sky out"
+            if not asked:
+                own = f"set recipes.{name}.params.skymethod: model"
+            remedy += f", or {own} to model the sky of the field itself"
         if not need.required:
             remedy += f", or go without with recipes.{name}.frames.exclude: {category}"
         return Missing(category, reason, remedy, refused, self._wanted(need, raw, setup, offset))
@@ -300,6 +313,8 @@ class Products:
             )
         for other, left in self.known.lost.get(block, ()):
             tell(other, Refused(left.name, f"is left out: {left.reason}"))
+        for other, left in self._lost_above(block, category):
+            tell(other, Refused(left.name, f"is left out: {left.reason}"))
         for sequence, frame in self._excluded_frames(block, category).items():
             setting = frame.excluded.partition(" by ")[2].removesuffix(" in the settings")
             refused = Refused(
@@ -312,6 +327,20 @@ class Products:
         )
         told.sort(key=lambda item: (item[0], item[1], item[2].task))
         return tuple(refused for _, _, refused in told[:REFUSED_SHOWN])
+
+    def _lost_above(self, block: str, category: str) -> Iterator[tuple[Setup, LeftOut]]:
+        """What is left out of the blocks whose products a block makes a category of.
+
+        What belongs to a dataset is told of the block itself.
+        """
+        raw = self.raw_categories(block, category)
+        names = {frame.name for one in raw for frame in self.known.raw.get(one, ())}
+        planned = self.known.blocks.get(block)
+        while planned is not None and planned.source:
+            for setup, left in self.known.lost.get(planned.source, ()):
+                if not left.dataset and left.name.partition(":")[2] in names:
+                    yield setup, left
+            planned = self.known.blocks.get(planned.source)
 
     def _excluded_frames(self, block: str, category: str) -> dict[str, RawFrame]:
         """TPL START or exposure → its first frame, of those that the settings exclude."""

@@ -18,6 +18,7 @@ from musebuild.recipes.model import RecipeCall, RecipeOutcome
 SHIFTED = ("PIXTABLE_OBJECT", "PIXTABLE_REDUCED")
 """Tags of what the pipeline shifts by its offset."""
 SKY_MASK = "SKY_MASK"
+TABLES = ("PIXTABLE_OBJECT", "PIXTABLE_SKY")
 SHOWN = 3
 """Exposures that one message names."""
 
@@ -67,7 +68,7 @@ def _masks(call: RecipeCall) -> str:
     files = [Path(path) for tag, path in call.inputs if tag == SKY_MASK]
     if not files:
         return ""
-    field = _field(Path(path) for tag, path in call.inputs if tag == "PIXTABLE_OBJECT")
+    field = _field(Path(path) for tag, path in call.inputs if tag in TABLES)
     for file in files:
         mask = _mask(file)
         if mask is None:

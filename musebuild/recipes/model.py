@@ -39,6 +39,8 @@ class Need:
     """Only with these parameters (SKY_LINES: skymethod=model)."""
     beside: str = ""
     """Only where the recipe takes this category, too (LSF_PROFILE beside RAMAN_LINES)."""
+    of: str = ""
+    """Made by the task whose product of this category is taken (SKY_CONTINUUM of SKY_LINES)."""
     modes: tuple[str, ...] = ()
     """Only in instrument modes that hold one of these parts (RAMAN_LINES: `-AO-`)."""
 

@@ -17,10 +17,10 @@ iterations lambda_size ld line_quality lsf_size nbins nhigh nifu nkeep nlow nsum
 passes srcmax srcmin vignnfmmask vignxpar vignypar xbox xorder ybox yorder
 """
 _NUMBERS = """
-bkgfraction bkgignore bpixdistance crsigma dlambda dres dx dy edgefrac fitsigma fwhm hisigmabadpix
-hotsigma hsigma lambdamax lambdamin lambdaref linesigma losigmabadpix lsf_range
-lsf_regression_window lsigma ovscsigma raman_width rc roundmax roundmin sharpmax sharpmin sigma
-skybinsize skyhalfwidth skymodel_csampling skymodel_fraction skymodel_ignore skymodel_sampling step
+bkgfraction bkgignore bpixdistance crsigma csampling dlambda dres dx dy edgefrac fitsigma fraction
+fwhm hisigmabadpix hotsigma hsigma ignore lambdamax lambdamin lambdaref linesigma losigmabadpix
+lsf_range lsf_regression_window lsigma ovscsigma raman_width rc roundmax roundmin sampling sharpmax
+sharpmin sigma skybinsize skyhalfwidth skymodel_csampling skymodel_fraction skymodel_ignore skymodel_sampling step
 thres threshold tolerance vignmaskedges
 """
 _LISTS = "pixfrac rsearch sky_crsigma skylines skyreject"
@@ -51,6 +51,7 @@ PARAMETERS = {
 }
 """Name → parameter. A list is a text of numbers with commas between them."""
 EXCEPTIONS = {
+    "muse_create_sky": _typed("crsigma", "list"),
     "muse_dark": _typed("normalize", "number"),
     "muse_exp_align": _typed("weight", "flag"),
     "muse_flat": _typed("normalize", "flag"),

@@ -30,6 +30,11 @@ Float = NDArray[np.float32]
 
 FIELD_NAME = "FIELD"
 EXPOSURE = 600.0
+SKY_EXPOSURE = 120.0
+OVERHEAD = 71.0
+"""Seconds from the end of an exposure to the start of the next."""
+SKY_OFFSET = (90.0, 120.0)
+"""Arcsec east and north: where the telescope looks at an empty sky."""
 STANDARD_EXPOSURE = 40.0
 DARK_EXPOSURE = 1800.0
 FLAT_ELECTRONS = 47_600.0
@@ -90,6 +95,18 @@ class Night:
     pointings: tuple[Pointing, ...]
     """Of the exposures."""
     standard_pointing: Pointing
+    skies: tuple[SkyExposure, ...] = ()
+    """Exposures of an empty field, whether or not `frames` holds them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkyExposure:
+    """An exposure of an empty field beside the other."""
+
+    spec: FrameSpec
+    pointing: Pointing
+    lines: float
+    """Strength of the sky's emission lines."""
 
 
 def plan_night(options: SimulationOptions) -> Night:
@@ -126,15 +143,17 @@ def plan_night(options: SimulationOptions) -> Night:
     )
 
     objects = _exposures(options, pointings, first)
+    skies = _skies(options, field, first)
     frames = [
         *_evening_calibrations(blank, evening, first),
         *objects,
+        *(Exposed(sky.spec, ("sky", number)) for number, sky in enumerate(skies)),
         _standard_exposure(options, standard_pointing, star_time),
         *_morning_calibrations(blank, morning, SHORT if options.short else FULL),
     ]
     frames.sort(key=lambda frame: frame.spec.start)
     exposures = tuple(frame.spec for frame in objects)
-    return Night(tuple(frames), field, standard, exposures, pointings, standard_pointing)
+    return Night(tuple(frames), field, standard, exposures, pointings, standard_pointing, skies)
 
 
 def _sequence(
@@ -190,9 +209,78 @@ def _evening_calibrations(
     ]
 
 
-def _moment(first: dt.datetime, number: int) -> dt.datetime:
+def _skies_before(options: SimulationOptions, number: int) -> int:
+    """How many sky exposures precede an exposure: each exposure is followed by one in its turn."""
+    turns, rest = divmod(options.sky, options.exposures)
+    return number * turns + min(number, rest)
+
+
+def _moment(options: SimulationOptions, first: dt.datetime, number: int) -> dt.datetime:
     """When an exposure of the field starts."""
-    return first + dt.timedelta(seconds=number * (EXPOSURE + 71))
+    skies = _skies_before(options, number)
+    seconds = number * (EXPOSURE + OVERHEAD) + skies * (SKY_EXPOSURE + OVERHEAD)
+    return first + dt.timedelta(seconds=seconds)
+
+
+def _line_strength(number: float) -> float:
+    """Strength of the sky's emission lines, which grows from exposure to exposure."""
+    return 1.0 + 0.08 * number
+
+
+def _skies(options: SimulationOptions, field: Field, first: dt.datetime) -> tuple[SkyExposure, ...]:
+    """Exposures of an empty field, in the template of the others, each after one of them."""
+    east, north = SKY_OFFSET
+    ra = round(field.ra + east / 3600 / np.cos(np.radians(field.dec)), 6)
+    dec = round(field.dec + north / 3600, 6)
+    found = []
+    for after in range(options.exposures):
+        count = _skies_before(options, after + 1) - _skies_before(options, after)
+        for turn in range(count):
+            # Well off the slot of any exposure, so that no two frames have one name.
+            seconds = EXPOSURE + OVERHEAD - 11 + turn * (SKY_EXPOSURE + OVERHEAD)
+            start = _moment(options, first, after) + dt.timedelta(seconds=seconds)
+            spec = replace(
+                _exposure_spec(options, start, first, ra, dec, SEEING),
+                dpr_type="SKY",
+                exposure=SKY_EXPOSURE,
+                number=after + 2 + _skies_before(options, after) + turn,
+            )
+            pointing = Pointing(
+                ra, dec, *_airmass_and_angle(start, SKY_EXPOSURE, ra, dec), seeing=SEEING
+            )
+            found.append(SkyExposure(spec, pointing, _line_strength(after + 0.5)))
+    return tuple(found)
+
+
+def _exposure_spec(
+    options: SimulationOptions,
+    start: dt.datetime,
+    first: dt.datetime,
+    ra: float,
+    dec: float,
+    seeing: float,
+) -> FrameSpec:
+    """An exposure of the template of the field, the first of all."""
+    template = (
+        "noao_obs_genericoffset" if options.mode == "WFM-NOAO-N" else "ao_obs_genericoffsetLGS"
+    )
+    return FrameSpec(
+        start,
+        "SCIENCE",
+        "OBJECT",
+        f"MUSE_wfm-{template}",
+        first - dt.timedelta(seconds=48),
+        1,
+        options.exposures + options.sky,
+        "MUSE_WFM_OBS",
+        options.mode,
+        exposure=EXPOSURE,
+        object_name=FIELD_NAME,
+        target=FIELD_NAME,
+        ra=ra,
+        dec=dec,
+        seeing=seeing,
+    )
 
 
 def _pointings(
@@ -210,7 +298,7 @@ def _pointings(
             Pointing(
                 ra,
                 dec,
-                *_airmass_and_angle(_moment(first, number), EXPOSURE, ra, dec),
+                *_airmass_and_angle(_moment(options, first, number), EXPOSURE, ra, dec),
                 seeing=SEEING * (1 + 0.04 * (number % 3)),
                 offset_east=round(float(error[0]), 4),
                 offset_north=round(float(error[1]), 4),
@@ -223,32 +311,13 @@ def _exposures(
     options: SimulationOptions, pointings: tuple[Pointing, ...], first: dt.datetime
 ) -> list[Exposed]:
     """The exposures of the field, one template."""
-    template = (
-        "noao_obs_genericoffset" if options.mode == "WFM-NOAO-N" else "ao_obs_genericoffsetLGS"
-    )
-    return [
-        Exposed(
-            FrameSpec(
-                _moment(first, number),
-                "SCIENCE",
-                "OBJECT",
-                f"MUSE_wfm-{template}",
-                first - dt.timedelta(seconds=48),
-                number + 1,
-                len(pointings),
-                "MUSE_WFM_OBS",
-                options.mode,
-                exposure=EXPOSURE,
-                object_name=FIELD_NAME,
-                target=FIELD_NAME,
-                ra=pointing.ra,
-                dec=pointing.dec,
-                seeing=pointing.seeing,
-            ),
-            ("object", number),
-        )
-        for number, pointing in enumerate(pointings)
-    ]
+    found = []
+    for number, at in enumerate(pointings):
+        start = _moment(options, first, number)
+        spec = _exposure_spec(options, start, first, at.ra, at.dec, at.seeing)
+        place = number + 1 + _skies_before(options, number)
+        found.append(Exposed(replace(spec, number=place), ("object", number)))
+    return found
 
 
 def _standard_exposure(
@@ -387,6 +456,7 @@ def simulate(options: SimulationOptions, night: Night | None = None) -> Simulati
         night.field,
         night.pointings,
         night.exposures,
+        [(sky.spec, sky.pointing, sky.lines) for sky in night.skies],
     )
     weather = write_weather_log(raw, night, options)
     return SimulationReport(tuple(files), tuple(statics), truth, weather)
@@ -476,9 +546,15 @@ def _light(
             instrument, night.standard, night.standard_pointing, centre, options.mode,
             STANDARD_EXPOSURE, 1.0,
         )  # fmt: skip
+    if kind == "sky":
+        sky = night.skies[index]
+        empty = Field(sky.pointing.ra, sky.pointing.dec, ())
+        return expose_field(
+            instrument, empty, sky.pointing, centre, options.mode, SKY_EXPOSURE, sky.lines
+        )
     return expose_field(
         instrument, night.field, night.pointings[index], centre, options.mode, EXPOSURE,
-        1.0 + 0.08 * index,
+        _line_strength(index),
     )  # fmt: skip
 
 

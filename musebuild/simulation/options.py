@@ -47,6 +47,8 @@ class SimulationOptions:
     short : bool
         Write as few lamp flats (3) and arcs (one of each lamp) as the recipes accept, and no dark.
         A third less time and disk, a little more noise.
+    sky : int
+        Exposures of an empty field beside, taken in turn with those of the field (DPR TYPE SKY).
     progress : callable, optional
         Called with (name of the frame, frames done, frames in all).
     """
@@ -60,6 +62,7 @@ class SimulationOptions:
     geometry: str = "compact"
     compress: bool = False
     short: bool = False
+    sky: int = 0
     progress: Callable[[str, int, int], None] | None = None
 
     def check(self) -> None:
@@ -86,6 +89,13 @@ class SimulationOptions:
                 where="--exposures",
                 why=f"a night holds 1 to {MOST_EXPOSURES} of them",
                 remedy="--exposures 2 is enough to align and combine",
+            )
+        if not 0 <= self.sky <= MOST_EXPOSURES:
+            raise UsageError(
+                f"{self.sky} sky exposures cannot be simulated",
+                where="--sky",
+                why=f"a night holds 0 to {MOST_EXPOSURES} of them",
+                remedy="--sky 1 is enough to try what is done with them",
             )
         for option, value, allowed in (
             ("--mode", self.mode, MODES),
@@ -121,7 +131,7 @@ class SimulationOptions:
 
     def bytes_needed(self) -> int:
         """Upper bound of the disk space that the raw frames take, in bytes."""
-        frames = CALIBRATION_FRAMES + self.exposures
+        frames = CALIBRATION_FRAMES + self.exposures + self.sky
         return frames * len(self.ifus) * BYTES_PER_CHANNEL
 
     def _check_folder(self) -> None:

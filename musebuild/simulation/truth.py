@@ -23,12 +23,13 @@ def write_truth(
     field: Field,
     pointings: Sequence[Pointing],
     exposures: Sequence[FrameSpec],
+    skies: Sequence[tuple[FrameSpec, Pointing, float]] = (),
 ) -> Path:
     """Write the truth table (ECSV).
 
     One row for each star and band, and for each line of the nebula: place on the sky (deg),
     flux density in the band or flux of the line. The metadata hold the exposures with the
-    offsets of their pointings.
+    offsets of their pointings, and the exposures of an empty sky with the strength of its lines.
     """
     rows: list[tuple[str, str, float, float, float, float, float]] = []
     cos_dec = np.cos(np.radians(field.dec))
@@ -66,6 +67,19 @@ def write_truth(
         }
         for spec, pointing in zip(exposures, pointings, strict=True)
     ]
+    if skies:
+        table.meta["options"]["sky"] = options.sky
+        table.meta["sky_exposures"] = [
+            {
+                "name": spec.name,
+                "ra": pointing.ra,
+                "dec": pointing.dec,
+                "airmass": pointing.airmass,
+                "exptime": spec.exposure,
+                "lines": lines,
+            }
+            for spec, pointing, lines in skies
+        ]
     beside = path.with_name(f".{path.name}.part")
     table.write(beside, format="ascii.ecsv", overwrite=True)
     beside.replace(path)

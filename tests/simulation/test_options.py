@@ -22,6 +22,8 @@ from musebuild.simulation.night import plan_night
         ({"ifus": (3, 3)}, "--ifus"),
         ({"exposures": 0}, "--exposures"),
         ({"exposures": 21}, "--exposures"),
+        ({"sky": -1}, "--sky"),
+        ({"sky": 21}, "--sky"),
         ({"mode": "NFM-AO-N"}, "--mode"),
         ({"geometry": "round"}, "--geometry"),
         ({"seed": -1}, "--seed"),

@@ -20,8 +20,8 @@ _NUMBERS = """
 bkgfraction bkgignore bpixdistance crsigma csampling dlambda dres dx dy edgefrac fitsigma fraction
 fwhm hisigmabadpix hotsigma hsigma ignore lambdamax lambdamin lambdaref linesigma losigmabadpix
 lsf_range lsf_regression_window lsigma ovscsigma raman_width rc roundmax roundmin sampling sharpmax
-sharpmin sigma skybinsize skyhalfwidth skymodel_csampling skymodel_fraction skymodel_ignore skymodel_sampling step
-thres threshold tolerance vignmaskedges
+sharpmin sigma skybinsize skyhalfwidth skymodel_csampling skymodel_fraction skymodel_ignore
+skymodel_sampling step thres threshold tolerance vignmaskedges
 """
 _LISTS = "pixfrac rsearch sky_crsigma skylines skyreject"
 _TEXTS = """

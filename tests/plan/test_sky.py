@@ -7,7 +7,7 @@ import pytest
 from musebuild.index.model import FileFrame, RawFrame
 from musebuild.plan.blocks import BlockError
 from musebuild.plan.model import Invocation, Plan
-from tests.plan.making import files, frame, night, plan, settings
+from tests.plan.making import files, frame, night, plan
 
 SKY = "recipes: {muse_scipost: {sky: exposures}}\n"
 FIRST, SECOND = "2017-06-16T01:30:00", "2017-06-16T01:31:00"
@@ -126,9 +126,7 @@ def test_without_a_sky_exposure_the_hint_is_told_and_is_accepted(
 def test_what_contradicts_is_refused_with_what_mends_it(block: str, wrong: str) -> None:
     with pytest.raises(BlockError, match=wrong) as error:
         made(f"recipes: {{{block}}}\n", sky(BEFORE))
-    assert "take recipes." in (error.value.remedy or "") or "take SKY" in (
-        error.value.remedy or ""
-    )
+    assert "take recipes." in (error.value.remedy or "") or "take SKY" in (error.value.remedy or "")
 
 
 def test_the_list_of_static_calib_is_that_of_create_sky_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ def kinds(folder: Path, exposures: int, sky: int) -> str:
     frames = [f.spec for f in night.frames if f.spec.dpr_type in ("OBJECT", "SKY")]
     assert [spec.number for spec in frames] == list(range(1, exposures + sky + 1))
     assert {spec.of for spec in frames} == {exposures + sky}
-    for one, other in zip(frames, frames[1:], strict=False):
+    for one, other in pairwise(frames):
         assert (other.start - one.start).total_seconds() >= one.exposure + 10
     return "".join(spec.dpr_type[0] for spec in frames)
 

@@ -34,7 +34,8 @@ def test_those_of_a_python_recipe_are_the_arguments_of_its_function(name: str) -
 def pipeline() -> dict[str, dict[str, object]]:
     """Recipe of the pipeline → parameter → default."""
     found = read_parameters(
-        find_drs(None, None).path, ["muse_scipost", "muse_exp_align", "muse_exp_combine"]
+        find_drs(None, None).path,
+        ["muse_create_sky", "muse_scipost", "muse_exp_align", "muse_exp_combine"],
     )
     return {name: {key: one.default for key, one in of.items()} for name, of in found.items()}
 

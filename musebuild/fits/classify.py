@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 IFU = "IFU"
 """DPR TECH of every frame that a recipe takes."""
@@ -66,6 +67,7 @@ category for it."""
 RAW_TYPES: dict[str, str] = {rule.type: rule.category for rule in RULES if rule.type}
 """DPR TYPE → category, as the types are usually written."""
 
+_ASKED = ("DPR CATG", "DPR TYPE", "DPR TECH", "TPL ID")
 _MOST_NAMED = 4
 
 
@@ -119,12 +121,14 @@ def classify(primary: Mapping[str, object]) -> Classification:
     product = _text(primary, "ESO PRO CATG")
     if product:
         return Classification(product)
-    words = {
-        "DPR CATG": _text(primary, "ESO DPR CATG").upper(),
-        "DPR TYPE": _text(primary, "ESO DPR TYPE").upper(),
-        "DPR TECH": _text(primary, "ESO DPR TECH").upper(),
-        "TPL ID": _text(primary, "ESO TPL ID"),
-    }
+    return _classified(*(_text(primary, f"ESO {name}") for name in _ASKED))
+
+
+@cache
+def _classified(*texts: str) -> Classification:
+    """The same by the texts of four keywords: very many frames have the same ones."""
+    words = dict(zip(_ASKED, texts, strict=True))
+    words |= {name: words[name].upper() for name in _ASKED if name != "TPL ID"}
     fits = [_fit(rule, words) for rule in RULES]
     agreeing = [fit for fit in fits if not fit.against and not fit.missing]
     if agreeing:

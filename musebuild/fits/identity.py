@@ -9,10 +9,15 @@ from blake3 import blake3
 
 from musebuild.fits.blocks import CARD
 
-_SUM = re.compile(rb"(?:ZDATASUM|DATASUM )= '\s*(\d+)")
-_SKIPPED = re.compile(
-    rb"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|Z?CHECKSUM|ZHECKSUM|Z?DATASUM|DATE"
-    rb"|ARCFILE|ORIGFILE|PIPEFILE|INHERIT|COMMENT|HISTORY|Z(SIMPLE|EXTEND)|)\s*[= ]?$"
+_SUM = re.compile(rb"Z?DATASUM *= '\s*(\d+)")
+_SKIPPED = frozenset(
+    name.ljust(8)
+    for name in (
+        *(b"SIMPLE", b"XTENSION", b"BITPIX", b"NAXIS", b"NAXIS1", b"NAXIS2", b"NAXIS3"),
+        *(b"EXTEND", b"PCOUNT", b"GCOUNT", b"INHERIT", b"ZSIMPLE", b"ZEXTEND"),
+        *(b"CHECKSUM", b"ZHECKSUM", b"DATASUM", b"ZDATASUM", b"DATE"),
+        *(b"ARCFILE", b"ORIGFILE", b"PIPEFILE", b"COMMENT", b"HISTORY", b""),
+    )
 )
 """Keywords that change where a file is packed, renamed or sent to an archive."""
 _LENGTH = 16
@@ -34,8 +39,11 @@ def header_digest(headers: Sequence[bytes], extensions: Sequence[str]) -> str:
         `CARDS SUMS`; `-` in place of the second, where an extension lacks DATASUM.
     """
     primary = headers[0]
-    cards = [primary[start : start + CARD] for start in range(0, len(primary), CARD)]
-    said = b"".join(card for card in cards if not _SKIPPED.match(card[:9]))
+    said = b"".join(
+        primary[start : start + CARD]
+        for start in range(0, len(primary), CARD)
+        if primary[start : start + 8] not in _SKIPPED
+    )
     names = "\0".join(extensions).encode()
     found = [_sum_of(header) for header in headers[1:]]
     sums = blake3(b"\0".join(found) + b"\0\0" + names).hexdigest() if found and all(found) else "-"
@@ -44,8 +52,14 @@ def header_digest(headers: Sequence[bytes], extensions: Sequence[str]) -> str:
 
 def _sum_of(header: bytes) -> bytes:
     """DATASUM of a header; that of the data themselves where they are packed."""
-    found = {match[0][:1]: match[1] for match in _SUM.finditer(header) if match.start() % CARD == 0}
-    return found.get(b"Z", found.get(b"D", b""))
+    for name in (b"ZDATASUM", b"DATASUM "):
+        start = header.find(name)
+        # It may stand in a comment as well.
+        while start >= 0:
+            if start % CARD == 0 and (match := _SUM.match(header, start)):
+                return match[1]
+            start = header.find(name, start + 1)
+    return b""
 
 
 def may_be_one(digest: str, other: str) -> bool:

@@ -67,12 +67,11 @@ KEYWORDS: dict[str, str] = {
 """Keywords of raw frames that are kept, and the type of their column."""
 
 
-LAMP_KEYWORDS = tuple(
-    f"ESO INS {what}{n} {word}"
+_OF_LAMPS = {
+    what: [(n, f"ESO INS {what}{n} NAME", f"ESO INS {what}{n} ST") for n in range(1, 10)]
     for what in ("LAMP", "SHUT")
-    for n in range(1, 10)
-    for word in ("NAME", "ST")
-)
+}
+LAMP_KEYWORDS = tuple(word for some in _OF_LAMPS.values() for _, *pair in some for word in pair)
 """Keywords that tell which arc lamps shine: lamps that are on, and shutters that are open."""
 ARC_LAMPS = {3: "Ne", 4: "Xe", 5: "HgCd"}
 """Arc lamps by the number of their lamp and of their shutter, where no name is given."""
@@ -176,12 +175,14 @@ def lamps_of(primary: Mapping[str, Any]) -> tuple[str, ...]:
 def _states(primary: Mapping[str, Any], what: str) -> dict[str, bool]:
     """Lamp → whether it, or its shutter, lets light through."""
     found: dict[str, bool] = {}
-    for number in range(1, 10):
-        name = str(primary.get(f"ESO INS {what}{number} NAME") or "").strip()
-        state = primary.get(f"ESO INS {what}{number} ST")
+    for number, name_keyword, state_keyword in _OF_LAMPS[what]:
+        state = primary.get(state_keyword)
+        if state is None:
+            continue
+        name = str(primary.get(name_keyword) or "").strip()
         prefix = _LAMP_PREFIX.match(name)
         lamp = name[prefix.end() :] if prefix else "" if name else ARC_LAMPS.get(number, "")
-        if lamp and state is not None:
+        if lamp:
             lamp = _LAMP_NAMES.get(lamp.upper(), lamp)
             found[lamp] = found.get(lamp, False) or str(state).strip().upper() in _ON
     return found

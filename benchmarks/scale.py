@@ -48,6 +48,8 @@ from tests.support.header_only import write_headers
 
 ROUNDS = 3
 DONE = "Everything is up to date"
+NAMED = "muse_exp_combine"
+"""Tasks that are named on the command line: the last of the graph, which need all others."""
 MOST_RESTORED = 20_000
 """Invocations that are restored; more take too long to be worth it."""
 SNAKEMAKE_MOST = 1500
@@ -362,6 +364,13 @@ def measure(nights: int, exposures: int, place: Path, *, peer: bool) -> dict[str
     costs = {"run, planned and resolved, and remembered": cost([*MUSEBUILD, "run"], folder, DONE)}
     costs["empty run"] = best([*MUSEBUILD, "run"], folder, DONE)
     costs["list --status"] = best([*MUSEBUILD, "list", "--status"], folder, "up to date")
+    costs["empty run of named tasks"] = best([*MUSEBUILD, "run", NAMED], folder, DONE)
+    costs["list --status --why"] = cost(
+        [*MUSEBUILD, "list", "--status", "--why"], folder, "up to date"
+    )
+    costs["plan --format json"] = cost(
+        [*MUSEBUILD, "plan", "--format", "json"], folder, "up to date"
+    )
     costs["start of Python"] = best([sys.executable, "-c", "import musebuild.cli.main"], folder)
     write_ninja(rules, folder)
     write_make(rules, folder)
@@ -413,6 +422,12 @@ def measure(nights: int, exposures: int, place: Path, *, peer: bool) -> dict[str
     found["goals"] = [
         goal("empty run, user time", costs["empty run"].user / unit, 3, "x ninja"),
         goal("empty run, wall time", costs["empty run"].wall, 2, "s"),
+        goal(
+            "empty run of named tasks, user time",
+            costs["empty run of named tasks"].user / unit,
+            2,
+            "x ninja",
+        ),
         goal("list --status, wall time", costs["list --status"].wall, 2, "s"),
         *(
             goal(f"{name} parameter changed: first recipe", start.wall, 2, "s")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from musebuild.fits.classify import classify
 from musebuild.simulation import SimulationOptions, SimulationReport
-from musebuild.simulation.headers import BIAS_LEVELS, GAINS, RON
+from musebuild.simulation.headers import BIAS_LEVELS, GAINS, RON, primary_header
 from musebuild.simulation.instrument import NX, NY, Instrument
 from musebuild.simulation.night import plan_night
 from musebuild.simulation.rawframes import RAW_NX, RAW_NY, SCAN
@@ -31,7 +32,7 @@ def test_headers_name_what_the_archive_names(small_night: SimulationReport) -> N
         assert header["ESO TPL START"] <= header["DATE-OBS"]
         assert header["ESO TPL ID"].startswith("MUSE_")
         assert header["ESO DPR CATG"] in ("CALIB", "SCIENCE")
-        assert header["ESO DPR TECH"] in ("IFU", "IMAGE")
+        assert header["ESO DPR TECH"] == "IFU"
         assert {"ESO OBS ID", "ESO OBS TARG NAME", "ESO INS TEMP7 VAL", "MJD-OBS"} <= set(header)
         channel = fits.getheader(path, "CHAN01")
         assert (channel["NAXIS1"], channel["NAXIS2"]) == (RAW_NX, RAW_NY)
@@ -155,3 +156,20 @@ def test_the_weather_log_names_the_exposures(small_night: SimulationReport) -> N
     assert small_night.weather.name.endswith(".NL.txt")
     assert frame_of(small_night, "OBJECT").stem in text
     assert "Clear" in text
+
+
+@pytest.mark.parametrize("mode", ["WFM-NOAO-N", "WFM-AO-N"])
+def test_each_frame_is_what_it_says(tmp_path: Path, mode: str) -> None:
+    wanted = {
+        "BIAS": "BIAS",
+        "DARK": "DARK",
+        "FLAT,LAMP": "FLAT",
+        "FLAT,LAMP,ILLUM": "ILLUM",
+        "FLAT,SKY": "SKYFLAT",
+        "WAVE": "ARC",
+        "OBJECT": "OBJECT",
+        "SKY": "SKY",
+        "STD": "STD",
+    }
+    for frame in plan_night(SimulationOptions(tmp_path, mode=mode)).frames:
+        assert classify(primary_header(frame.spec)).category == wanted[frame.spec.dpr_type]

@@ -249,7 +249,8 @@ class Products:
         first = sorted(refused, key=lambda r: r.contradicts)
         accepting = next((r.setting for r in first if r.setting), "")
         if accepting:
-            remedy += f", or accept another with {accepting}"
+            taking = accepting.startswith("take ")
+            remedy += f", or {'' if taking else 'accept another with '}{accepting}"
             if accepting.endswith(f": {MASTER}}}"):
                 remedy += f" (in all blocks: association.prefer: {{{category}: {MASTER}}})"
         if raw == ("SKY",):

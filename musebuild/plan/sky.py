@@ -47,14 +47,14 @@ def contradiction(block: Block, recipe: Recipe) -> tuple[tuple[str, ...], str, s
     if asked != SUBTRACT:
         return (
             ("params", "skymethod"),
-            f"{name}.params.skymethod is {asked}, and {name}.sky: exposures goes with {SUBTRACT}",
+            f"{name}.params.skymethod: `sky: exposures` goes with {SUBTRACT}, not with {asked}",
             f"set {name}.params.skymethod: {SUBTRACT}, or take {name}.sky out",
         )
     without = sorted(block.frames.exclude & set(SKY))
     if without:
         return (
             ("frames", "exclude"),
-            f"{name}.frames.exclude has {' and '.join(without)}, which {name}.sky: exposures takes",
+            f"{name}.frames.exclude: `sky: exposures` takes {' and '.join(without)}",
             f"take {' and '.join(without)} out of {name}.frames.exclude, or take {name}.sky out",
         )
     return None

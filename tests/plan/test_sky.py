@@ -118,7 +118,10 @@ def test_without_a_sky_exposure_the_hint_is_told_and_is_accepted(
 @pytest.mark.parametrize(
     ("block", "wrong"),
     [
-        ("muse_scipost: {sky: exposures, params: {skymethod: model}}", "skymethod is model"),
+        (
+            "muse_scipost: {sky: exposures, params: {skymethod: model}}",
+            "goes with subtract-model, not with model",
+        ),
         ("muse_scipost: {sky: exposures, frames: {exclude: SKY_CONTINUUM}}", "frames.exclude"),
         ("muse_exp_combine: {sky: exposures}", "subtracts no sky"),
     ],

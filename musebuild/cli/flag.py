@@ -61,7 +61,7 @@ def flag() -> None:
     type=click.IntRange(min=1),
     metavar="N",
     show_default="1, or what it was",
-    help="How much of it: 2, 3, …",
+    help="How much of it, such as 2.",
 )
 @on_project
 def add(

@@ -150,8 +150,15 @@ def test_raw_frames_of_other_data_names_and_numbers(same: MockProject, why: Why)
     assert f"the raw frame {FRAME} (BIAS) differs in its data" in why(COMBINE)
     more = bias(same, "2017-06-16T10:43:37.154", value=0)
     assert f"BIAS {more.name} is new among the inputs" in why(BIAS)
+    left_out = f"frames.exclude.BIAS=[{FRAME}]"
+    text = why(BIAS, "--set", left_out)
+    assert f"the BIAS frame {more.name} takes the place of {FRAME}" in text
+    # A frame that is gone stops what was made of it.
     (same.folder / "raw" / FRAME).unlink()
-    assert f"the BIAS frame {more.name} takes the place of {FRAME}" in why(BIAS)
+    stopped = same.ask("why", BIAS)
+    assert stopped.status == 2
+    assert f"raw/{FRAME} is not there any more" in stopped.err
+    assert "--without-vanished" in stopped.err
 
 
 def test_what_was_never_made(project: MockProject, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,9 +88,9 @@ def test_help_has_the_options_their_defaults_and_an_example(
         if isinstance(default, int | float | str) and default != "" and not option.is_flag:
             told = "".join(str(default).split())
             # The range of a number follows its default.
-            assert re.search(
-                rf"\[default:(?:{re.escape(told)}|\({re.escape(told)}\))[];]", text
-            ), option.opts
+            assert re.search(rf"\[default:(?:{re.escape(told)}|\({re.escape(told)}\))[];]", text), (
+                option.opts
+            )
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -141,7 +141,8 @@ def open_frame(path: Path) -> BufferedIOBase:
     """Open a FITS file, unpacking `.fits.gz` on the way."""
     if not stat.S_ISREG(path.stat().st_mode):
         # Who opens a pipe may wait for ever.
-        raise OSError(errno.EINVAL, "it is no file")
+        folder = path.is_dir()
+        raise OSError(errno.EINVAL, "it is a directory" if folder else "it is no regular file")
     if is_packed(path):
         return gzip.open(path, "rb")
     return path.open("rb")

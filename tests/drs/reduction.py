@@ -26,9 +26,9 @@ IMAGE = {"lambdamin": 6500.0, "lambdamax": 7000.0}
 BAND = {"lambdamin": 5990.0, "lambdamax": 6610.0}
 """Å: a band of the truth table, three lines of the nebula and of the sky. The recipes that make
 cubes take time by the wavelength, and what they do is the same at all."""
-PARTS = ((4990.0, 5510.0), (7100.0, 7400.0), (7990.0, 8710.0))
+PARTS = ((4990.0, 5620.0), (7100.0, 7400.0), (7990.0, 8710.0))
 """Å: the other bands of the truth table and the other lines of the nebula. Of one band its middle
-is enough: the mean of a star is the same there."""
+is enough: the mean of a star is the same there. The recipe wants a line of the sky in each."""
 LSF = {"line_quality": 5}
 """Of the best lines alone muse_lsf makes its profile in half the time; its quality control is in
 the range of real nights, and the sky goes away as well."""

@@ -41,7 +41,7 @@ def demo(folder: Path, num_process: int) -> int:
     """
     # Slow to load, and every other command starts without them.
     from musebuild.report.figures import write_preview
-    from musebuild.simulation import SimulationOptions, simulate
+    from musebuild.simulation import SimulationOptions, is_outdated, simulate
 
     folder = folder.expanduser()
     began = time.monotonic()
@@ -49,9 +49,11 @@ def demo(folder: Path, num_process: int) -> int:
     settings = resources.files("musebuild").joinpath("cli", "demo.yml").read_text("utf-8")
     make_project(folder, settings)
     truth = folder / "truth.ecsv"
-    if truth.exists():
+    if truth.exists() and not is_outdated(truth):
         sys.stdout.write(f"The night in {folder} is simulated already.\n")
     else:
+        if truth.exists():
+            sys.stdout.write(f"An older musebuild simulated the night in {folder}: made anew.\n")
         sys.stdout.write(f"1. Simulating a MUSE night in {folder}\n")
         simulate(SimulationOptions(folder=folder, progress=progress))
     sys.stdout.write("2. Reducing it with the MUSE pipeline (doit)\n")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from musebuild.engine.project import Project
-from musebuild.index.walk import BadFile
+from musebuild.index.model import RawFrame
+from musebuild.index.walk import AGAIN, HIDDEN_FOLDER, BadFile
 from musebuild.plan.balance import (
+    APART,
     Balance,
     Fate,
     Judge,
@@ -42,6 +44,7 @@ class _Others:
     told: tuple[Told, ...]
     closed: tuple[Told, ...]
     numbers: Mapping[str, int]
+    folders: Mapping[str, int]
 
 
 def _others(project: Project) -> _Others:
@@ -63,8 +66,9 @@ def _others(project: Project) -> _Others:
         for path in logs
         if path.startswith(below)
     ]
-    numbers = connection.execute("SELECT ending, number FROM other_files").fetchall()
-    return _Others(tuple(told), tuple(closed), dict(numbers))
+    numbers = dict(connection.execute("SELECT ending, number FROM other_files").fetchall())
+    folders = {key: numbers.pop(key) for key in (HIDDEN_FOLDER, AGAIN) if key in numbers}
+    return _Others(tuple(told), tuple(closed), numbers, folders)
 
 
 def balance_of(
@@ -86,7 +90,8 @@ def balance_of(
     others = _others(project)
     judge = Judge(plan, blocks, settings.datasets)
     told = sorted(judged(project.raw, others.told, judge), key=lambda one: one.path)
-    return Balance(tuple(told), others.numbers, others.closed, len(project.gone.losses))
+    gone = len(project.gone.losses)
+    return Balance(tuple(told), others.numbers, others.closed, gone, others.folders)
 
 
 def project_balance(project: Project) -> Balance:
@@ -106,6 +111,27 @@ def balance_line(project: Project) -> str:
     return line_of(counts, len(project.gone.losses), len(others.closed))
 
 
+def differing(frames: Iterable[RawFrame], folder: Path) -> list[tuple[str, str]]:
+    """Files of one exposure that differ, and what mends it: alike ones together.
+
+    Parameters
+    ----------
+    frames : iterable of RawFrame
+        All that there are.
+    folder : Path
+        Names are told from there.
+    """
+    below = f"{folder}/"
+    alike: dict[str, list[str]] = defaultdict(list)
+    for frame in frames:
+        if frame.differs:
+            name = frame.path.removeprefix(below)
+            alike[frame.differs].append(f"{name} ({frame.excluded.replace(below, '')})")
+    return [
+        (f"{_some(names)} not used: {differs}", APART) for differs, names in sorted(alike.items())
+    ]
+
+
 def folded(bad: Iterable[BadFile], folder: Path) -> list[tuple[str, str]]:
     """What is wrong with files that cannot be used, and what mends it: alike files together.
 
@@ -123,12 +149,15 @@ def folded(bad: Iterable[BadFile], folder: Path) -> list[tuple[str, str]]:
     told = []
     for text, files in alike.items():
         names = [one.path.removeprefix(below) for one in files]
-        more = len(names) - MOST_NAMED
-        shown = ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
         several = f"{len(names)} files, " if len(names) > 1 else ""
         # The others of the same kind are mended in the same way.
-        told.append((f"{several}{shown}: {text}", files[0].remedy))
+        told.append((f"{several}{_some(names)}: {text}", files[0].remedy))
     return told
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _sentence(path: str, message: str) -> str:

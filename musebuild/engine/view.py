@@ -26,7 +26,7 @@ from typing import Any
 from musebuild.cache.model import Manifest
 from musebuild.engine import plan_cache, plan_rows
 from musebuild.engine.background import in_background
-from musebuild.engine.balance import balance_line, folded
+from musebuild.engine.balance import balance_line, differing, folded
 from musebuild.engine.fingerprints import (
     Looks,
     Places,
@@ -312,6 +312,7 @@ def _planned(project: Project, wish: _Wish, *, full: bool) -> View:
     # Before anything of what it rests on is read.
     notes = BuildNotes(project) if wish.remember and not project.is_scanned else None
     bad = folded(project.scan_report.problems, project.settings.raw_path)
+    bad += differing(project.raw, project.settings.raw_path)
     problems = [f"{text}\n  to mend it: {remedy}" for text, remedy in bad]
     if notes is not None:
         notes.scanned()

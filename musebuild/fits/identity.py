@@ -21,10 +21,12 @@ _SKIPPED = frozenset(
 )
 """Keywords that change where a file is packed, renamed or sent to an archive."""
 _LENGTH = 16
+UNSUMMED = "-"
+"""Begins the digest of extensions that lack check sums."""
 
 
 def header_digest(headers: Sequence[bytes], extensions: Sequence[str]) -> str:
-    """Two digests: of the primary header, and of the check sums of all data.
+    """Two digests: of the primary header, and of what the extensions say of their data.
 
     Parameters
     ----------
@@ -36,7 +38,8 @@ def header_digest(headers: Sequence[bytes], extensions: Sequence[str]) -> str:
     Returns
     -------
     str
-        `CARDS SUMS`; `-` in place of the second, where an extension lacks DATASUM.
+        `CARDS SUMS`, the second of all check sums of data. Where an extension lacks DATASUM, a `-`
+        and a digest of the instrument's cards in all extensions, and of the shapes of their data.
     """
     primary = headers[0]
     said = b"".join(
@@ -46,13 +49,33 @@ def header_digest(headers: Sequence[bytes], extensions: Sequence[str]) -> str:
     )
     names = "\0".join(extensions).encode()
     found = [_sum_of(header) for header in headers[1:]]
-    sums = blake3(b"\0".join(found) + b"\0\0" + names).hexdigest() if found and all(found) else "-"
-    return f"{blake3(said + names).hexdigest()[:_LENGTH]} {sums[:_LENGTH]}"
+    if found and all(found):
+        sums = blake3(b"\0".join(found) + b"\0\0" + names).hexdigest()[:_LENGTH]
+    else:
+        shown = b"\0".join(map(_data_cards, headers[1:]))
+        sums = UNSUMMED + blake3(shown + b"\0\0" + names).hexdigest()[:_LENGTH]
+    return f"{blake3(said + names).hexdigest()[:_LENGTH]} {sums}"
+
+
+def _data_cards(header: bytes) -> bytes:
+    """The instrument's cards of an extension, and the shape of its data, packed or not."""
+    start = "Z" if _value_of(header, b"ZIMAGE") else ""
+    axes = [_value_of(header, f"{start}NAXIS{axis}".encode()) for axis in ("", 1, 2, 3)]
+    cards = (header[place : place + CARD] for place in range(0, len(header), CARD))
+    said = (card for card in cards if card.startswith(b"HIERARCH "))
+    return b"".join(said) + b"\0".join(axes)
+
+
+def _value_of(header: bytes, keyword: bytes) -> bytes:
+    start = header.find(keyword.ljust(8) + b"=")
+    return header[start + 9 : start + CARD].split(b"/")[0].strip() if start % CARD == 0 else b""
 
 
 def _sum_of(header: bytes) -> bytes:
     """DATASUM of a header; that of the data themselves where they are packed."""
-    for name in (b"ZDATASUM", b"DATASUM "):
+    # That of a packed table says how it was packed.
+    packed = header.find(b"ZIMAGE  =") >= 0
+    for name in (b"ZDATASUM",) if packed else (b"ZDATASUM", b"DATASUM "):
         start = header.find(name)
         # It may stand in a comment as well.
         while start >= 0:
@@ -65,6 +88,16 @@ def _sum_of(header: bytes) -> bytes:
 def may_be_one(digest: str, other: str) -> bool:
     """Whether two files may hold one frame: by the check sums of their data, else by headers."""
     (cards, sums), (its_cards, its_sums) = digest.split(), other.split()
-    if "-" not in (sums, its_sums):
+    summed, its_summed = (not text.startswith(UNSUMMED) for text in (sums, its_sums))
+    if summed and its_summed:
         return sums == its_sums
-    return cards == its_cards
+    return cards == its_cards and (summed is not its_summed or sums == its_sums)
+
+
+def difference(digest: str, other: str) -> str:
+    """What headers tell of the first file that they do not tell of the other; empty: nothing."""
+    (cards, sums), (its_cards, its_sums) = digest.split(), other.split()
+    summed, its_summed = (not text.startswith(UNSUMMED) for text in (sums, its_sums))
+    if summed is its_summed and sums != its_sums:
+        return "its data differ (DATASUM)" if summed else "headers of its extensions differ"
+    return "" if cards == its_cards else "its primary header differs"

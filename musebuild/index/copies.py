@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from musebuild.fits.identity import may_be_one
+from musebuild.fits.digest import FrameDigest
+from musebuild.fits.identity import difference, may_be_one
 from musebuild.index.columns import MJD_ZERO
 from musebuild.index.model import RawFrame
 
@@ -89,6 +90,59 @@ def _is_one(frame: RawFrame, other: RawFrame, digests: Mapping[str, str]) -> boo
     if frame.arcfile and other.arcfile:
         return True
     return alike and frame.mjd_obs == other.mjd_obs
+
+
+def differences(
+    frames: Sequence[RawFrame],
+    instead: Mapping[str, str],
+    digests: Mapping[str, str],
+    contents: Mapping[str, FrameDigest],
+    damaged: Collection[str],
+) -> dict[str, str]:
+    """How files that are not used differ from those that are used in their place.
+
+    Parameters
+    ----------
+    frames : sequence of RawFrame
+        Suspects.
+    instead : mapping
+        Of `used_instead`.
+    digests : mapping
+        Path → `header_digest`.
+    contents : mapping
+        Path → digest of its contents, as far as builds read them.
+    damaged : collection of str
+        Files that are known to be damaged: no more is told of these.
+
+    Returns
+    -------
+    dict
+        Path → what differs; without those of which nothing is known to differ.
+    """
+    known = {frame.path: frame for frame in frames}
+    found = {}
+    for path, used in instead.items():
+        if path in damaged:
+            continue
+        number, its_number = len(known[path].channels), len(known[used].channels)
+        if number != its_number:
+            found[path] = f"it holds {number} IFU{'s' * (number != 1)} and not {its_number}"
+        elif told := _told_apart(path, used, digests, contents):
+            found[path] = told
+    return found
+
+
+def _told_apart(
+    path: str, used: str, digests: Mapping[str, str], contents: Mapping[str, FrameDigest]
+) -> str:
+    if path in digests and used in digests and (told := difference(digests[path], digests[used])):
+        return told
+    # What is packed was digested as it is packed.
+    packed = any(name.lower().endswith(".fz") for name in (path, used))
+    if packed or path not in contents or used not in contents:
+        return ""
+    same = contents[path].extensions == contents[used].extensions
+    return "" if same else "its contents differ"
 
 
 def name_apart(frames: Iterable[RawFrame]) -> dict[str, RawFrame]:

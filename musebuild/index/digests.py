@@ -46,6 +46,28 @@ def tick_of(folder: str) -> int:
     return TICK_NS if file_system(Path(folder)) in FINE else COARSE_TICK_NS
 
 
+def read_digests(connection: Connection, paths: Iterable[str]) -> dict[str, FrameDigest]:
+    """Digests of those raw frames that were hashed as the last scan found them.
+
+    Parameters
+    ----------
+    connection : Connection
+        After a scan.
+    paths : iterable of str
+        A few raw frames.
+    """
+    question = (
+        "SELECT digest FROM raw JOIN digests USING (inode, size, mtime_ns, ctime_ns) "
+        "WHERE raw.path = ?"
+    )
+    found = {}
+    for path in paths:
+        row = connection.execute(question, [connection.paths.stored(path)]).fetchone()
+        if row is not None:
+            found[path] = FrameDigest(**json.loads(row[0]))
+    return found
+
+
 class DigestMemory:
     """Digests of files by their identity, so that a file that is moved is known in its new place.
 

@@ -8,8 +8,9 @@ from functools import cache
 from typing import Any
 
 from musebuild.index.columns import by_position, dataset_of, optics_of, run_of
-from musebuild.index.copies import name_apart, suspects, used_instead
+from musebuild.index.copies import differences, name_apart, suspects, used_instead
 from musebuild.index.database import Connection, columns_of
+from musebuild.index.digests import read_digests
 from musebuild.index.flags import flag_values
 from musebuild.index.model import RawFrame
 from musebuild.settings.model import Settings
@@ -201,8 +202,16 @@ def _each_once(connection: Connection, frames: list[RawFrame], source: str) -> l
         )
     }
     instead = used_instead(doubtful, digests, damaged)
+    if not instead:
+        return frames
+    contents = read_digests(connection, {*instead, *instead.values()})
+    differ = differences(doubtful, instead, digests, contents, damaged)
     changed = {
-        frame.path: replace(frame, excluded=f"the same exposure as {instead[frame.path]}")
+        frame.path: replace(
+            frame,
+            excluded=f"the same exposure as {instead[frame.path]}",
+            differs=differ.get(frame.path, ""),
+        )
         for frame in doubtful
         if frame.path in instead and not frame.excluded
     }

@@ -65,6 +65,8 @@ class RawFrame:
     """INS DROT POSANG [deg]."""
     excluded: str = ""
     """Why the frame is not used (global exclusions); empty: it is used."""
+    differs: str = ""
+    """How it differs from the file of the same exposure that is used in its place."""
     flags: tuple[str, ...] = ()
     """Flags of the exposure, sorted (`musebuild flag`)."""
     flag_values: tuple[int, ...] = ()

@@ -40,7 +40,7 @@ class ScanReport:
     """Ending of a name → number of files that are no frames by it."""
 
 
-ROWS = "5"
+ROWS = "6"
 """Grows with what is kept of a frame, or said of it: frames that an older musebuild read are read
 again."""
 

@@ -24,6 +24,9 @@ Found = tuple[int, int, int, int]
 NOWHERE: Found = (-1, 0, 0, 0)
 HIDDEN = ".*"
 """Stands for the ending of files whose name begins with a point."""
+HIDDEN_FOLDER = "hidden, as its name begins with a point"
+AGAIN = "read already by another path"
+"""Stand for the ending where a folder is not looked into: why."""
 
 
 class Kind(StrEnum):
@@ -112,6 +115,9 @@ def walk(folder: str, others: Counter[str]) -> Iterator[tuple[str, Found, BadFil
         try:
             status = os.stat(current)
             if (status.st_dev, status.st_ino) in seen:
+                # A circle leads to nothing else.
+                if not _is_above(current):
+                    others[AGAIN] += 1
                 continue
             seen.add((status.st_dev, status.st_ino))
             entries = list(os.scandir(current))
@@ -121,7 +127,10 @@ def walk(folder: str, others: Counter[str]) -> Iterator[tuple[str, Found, BadFil
         for entry in entries:
             name, path = entry.name, entry.path
             if name[0] == ".":
-                others[HIDDEN] += not entry.is_dir(follow_symlinks=False)
+                if not _is_folder(entry):
+                    others[HIDDEN] += 1
+                elif not _is_empty(path):
+                    others[HIDDEN_FOLDER] += 1
                 continue
             try:
                 if entry.is_dir():
@@ -149,6 +158,27 @@ def walk(folder: str, others: Counter[str]) -> Iterator[tuple[str, Found, BadFil
 def _told(path: str, bad: BadFile) -> tuple[str, Found, BadFile]:
     """What is wrong with something; its path as text that can be written down."""
     return bad.path, NOWHERE, bad
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_above(link: str) -> bool:
+    """Whether a link leads to a folder that holds it."""
+    target, place = os.path.realpath(link), os.path.realpath(os.path.dirname(link))
+    return f"{place}/".startswith(f"{target}/")
+
+
+def _is_empty(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False
 
 
 def is_text(name: str) -> bool:

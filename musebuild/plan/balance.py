@@ -20,6 +20,10 @@ WIDTH = 150
 """Of the line, if only what does not count is left away."""
 
 
+APART = "`musebuild check-integrity` tells which is whole; move the other out of raw_path"
+"""Mends files of one exposure that differ."""
+
+
 class Fate(StrEnum):
     """What becomes of a file, in the order in which it is told."""
 
@@ -140,7 +144,10 @@ class Judge:
         about = frame.category or frame.dpr_type or "no DPR TYPE"
         if frame.excluded.startswith("the same exposure as"):
             reason = "another file of the same exposure is used"
-            return Told(frame.path, Fate.COPY, about, reason, frame.excluded)
+            if not frame.differs:
+                return Told(frame.path, Fate.COPY, about, reason, frame.excluded)
+            detail = f"{frame.excluded}, but {frame.differs}"
+            return Told(frame.path, Fate.COPY, about, f"{reason}, and they differ", detail, APART)
         fate = Fate.EXCLUDED if frame.category else Fate.NO_CATEGORY
         return Told(frame.path, fate, about, frame.excluded)
 
@@ -188,6 +195,8 @@ class Balance:
     """Folders that cannot be read: what lies there is not known, and not counted."""
     gone: int = 0
     """Files that builds used and that cannot be read any more; they are not counted."""
+    folders: Mapping[str, int] = field(default_factory=dict)
+    """Folders that were not looked into: why → number."""
 
     @property
     def parts(self) -> list[Part]:

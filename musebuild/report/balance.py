@@ -33,6 +33,10 @@ def unused_text(found: Balance, folder: Path, *, every: bool) -> str:
     for one in found.closed:
         lines.append(f"        {shown_path(one.path, f'{folder}/')}: {one.reason}")
         lines.append(f"        to mend it: {one.remedy}")
+    lines += [
+        f"{n:>6,}  folder{'s' * (n != 1)} not looked into: {why}"
+        for why, n in found.folders.items()
+    ]
     parts = found.parts
     for part in parts if every else parts[:MOST_PARTS]:
         lines += _part(part, f"{folder}/", every=every)
@@ -105,5 +109,6 @@ def balance_document(found: Balance, *, every: bool) -> dict[str, Any]:
         "line": found.line,
         "files": sum(counted.total() for counted in counts.values()),
         "counts": {str(fate): dict(counted) for fate, counted in counts.items()},
+        "folders": dict(found.folders),
         "all" if every else "unused": balance_table(found, every=every).dicts(),
     }

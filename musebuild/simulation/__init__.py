@@ -2,5 +2,6 @@
 
 from musebuild.simulation.night import SimulationReport, simulate
 from musebuild.simulation.options import SimulationOptions
+from musebuild.simulation.truth import is_outdated
 
-__all__ = ["SimulationOptions", "SimulationReport", "simulate"]
+__all__ = ["SimulationOptions", "SimulationReport", "is_outdated", "simulate"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,31 @@ from musebuild.simulation.spectra import GRID
 
 BANDS = ((5000.0, 5500.0), (6000.0, 6400.0), (7000.0, 7500.0), (8000.0, 8500.0))
 """Å: where the fluxes of stars are compared."""
+
+EDITION = 2
+"""Grows with what simulated headers or data say: nights of an older one are to be made again.
+
+2: all frames are of categories that the pipeline's own organizer gives them.
+"""
+
+_META = re.compile(r"^# meta:.*?(?:^# - \{edition: (\d+)\}|\Z)", re.DOTALL | re.MULTILINE)
+
+
+def is_outdated(truth: Path) -> bool:
+    """Whether an older musebuild simulated a night, whose frames may be refused now.
+
+    Parameters
+    ----------
+    truth : Path
+        Its `truth.ecsv`.
+    """
+    header = "".join(
+        line
+        for line in truth.read_text(encoding="utf-8").splitlines(keepends=True)
+        if line.startswith("#")
+    )
+    match = _META.search(header)
+    return match is not None and int(match[1] or 1) < EDITION
 
 
 def write_truth(
@@ -48,6 +74,7 @@ def write_truth(
         units=(None, None, "deg", "deg", "Angstrom", "Angstrom", None),
     )
     table["flux"].description = "erg/s/cm2/Angstrom (bands), erg/s/cm2 (lines)"
+    table.meta["edition"] = EDITION
     table.meta["options"] = {
         "seed": options.seed,
         "mode": options.mode,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -142,3 +143,28 @@ def test_invariant_13_the_numbers_are_those_of_the_folder(
     own.close()
     assert sum(counted.total() for counted in found.counts.values()) == there
     assert found.line.startswith(f"{there} files: ")
+
+
+def test_files_of_one_exposure_that_differ_are_told(project: MockProject) -> None:
+    raw = project.folder / "raw"
+    name = "MUSE.2017-06-16T01:36:56.867.fits"
+    fits.setval(raw / name, "ARCFILE", value=name)
+    shutil.copy(raw / name, raw / "other.fits")
+    fits.setval(raw / "other.fits", "OBJECT", value="STRAY")
+    told = f"other.fits (the same exposure as {name}"
+    checked = project.ask("check")
+    assert f"{told}, but its primary header differs)" in checked.out
+    assert "musebuild check-integrity" in checked.out
+    built = project.ask("run")
+    assert f"{told}) not used: its primary header differs" in built.text
+    project.settings["frames"] = {"exclude": {"raw": ["other.fits"]}}
+    project.write()
+    assert told not in project.ask("check").out
+
+
+def test_hidden_folders_are_counted(project: MockProject) -> None:
+    (project.folder / "raw/.Trash").mkdir()
+    (project.folder / "raw/.Trash/a.fits").touch()
+    out = project.ask("info", "--unused").out
+    assert "     1  folder not looked into: hidden, as its name begins with a point" in out
+    assert "16 files: 16 used" in out

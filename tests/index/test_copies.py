@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
+from musebuild.fits.digest import digest_frame
+from musebuild.index.digests import DigestMemory, identity
 from musebuild.index.frames import raw_frames
 from musebuild.index.integrity import verify_frames
 from musebuild.index.model import RawFrame
@@ -166,3 +168,102 @@ def test_a_copy_that_the_settings_exclude_is_not_the_one_that_is_used(raw: Path)
     chosen = settings(raw.parent, frames={"exclude": {"OBJECT": [NAME]}})
     scan(db, chosen)
     assert [f.filename for f in raw_frames(db, chosen) if not f.excluded] == ["copy of it.fits"]
+
+
+def both(raw: Path, change: Callable[[Path], object], *, named: bool = True) -> list[RawFrame]:
+    """Two files of one name in the archive, of which the second differs."""
+    cards = {"ARCFILE": NAME} if named else {}
+    first = write_raw(raw, "OBJECT", DATE, target="FIELD", cards=cards)
+    add_sums(first)
+    other = raw / "other.fits"
+    shutil.copy(first, other)
+    change(other)
+    return frames(raw)
+
+
+def damage(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2880] + b"\1" + whole[-2879:])
+
+
+def other_data(path: Path) -> None:
+    with fits.open(path, mode="update") as hdus:
+        hdus[1].data = hdus[1].data + 1
+    add_sums(path)
+
+
+def fewer(path: Path) -> None:
+    with fits.open(path) as hdus:
+        hdus[:-1].writeto(path, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (other_data, "its data differ (DATASUM)"),
+        (fewer, "it holds 1 IFU and not 2"),
+        (lambda path: fits.setval(path, "OBJECT", value="OTHER"), "its primary header differs"),
+        (lambda path: None, ""),
+    ],
+)
+def test_files_of_one_exposure_that_differ_are_told(
+    raw: Path, change: Callable[[Path], object], told: str
+) -> None:
+    kept, left = sorted(both(raw, change), key=lambda frame: bool(frame.excluded))
+    assert (kept.filename, kept.differs) == (NAME, "")
+    assert left.excluded == f"the same exposure as {kept.path}"
+    assert left.differs == told
+
+
+def test_of_two_that_differ_the_one_that_is_known_to_be_damaged_is_not_used(raw: Path) -> None:
+    both(raw, other_data)
+    damage(raw / NAME)
+    db = open_db(raw.parent)
+    scan(db, settings(raw.parent))
+    list(verify_frames(db, [str(raw / NAME), str(raw / "other.fits")]))
+    db.close()
+    assert used(raw) == ["other.fits"]
+    # Why is told by the check sums.
+    assert [frame.differs for frame in frames(raw)] == ["", ""]
+
+
+def test_contents_are_compared_where_builds_have_read_them(raw: Path) -> None:
+    both(raw, damage)
+    assert [frame.differs for frame in frames(raw)] == ["", ""]
+    db = open_db(raw.parent)
+    memory = DigestMemory(db)
+    for path in raw.glob("*.fits"):
+        memory.remember(path, digest_frame(path), identity(path.stat()))
+    memory.commit()
+    db.close()
+    (left,) = (frame for frame in frames(raw) if frame.excluded)
+    assert (left.filename, left.differs) == ("other.fits", "its contents differ")
+
+
+@pytest.mark.parametrize("which", ["extension", "shape"])
+def test_headers_of_extensions_tell_frames_apart(raw: Path, which: str) -> None:
+    """Without name in the archive and check sums."""
+    first = write_raw(raw, "BIAS", DATE)
+    other = raw / "other.fits"
+    shutil.copy(first, other)
+    assert len(used(raw)) == 1
+    if which == "extension":
+        fits.setval(other, "ESO DET CHIP NAME", value="another", ext=1)
+    else:
+        with fits.open(other, mode="update") as hdus:
+            hdus[1].data = hdus[1].data[:-1]
+    assert len(used(raw)) == 2
+
+
+def test_what_is_packed_without_check_sums_is_the_same_frame(raw: Path) -> None:
+    first = write_raw(raw, "BIAS", DATE)
+    packed(first, raw / "packed.fits.fz")
+    assert used(raw) == [NAME]
+    # The packer summed the tables that it made.
+    add_sums_as_packed(raw / "packed.fits.fz")
+    assert used(raw) == [NAME]
+
+
+def add_sums_as_packed(path: Path) -> None:
+    with fits.open(path, disable_image_compression=True) as hdus:
+        hdus.writeto(path, overwrite=True, checksum=True)

@@ -18,7 +18,7 @@ import pytest
 
 from musebuild.index.frames import raw_frames
 from musebuild.index.scan import problems, scan
-from musebuild.index.walk import BadFile, Kind, walk
+from musebuild.index.walk import AGAIN, HIDDEN_FOLDER, BadFile, Kind, walk
 from tests.index.test_scan import open_db, settings
 from tests.support.frames import write_raw
 
@@ -237,3 +237,15 @@ def test_what_may_not_be_read_is_told(raw: Path) -> None:
     }, ran
     assert all("Permission denied" in message for _, message in told.values())
     assert "folder" in {kind for kind, _ in told.values()}
+
+
+def test_folders_that_are_not_looked_into_are_counted(raw: Path) -> None:
+    for name in (".snapshot", ".Trash"):
+        (raw / name).mkdir()
+        write_raw(raw / name, "BIAS", DATE)
+    (raw / "night").mkdir()
+    (raw / "again").symlink_to("night")
+    (raw / "night" / "round").symlink_to("..")
+    read, wrong, others = looked_at(raw)
+    assert (read, wrong) == ([NAME], {})
+    assert others == {HIDDEN_FOLDER: 2, AGAIN: 1}

@@ -132,7 +132,7 @@ class Build:
         What a build refuses is not used.
         """
         if self._used:
-            note_used(self.project.connection, self._used.values())
+            note_used(self.project.connection, self.project.settings, self._used.values())
             self._noted.update(self._used)
             self._used.clear()
 

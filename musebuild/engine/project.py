@@ -240,7 +240,7 @@ class Project:
         from musebuild.index.vanished import forget_vanished
 
         gone = self.gone
-        forget_vanished(self.connection, gone.files)
+        forget_vanished(self.connection, self.settings, gone.files)
         for name in ("scan_report", "raw", "gone", "plan"):
             vars(self).pop(name, None)
         return gone

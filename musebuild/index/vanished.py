@@ -3,6 +3,9 @@
 A build notes what it takes (`used_files`). The row of a frame that was used and is gone, or has
 become unreadable, is kept (`vanished`) until a file holds that exposure again, or people say that
 it shall be done without. So a disk that is not mounted never makes a poorer cube.
+
+Several settings files may share a database, each with its own `raw_path`: each misses only what
+lies below the folders that it built with.
 """
 
 from __future__ import annotations
@@ -11,18 +14,20 @@ import datetime as dt
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 from musebuild.index.database import Connection, columns_of, transaction
 from musebuild.index.frames import raw_frames
-from musebuild.index.meta import GROW
+from musebuild.index.meta import GROW, meta, set_meta
 from musebuild.index.model import FileFrame, FileIndex, Loss, RawFrame
 from musebuild.settings.model import Settings
 
 RAW, FILE = "raw", "file"
 """Kinds of what was used."""
+FOLDERS = "raw_paths"
+"""Remembered: settings file → each `raw_path` that it built with, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +77,37 @@ def find_gone(
     return Gone(tuple(frames), tuple(static), tuple(losses(connection, paths, folders)))
 
 
-def note_used(connection: Connection, used: Iterable[tuple[str, str, str]]) -> None:
+def note_used(
+    connection: Connection, settings: Settings, used: Iterable[tuple[str, str, str]]
+) -> None:
     """Remember that a build takes files: path, kind and category of each."""
     stored = connection.paths.stored
+    user, folder = stored(str(settings.path)), stored(str(settings.raw_path))
     with transaction(connection):
+        folders = _folders(connection)
+        if folder not in folders.get(user, ()):
+            folders[user] = [*folders.get(user, ()), folder]
+            set_meta(connection, FOLDERS, json.dumps(folders))
         connection.executemany(
             "INSERT OR IGNORE INTO used_files VALUES (?,?,?)",
             [(stored(path), kind, category) for path, kind, category in used],
         )
+
+
+def _folders(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    return dict(json.loads(meta(connection, FOLDERS) or "{}"))
+
+
+def _missed_by(connection: Connection, settings: Settings) -> Callable[[str], bool]:
+    """Tells whether these settings miss a frame; those of others do not concern them."""
+    folders = _folders(connection)
+    if not folders:
+        # Who used it was not noted then.
+        return lambda _: True
+    own = folders.get(connection.paths.stored(str(settings.path)), ())
+    places = {str(settings.raw_path), *map(connection.paths.absolute, own)}
+    below = tuple(f"{place.rstrip('/')}/" for place in places)
+    return lambda path: path.startswith(below)
 
 
 def keep_rows(connection: sqlite3.Connection, paths: Sequence[str]) -> None:
@@ -125,7 +153,9 @@ def vanished_frames(
         for name in columns_of(connection, "raw")
         if name != "path"
     )
-    found = raw_frames(connection, settings, source=f"(SELECT path, {columns} FROM vanished)")
+    kept = raw_frames(connection, settings, source=f"(SELECT path, {columns} FROM vanished)")
+    missed = _missed_by(connection, settings)
+    found = [one for one in kept if missed(one.path)]
     there = {key: frame.path for frame in present for key in _exposure(frame)}
     instead = {
         one.path: path
@@ -177,7 +207,13 @@ def vanished_files(connection: Connection, settings: Settings, files: FileIndex)
         "SELECT path, category FROM used_files WHERE kind = ? ORDER BY path", [FILE]
     ).fetchall()
     read = {one.path for one in files.static}
-    replaced = [row for row in rows if row[1] in there and absolute(row[0]) not in read]
+    replaced = [
+        row
+        for row in rows
+        if row[1] in there
+        and absolute(row[0]) not in read
+        and os.path.dirname(absolute(row[0])) == str(folder)
+    ]
     if replaced:
         with transaction(connection):
             connection.executemany(
@@ -190,24 +226,29 @@ def vanished_files(connection: Connection, settings: Settings, files: FileIndex)
     ]
 
 
-def forget_vanished(connection: Connection, files: Iterable[FileFrame]) -> None:
+def forget_vanished(connection: Connection, settings: Settings, files: Iterable[FileFrame]) -> None:
     """Do without what vanished, from now on.
 
     Parameters
     ----------
     connection : Connection
         After a scan.
+    settings : Settings
+        Whose builds shall do without; what those of others miss stays.
     files : iterable of FileFrame
         Of `vanished_files`.
     """
-    stored = connection.paths.stored
+    stored, absolute = connection.paths.stored, connection.paths.absolute
+    missed = _missed_by(connection, settings)
+    rows = connection.execute("SELECT path FROM vanished").fetchall()
+    frames = [row for row in rows if missed(absolute(row[0]))]
     with transaction(connection):
         connection.execute(GROW)
-        connection.execute("DELETE FROM used_files WHERE path IN (SELECT path FROM vanished)")
         connection.executemany(
-            "DELETE FROM used_files WHERE path = ?", [(stored(one.path),) for one in files]
+            "DELETE FROM used_files WHERE path = ?",
+            [*frames, *((stored(one.path),) for one in files)],
         )
-        connection.execute("DELETE FROM vanished")
+        connection.executemany("DELETE FROM vanished WHERE path = ?", frames)
 
 
 def losses(connection: Connection, paths: Iterable[str], folders: Sequence[str]) -> list[Loss]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.frames import write_raw
 from tests.support.projects import MockProject, Ran
@@ -292,3 +293,26 @@ def test_a_folder_that_lost_its_permission(built: MockProject, outside: Path) ->
         project.build()
 
     as_nobody(outside, work)
+
+
+def test_settings_with_a_raw_path_of_their_own_miss_nothing_of_others(built: MockProject) -> None:
+    """Two settings files in one folder, and so one database."""
+    folder = built.folder
+    second = folder / "second"
+    second.mkdir()
+    for path in sorted((folder / "raw").glob("*.fits")):
+        if path.name != SECOND:
+            shutil.copy(path, second)
+    other = dict(built.settings, raw_path="second", reduced_path="reduced2")
+    (folder / "other.yml").write_text(yaml.safe_dump(other), encoding="utf-8")
+    for _ in range(2):
+        ran = built.ask("--settings", "other.yml", "run")
+        assert ran.status == 0, ran.text
+        assert "earlier builds used" not in ran.text
+        assert "not below raw_path" not in built.ask("--settings", "other.yml", "check").text
+        assert "Everything is up to date" in built.build().out
+    # Each misses its own all the same, whoever looked last.
+    (folder / "raw" / SECOND).unlink()
+    assert built.ask("--settings", "other.yml", "run", "--without-vanished").status == 0
+    assert f"raw/{SECOND} is not there any more" in untouched(built).out
+    assert built.ask("--settings", "other.yml", "run").status == 0

@@ -10,6 +10,7 @@ from blake3 import blake3
 from musebuild.fits.blocks import CARD
 
 _SUM = re.compile(rb"Z?DATASUM *= '\s*(\d+)")
+_INSTRUMENT = re.compile(rb"HIERARCH .{71}", re.DOTALL)
 _SKIPPED = frozenset(
     name.ljust(8)
     for name in (
@@ -61,20 +62,19 @@ def _data_cards(header: bytes) -> bytes:
     """The instrument's cards of an extension, and the shape of its data, packed or not."""
     start = "Z" if _value_of(header, b"ZIMAGE") else ""
     axes = [_value_of(header, f"{start}NAXIS{axis}".encode()) for axis in ("", 1, 2, 3)]
-    cards = (header[place : place + CARD] for place in range(0, len(header), CARD))
-    said = (card for card in cards if card.startswith(b"HIERARCH "))
-    return b"".join(said) + b"\0".join(axes)
+    return b"".join(_INSTRUMENT.findall(header)) + b"\0".join(axes)
 
 
 def _value_of(header: bytes, keyword: bytes) -> bytes:
-    start = header.find(keyword.ljust(8) + b"=")
+    # Headers are full of spaces, which slow the search for some.
+    start = header.find(keyword.ljust(8) + b"=") if keyword in header else -1
     return header[start + 9 : start + CARD].split(b"/")[0].strip() if start % CARD == 0 else b""
 
 
 def _sum_of(header: bytes) -> bytes:
     """DATASUM of a header; that of the data themselves where they are packed."""
     # That of a packed table says how it was packed.
-    packed = header.find(b"ZIMAGE  =") >= 0
+    packed = bool(_value_of(header, b"ZIMAGE"))
     for name in (b"ZDATASUM",) if packed else (b"ZDATASUM", b"DATASUM "):
         start = header.find(name)
         # It may stand in a comment as well.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x4D555342
 """`MUSB` in the header of the file: the mark by which we know our own."""
+MAGIC = b"SQLite format 3\0"
 FOREIGN_NAME = "musered.db"
 """MuseRed's usual name, which it may still be going to make."""
 OWN_NAME = "musebuild.db"
@@ -60,18 +61,32 @@ def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
 
 
 def is_our_database(path: Path) -> bool:
-    """Whether a file is a database of musebuild (an empty or missing file may become one)."""
+    """Whether a file is a database of musebuild, a damaged one included.
+
+    An empty or missing file may become one. Of zeros, as a lost power leaves them, it is nobody's.
+    Under our own name only a database with another's tables is another tool's.
+    """
     try:
         with path.open("rb") as file:
             header = file.read(100)
     except OSError:
         return True
-    if not header:
+    if not header.strip(b"\0"):
         return True
-    return (
-        header.startswith(b"SQLite format 3\0")
-        and int.from_bytes(header[68:72], "big") == APPLICATION_ID
-    )
+    if int.from_bytes(header[68:72], "big") == APPLICATION_ID and header.startswith(MAGIC):
+        return True
+    return path.name == OWN_NAME and not (header.startswith(MAGIC) and _has_others_tables(path))
+
+
+def _has_others_tables(path: Path) -> bool:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.DatabaseError:
+        return False
+    finally:
+        connection.close()
+    return not {"migrations", "raw"} <= tables
 
 
 def own_path(path: Path) -> Path:
@@ -123,7 +138,8 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Connection:
             f"{path.name} is not a database of musebuild",
             where=str(path),
             why="it was made by another tool, and musebuild does not write what is not its own",
-            remedy="name another file with `db:` in the settings, such as db: musebuild.db; "
+            remedy="name another file with `db:` in the settings, such as db: "
+            f"{'reduction.db' if path.name == OWN_NAME else OWN_NAME}; "
             "`musebuild adopt` takes over what people wrote into a database of MuseRed",
         )
     if path.is_dir():

@@ -108,6 +108,16 @@ def test_a_deleted_ledger_loses_nothing(built: MockProject, right: dict[str, str
     assert len(built.journal) == before
 
 
+def zeros(path: Path) -> None:
+    """What a lost power leaves of a file."""
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def without_head(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"\xa5" * 4096)
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
 
@@ -132,8 +142,14 @@ def overwrite(table: str) -> Callable[[Path], None]:
 
 @pytest.mark.parametrize(
     ("damage", "scans"),
-    [(truncate, False), (overwrite("placed"), False), (overwrite("raw"), True)],
-    ids=["truncated", "placed", "raw"],
+    [
+        (truncate, False),
+        (zeros, False),
+        (without_head, False),
+        (overwrite("placed"), False),
+        (overwrite("raw"), True),
+    ],
+    ids=["truncated", "zeros", "without-head", "placed", "raw"],
 )
 def test_a_damaged_ledger_is_set_aside_and_made_anew(
     built: MockProject, right: dict[str, str], damage: Callable[[Path], None], scans: bool
@@ -159,7 +175,7 @@ def test_a_damaged_ledger_is_set_aside_and_made_anew(
         assert connection.execute("SELECT COUNT(*) FROM manifests").fetchone() == (ALL,)
     connection.close()
     check_mended(built, right)
-    if damage is not truncate:
+    if damage not in (truncate, zeros, without_head):
         # What people wrote is carried over.
         with sqlite3.connect(path) as connection:
             assert connection.execute("SELECT flag FROM flags").fetchall() == [("SEEING",)]

@@ -64,7 +64,8 @@ def read_offsets(path: Path) -> tuple[Offset, ...] | None:
                         zip(*(table[name] for name in COLUMNS), strict=True)
                     )
                 )
-    except (OSError, ValueError, TypeError):
+    # What astropy raises on damaged cards is of many kinds.
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
     return None
 

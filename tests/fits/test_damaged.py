@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 
 from musebuild.errors import FrameError
 from musebuild.fits import blocks
 from musebuild.fits.digest import digest_frame
 from musebuild.fits.headers import read_headers
+from musebuild.fits.offsets import listed_exposures
 from tests.fits.making import card, header, image, primary, raw_frame, write
 
 READERS = (read_headers, digest_frame)
@@ -128,3 +130,19 @@ def test_a_damaged_gzip_file(read: Callable[[Path], object], damage: str, tmp_pa
 def test_a_frame_of_which_only_the_end_of_the_padding_is_missing_is_whole(tmp_path: Path) -> None:
     path = write(tmp_path / "f.fits", (primary() + image("A", b"x" * 10))[:-1])
     assert digest_frame(path).extensions.keys() == {"A"}
+
+
+@pytest.mark.parametrize("card", ["TFORM2  =", "NAXIS2  =", "TFIELDS =", "TTYPE1  ="])
+def test_an_offset_list_with_a_damaged_card_is_none(card: str, tmp_path: Path) -> None:
+    path = tmp_path / "OFFSET_LIST.fits"
+    columns = [
+        fits.Column("DATE_OBS", "23A", array=["2017-06-16T01:34:56.867"]),
+        fits.Column("RA_OFFSET", "D", array=[0.0]),
+        fits.Column("DEC_OFFSET", "D", array=[0.0]),
+    ]
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(path)
+    assert listed_exposures(path) == ("2017-06-16T01:34:56.867",)
+    whole = path.read_bytes()
+    assert card.encode() in whole
+    path.write_bytes(whole.replace(card.encode(), card.replace(card[3], "X", 1).encode()))
+    assert listed_exposures(path) is None

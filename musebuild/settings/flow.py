@@ -37,8 +37,10 @@ def flow(value: Any) -> str:
         return json.dumps(value)
     if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
+    # A brace names a key of the settings, and stands for itself where it is doubled.
+    braces = value.replace("{", "{{").replace("}", "}}")
     # A string of JSON is one of YAML, but for a character that no terminal shows.
-    return json.dumps(value).replace("\x7f", "\\x7f")
+    return json.dumps(braces).replace("\x7f", "\\x7f")
 
 
 def name_for(text: str, taken: Collection[str] = ()) -> str:

@@ -14,9 +14,10 @@ from musebuild.plan.model import Plan
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings
-from musebuild.settings.nodes import plain_data
+from musebuild.settings.nodes import Node, plain_data
 from musebuild.settings.reading import read_text
 from musebuild.settings.schema import coerce, schema_problems
+from musebuild.settings.substitute import Substitution
 
 STATICS = [
     "ASTROMETRY_WCS",
@@ -84,9 +85,17 @@ def files(*without: str, named: dict[Any, Any] | None = None) -> FileIndex:
     )
 
 
+def typed(text: str) -> Node:
+    """Settings as people type them, with the keys in braces put in."""
+    substitution = Substitution(read_text(text, "settings.yml"))
+    root = substitution.run()
+    assert not substitution.problems
+    return root
+
+
 def settings(text: str) -> Settings:
     """Settings from YAML text."""
-    root = coerce(read_text(text, "settings.yml"))
+    root = coerce(typed(text))
     data = plain_data(root)
     assert not schema_problems(root, data)
     return make_settings(Path("/project/settings.yml"), root, data)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import string
 
 import pytest
-import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from musebuild.index.columns import dataset_of
 from musebuild.settings.flow import dataset_of_object, flow, name_for
-from tests.plan.making import frame, plan, reasons
+from musebuild.settings.nodes import plain_data
+from tests.plan.making import frame, plan, reasons, typed
 from tests.plan.making import settings as settings_of
 
 # As `value_of` gives texts of headers: no blanks at the end, and what is not ASCII replaced.
@@ -71,7 +71,7 @@ def test_any_object(text: str) -> None:
 
 @given(st.recursive(st.text(string.printable) | st.integers(), st.lists, max_leaves=5))
 def test_flow_is_read_as_it_was(value: object) -> None:
-    assert yaml.safe_load(flow({"a": value})) == {"a": value}
+    assert plain_data(typed(flow({"a": value}))) == {"a": value}
 
 
 def test_names_that_are_taken() -> None:

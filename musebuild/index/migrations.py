@@ -71,18 +71,6 @@ def _logs(database: Database) -> None:
             path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER,
             ctime_ns INTEGER, date TEXT, status TEXT, hdus INTEGER, checked INTEGER,
             message TEXT)""",
-        """CREATE VIEW problems AS
-            SELECT path, message, remedy FROM bad_files
-            UNION ALL SELECT path,
-                'DPR TYPE ' || COALESCE(DPR_TYPE, '(none)') || ' is not known', 'move it out of '
-                || 'raw_path if it is no frame of MUSE; it is left out' FROM raw
-                WHERE COALESCE(category, '') = ''
-            UNION ALL SELECT path, problem, 'fetch it again; what could be read is in the tables'
-                FROM weather_logs WHERE problem IS NOT NULL
-            UNION ALL SELECT path, problem, 'correct GTO_logs in the settings, or the file'
-                FROM observing_logs WHERE problem IS NOT NULL
-            UNION ALL SELECT path, message, 'fetch it again from the archive' FROM integrity
-                WHERE status = 'damaged'""",
     ):
         database.execute(statement)
 
@@ -136,7 +124,7 @@ def _frames(database: Database) -> None:
 
 
 def _problems(database: Database) -> None:
-    """The reason why a frame has no category stands in its row."""
+    """The view of problems, also for a database that had one without reasons of frames."""
     for statement in (
         "DROP VIEW IF EXISTS problems",
         """CREATE VIEW problems AS

@@ -194,7 +194,7 @@ def is_text(name: str) -> bool:
 
 def _ending(name: str) -> str:
     """The ending by which a file is counted: `.pdf`; empty where the name has none."""
-    return os.fsencode(PurePath(name).suffix.lower()).decode("utf-8", "backslashreplace")
+    return _shown(PurePath(name).suffix.lower())
 
 
 def _leads_nowhere(path: str, error: OSError) -> bool:
@@ -254,10 +254,9 @@ def _link(path: str) -> BadFile:
         target = os.readlink(path)
     except OSError:
         target = ""
-    shown = os.fsencode(target).decode("utf-8", "backslashreplace")
     return BadFile(
         _shown(path),
-        f"this link leads nowhere{': ' + shown if shown else ''}",
+        f"this link leads nowhere{': ' + _shown(target) if target else ''}",
         "mount the disk that it leads to, or remove the link",
         Kind.LINK,
     )

@@ -20,6 +20,7 @@ from musebuild.check.path_checks import check_dates, check_paths
 from musebuild.check.plan_checks import check_plan, of_error
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, RecipeError
+from musebuild.plan.balance import Balance
 from musebuild.plan.blocks import PlannedBlock, plan_blocks
 from musebuild.plan.model import Invocation
 from musebuild.recipes.catalogue import load_catalogue
@@ -36,7 +37,7 @@ _PLACES = (("db",), ("workdir",), ("reduced_path",), ("cache",))
 """Without these nothing can be looked at."""
 
 
-def check_project(project: Project, found: list[str] | None = None) -> list[Problem]:
+def check_project(project: Project, found: list[Balance] | None = None) -> list[Problem]:
     """All errors and warnings, in the order of the settings file.
 
     Parameters
@@ -44,8 +45,8 @@ def check_project(project: Project, found: list[str] | None = None) -> list[Prob
     project : Project
         Nothing of it needs to exist besides the settings file; nothing is run, and only headers
         are read.
-    found : list of str, optional
-        Gets what was found there, a line each.
+    found : list of Balance, optional
+        Gets what becomes of the files that are there.
     """
     found = [] if found is None else found
     told: list[Problem] = []
@@ -64,7 +65,7 @@ def check_project(project: Project, found: list[str] | None = None) -> list[Prob
 
 
 def _further(
-    project: Project, settings: Settings, told: list[Problem], found: list[str]
+    project: Project, settings: Settings, told: list[Problem], found: list[Balance]
 ) -> list[Problem]:
     """All that is wrong, with what the schema told."""
     wrong = {str(p.keys[1]) for p in told if p.keys[:1] == ("recipes",) and len(p.keys) > 1}

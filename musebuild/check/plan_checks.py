@@ -9,11 +9,12 @@ from musebuild.check.bands import check_bands
 from musebuild.check.block_checks import below
 from musebuild.check.exclusion_checks import check_exclusions, frame_rows, task_rows
 from musebuild.check.frame_checks import check_files, check_frames, check_vanished
-from musebuild.check.unmatched import check_exposures, check_included
+from musebuild.check.unmatched import check_exposures, check_included, check_refused
 from musebuild.engine.balance import balance_of
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
 from musebuild.index.selection import select_exposures
+from musebuild.plan.balance import Balance
 from musebuild.plan.blocks import PlannedBlock
 from musebuild.plan.build import make_plan
 from musebuild.plan.model import LeftOut, Plan
@@ -46,7 +47,7 @@ def check_plan(
     catalogue: Mapping[str, Recipe],
     blocks: Collection[PlannedBlock],
     wrong: Collection[str],
-    told: list[str],
+    told: list[Balance],
 ) -> list[Problem]:
     """What is missing for the blocks that can be planned, and what cannot be read.
 
@@ -62,8 +63,8 @@ def check_plan(
         Those that can be planned.
     wrong : collection of str
         Blocks with mistakes, which were told: nothing that follows from them is told again.
-    told : list of str
-        Gets what becomes of the files that are there, in one line.
+    told : list of Balance
+        Gets what becomes of the files that are there.
     """
     out = below(blocks, wrong, settings, catalogue)
     kept = {
@@ -85,7 +86,7 @@ def check_plan(
     except MusebuildError as error:
         return [of_error(error, settings, "recipes")]
     balance = balance_of(project, rest, plan, blocks)
-    told.append(balance.line)
+    told.append(balance)
     found += check_frames(balance, settings)
     found += check_vanished(plan.left_out)
     if settings.frames_exclude:
@@ -93,6 +94,7 @@ def check_plan(
         found += check_exclusions(settings, rows, task_rows(plan, rows))
     found += check_exposures(rest, {frame.name for frame in frames})
     found += check_included(rest, plan)
+    found += check_refused(rest, plan)
     found += [
         _left(one, settings) for one in plan.left_out if _block(one) not in out and not one.vanished
     ]

@@ -7,11 +7,14 @@ from typing import Any
 
 from musebuild.check.exclusion_checks import MANY
 from musebuild.check.name_checks import conditions_of, each
+from musebuild.plan.levels import WORST_TAKEN
 from musebuild.plan.model import Plan
 from musebuild.settings.model import Settings
 from musebuild.settings.nodes import Keys
 from musebuild.settings.problems import Problem, problem_at, unknown_at
 
+SHOWN = 2
+"""Tasks that one message names."""
 NAMED_BY = ("name", "exposure")
 """Columns of tables that name exposures."""
 
@@ -49,6 +52,30 @@ def _unknown(settings: Settings, keys: Keys, name: Any, exposures: Collection[st
         allowed="",
         remedy="`musebuild info --exposures` lists them",
     )
+
+
+def check_refused(settings: Settings, plan: Plan) -> list[Problem]:
+    """What tasks do without, since all that there is is of a worse level than is taken: one line.
+
+    What a task cannot do without is told of by itself.
+    """
+    names = {
+        one.task: one.name
+        for one in plan.invocations.values()
+        if any(WORST_TAKEN in note for note in one.notes)
+    }
+    if not names:
+        return []
+    shown = ", ".join([*names][:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    return [
+        problem_at(
+            settings,
+            ("association", "worst"),
+            f"of {shown} a calibration is left out, since its level is worse",
+            severity="warning",
+            remedy=f"`musebuild info {next(iter(names.values()))}` tells which, and what takes it",
+        )
+    ]
 
 
 def check_included(settings: Settings, plan: Plan) -> list[Problem]:

@@ -38,6 +38,8 @@ from musebuild.engine.work import (
     sidecar_name,
 )
 from musebuild.index.vanished import note_used
+from musebuild.plan.model import LeftOut
+from musebuild.plan.selecting import choose_others
 from musebuild.workers.orders import WorkOrder, WorkResult
 
 
@@ -104,6 +106,8 @@ class Build:
                 found.append(name)
                 if resolution.key:
                     self.resolutions[name] = resolution
+            elif wanted and resolution.state is State.LEFT_OUT:
+                self.leave_out(resolution)
             elif wanted:
                 self._count_up_to_date(resolution)
             if manifest is not None and resolution.state is State.UP_TO_DATE:
@@ -222,6 +226,12 @@ class Build:
             self.manifests[name] = bare(resolution.manifest)
             self.quality.record([(name, resolution.manifest)])
         self._count_up_to_date(resolution)
+
+    def leave_out(self, resolution: Resolution) -> None:
+        """Too few exposures of a combination are left, now that they are made."""
+        block = self.plan.invocations[resolution.name].block
+        left = LeftOut(resolution.name, resolution.reason, choose_others(block))
+        self.summary.left_out.append(left)
 
     def restore(self, name: str) -> None:
         """Put products of the store into place."""

@@ -13,6 +13,7 @@ from musebuild.engine.fingerprints import Looks, package_version
 from musebuild.engine.project import Project
 from musebuild.engine.quality import choose_members
 from musebuild.engine.resolve import Resolution, Resolver, Software, World, identify, slim
+from musebuild.errors import UsageError
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.qa import Measurements
 from musebuild.plan.model import Choosing, Invocation, Plan
@@ -32,7 +33,26 @@ def file_inputs(invocation: Invocation) -> list[str]:
 
 def selection(project: Project, names: Sequence[str]) -> tuple[str, ...]:
     """Invocations that names, patterns and groups stand for; none: the plan's default."""
-    return select(project.plan, names) if names else project.plan.default
+    if not names:
+        return project.plan.default
+    try:
+        return select(project.plan, names)
+    except UsageError as error:
+        raise _idle(project, names) or error from None
+
+
+def _idle(project: Project, names: Sequence[str]) -> UsageError | None:
+    """What is said of a recipe of the catalogue for which there are no frames."""
+    for name in names:
+        recipe = project.catalogue.get(name)
+        taken = recipe and " or ".join(recipe.raw or recipe.takes)
+        left = any(one.name.partition(":")[0] == name for one in project.plan.left_out)
+        if taken and not left and name not in project.plan.groups:
+            return UsageError(
+                f"{name} has nothing to do: it takes {taken}, and there is none",
+                remedy="`musebuild info --unused` tells what becomes of each frame",
+            )
+    return None
 
 
 class ProjectWorld:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from musebuild.cache.keys import key_of, make_preimage
 from musebuild.cache.model import Input, Manifest, Product, UsedInput
 from musebuild.plan.model import Choosing, Invocation, Plan
+from musebuild.plan.offsets import OFFSET_LIST
 from musebuild.plan.selecting import Members
 from musebuild.recipes.model import Recipe
 
@@ -27,7 +28,14 @@ class State(StrEnum):
     NOT_HASHED = "to run, not yet hashed"
     WAITS = "waits"
     RESTORE = "cached"
+    LEFT_OUT = "left out"
+    """Too few of its exposures fulfil what is asked of them, now that they are made."""
     UP_TO_DATE = "up to date"
+
+    @property
+    def pending(self) -> bool:
+        """Whether a build has something to do."""
+        return self not in (State.UP_TO_DATE, State.LEFT_OUT)
 
 
 class LookupLike(Protocol):
@@ -85,7 +93,7 @@ class Resolution:
     @property
     def stale(self) -> bool:
         """Whether a build has something to do."""
-        return self.state is not State.UP_TO_DATE
+        return self.state.pending
 
 
 def bare(manifest: Manifest) -> Manifest:
@@ -181,13 +189,20 @@ def identify(invocation: Invocation, by: Resolver) -> Resolution:
     """
     manifests, catalogue, world = by.manifests, by.catalogue, by.world
     used: list[UsedInput] = []
+    notes: list[str] = []
     unhashed = 0
     waits: dict[str, None] = {}
     for wanted in invocation.inputs:
         if wanted.kind == "product":
             upstream = manifests.get(wanted.invocation)
             if upstream is None:
-                waits[wanted.invocation] = None
+                lost = _left_out(wanted, invocation, by)
+                if lost is None:
+                    waits[wanted.invocation] = None
+                elif lost.problem:
+                    return Resolution(invocation.name, State.IMPOSSIBLE, lost.problem)
+                else:
+                    notes += lost.notes
                 continue
             found = products_for(wanted, upstream)
             if not found and not _may_be_missing(
@@ -221,6 +236,8 @@ def identify(invocation: Invocation, by: Resolver) -> Resolution:
     chosen = Members() if choosing is None else world.choose(choosing, manifests)
     if chosen.problem:
         return Resolution(invocation.name, State.IMPOSSIBLE, chosen.problem, notes=chosen.notes)
+    if chosen.few:
+        return Resolution(invocation.name, State.LEFT_OUT, chosen.few, notes=chosen.notes)
     taken = (one for one in used if one.invocation not in chosen.dropped)
     ordered = canonical(invocation, taken)
     recipe = catalogue[invocation.recipe]
@@ -232,8 +249,27 @@ def identify(invocation: Invocation, by: Resolver) -> Resolution:
         preimage=preimage,
         inputs=ordered,
         dropped=chosen.dropped,
-        notes=chosen.notes,
+        notes=(*notes, *chosen.notes),
     )
+
+
+def _left_out(wanted: Input, invocation: Invocation, by: Resolver) -> Members | None:
+    """What becomes of an input whose maker is left out; None: it is not, as far as is known.
+
+    The only exposure that an alignment is left with does without, as where the plan knows it.
+    """
+    upstream = by.plan.invocations[wanted.invocation]
+    choosing = upstream.choosing
+    if choosing is None or not by.manifests.keys() >= {*upstream.needs}:
+        return None
+    chosen = by.world.choose(choosing, by.manifests)
+    if not chosen.few:
+        return None
+    kept = [one.label for one in choosing.candidates if chosen.dropped.isdisjoint(one.invocations)]
+    if wanted.tag == OFFSET_LIST and kept == [invocation.label]:
+        told = f"{upstream.name} is left out, since this is the only exposure: reduced without it"
+        return Members(notes=(told,))
+    return Members(problem=f"{upstream.name} is left out: {chosen.few}")
 
 
 def judge(resolution: Resolution, invocation: Invocation, world: World) -> Resolution:

@@ -227,12 +227,17 @@ class BuildRunner(Runner):  # type: ignore[misc]
         if resolution.state in (State.WAITS, State.IMPOSSIBLE, State.NOT_HASHED):
             self._fail(node, self._failure(name, resolution.reason))
             return
+        if resolution.state is State.LEFT_OUT:
+            # Those that take what it makes are asked themselves what they do without it.
+            self.build.leave_out(resolution)
+            self.reporter.skip_ignore(task)
+            self._pass(node)
+            return
         if not self.always_execute:
             if resolution.state is State.UP_TO_DATE:
                 self.build.up_to_date(name)
-                node.run_status = "up-to-date"
                 self.reporter.skip_uptodate(task)
-                self._done.append(node)
+                self._pass(node)
                 return
             if resolution.state is State.RESTORE:
                 self._restore(node)
@@ -246,6 +251,10 @@ class BuildRunner(Runner):  # type: ignore[misc]
                 lock=KeyLock(self.build.project.store.root, resolution.key),
             )
         )
+
+    def _pass(self, node: ExecNode) -> None:
+        node.run_status = "up-to-date"
+        self._done.append(node)
 
     def _admit(self) -> None:
         """Start what fits beside what runs."""

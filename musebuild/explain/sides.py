@@ -66,6 +66,8 @@ def side_tasks(project: Project, world: ProjectWorld, names: Iterable[str]) -> d
     resolutions = resolved(project, names, world)
     tasks = {}
     for name, resolution in resolutions.items():
+        if resolution.state is State.LEFT_OUT:
+            continue
         manifest = resolution.manifest
         tasks[name] = SideTask(
             name,

@@ -9,7 +9,7 @@ from musebuild.cache.model import Input
 from musebuild.index.model import FileFrame, RawFrame
 from musebuild.plan.blocks import PlannedBlock, holds
 from musebuild.plan.calibrations import choose_illum
-from musebuild.plan.levels import WORST, accepting, worse
+from musebuild.plan.levels import WORST, WORST_TAKEN, accepting, worse
 from musebuild.plan.model import Missing, Refused
 from musebuild.plan.named import Named
 from musebuild.plan.planned_task import Setup, setup_of
@@ -169,7 +169,7 @@ class Finder:
         assert bad.quality is not None, "what is worse has a level"
         level = bad.quality.level or 0
         name = bad.invocation or bad.path.rpartition("/")[2]
-        reason = f"is of level {level}, and {worst} is the worst taken"
+        reason = f"is of level {level}, and {worst} {WORST_TAKEN}"
         setting = accepting(need.category, level, rule.levels)
         missing = Missing(
             need.category,

@@ -213,6 +213,12 @@ class Balance:
         )
 
     @property
+    def whole(self) -> bool:
+        """Whether all files are used."""
+        rest = self.others or self.closed or self.gone or self.folders
+        return not rest and all(one.fate is Fate.USED for one in self.told)
+
+    @property
     def counts(self) -> Counts:
         """Number of files of each fate, by what they are."""
         return counts_of(self.told, self.others)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from musebuild.cache.model import Quality
 from musebuild.index.model import RawFrame
-from musebuild.plan.levels import Rule, accepting, level_of, quality_of, worse
+from musebuild.plan.levels import WORST_TAKEN, Rule, accepting, level_of, quality_of, worse
 from musebuild.plan.model import Refused
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of, setup_of
 
@@ -200,7 +200,7 @@ def refused_for(
             quality = quality_of(nights, made.setup, setup, rule)
             if not reasons and worse(quality, rule.worst):
                 assert quality.level is not None, "what is worse has a level"
-                reasons.append(f"is of level {quality.level}, and {rule.worst} is the worst taken")
+                reasons.append(f"is of level {quality.level}, and {rule.worst} {WORST_TAKEN}")
                 setting = accepting(category, quality.level, rule.levels)
             refused = Refused(made.task, " and ".join(reasons), setting, bool(differs))
             told.append((away, abs(made.setup.mjd - setup.mjd), refused))
@@ -267,7 +267,7 @@ def choose_illum(
             None,
             None,
             f"the best illumination flat of the night {frame.night} is of level {best_level}, "
-            f"and {rule.worst} is the worst taken ({accepting('ILLUM', best_level, rule.levels)})",
+            f"and {rule.worst} {WORST_TAKEN} ({accepting('ILLUM', best_level, rule.levels)})",
         )
     near = [(c, mode) for c, mode in taken if abs(hours(c)) <= ILLUM_HOURS]
     some = near or taken

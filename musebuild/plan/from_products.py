@@ -15,7 +15,7 @@ from musebuild.plan.parts import label_of
 from musebuild.plan.planned_task import PlannedTask
 from musebuild.plan.products import Alone, Found, Subject
 from musebuild.plan.scales import scales_of
-from musebuild.plan.selecting import Choice, choices, too_few
+from musebuild.plan.selecting import Choice, choices, choose_others, too_few
 
 
 def add_exposures(draft: Draft, planned: PlannedBlock) -> None:
@@ -82,7 +82,7 @@ def add_datasets(draft: Draft, planned: PlannedBlock) -> None:
         by_hand = ByHand(planned, draft.exposures)
         for name, remedy in by_hand.unknown():
             reason = "the settings give an offset for an exposure that there is not"
-            left = LeftOut(f"{planned.name}:{name}", reason, remedy, error=True)
+            left = LeftOut(f"{planned.name}:{name}", reason, remedy)
             draft.left_out.append(left)
     for choice in choices(planned, draft.selections.get(planned.name, {})):
         for dataset in sorted(draft.datasets):
@@ -182,7 +182,7 @@ def _too_few(draft: Draft, wanted: _Combination) -> LeftOut | None:
     if choice.told and (taken > 1 or len(wanted.sources) > 1):
         return wanted.left(
             too_few(choice.told, taken, len(wanted.sources), choice.least, wanted.notes),
-            f"change what recipes.{name} selects, or the flags of the exposures (`musebuild flag`)",
+            choose_others(name),
             error=False,
         )
     return wanted.left(

@@ -11,6 +11,8 @@ from musebuild.plan.planned_task import Setup
 
 WORST = 3
 """The highest level: taken only because the settings name it."""
+WORST_TAKEN = "is the worst taken"
+"""Words of the reason why what is of a worse level is refused."""
 LIGHT = frozenset({"ins_mode", "field", "filter"})
 """Criteria of what light passes through: where none of them counts, INS MODE does not either."""
 

@@ -266,7 +266,9 @@ class Members:
     notes: tuple[str, ...] = ()
     """What is left out, and why."""
     problem: str = ""
-    """Why nothing can be combined."""
+    """Why nothing can be chosen."""
+    few: str = ""
+    """Why what is chosen is too few to be combined: it is left out, as in the plan."""
 
 
 def members(
@@ -306,12 +308,10 @@ def members(
         taken = taken[: choosing.most]
     kept = {name for candidate in taken for name in candidate.invocations}
     every = {name for candidate in choosing.candidates for name in candidate.invocations}
-    problem = ""
+    few = ""
     if len(taken) < choosing.least:
-        problem = too_few(
-            choosing.told, len(taken), len(choosing.candidates), choosing.least, notes
-        )
-    return Members(frozenset(every - kept), tuple(notes), problem)
+        few = too_few(choosing.told, len(taken), len(choosing.candidates), choosing.least, notes)
+    return Members(frozenset(every - kept), tuple(notes), few=few)
 
 
 def _outside(clause: Clause, values: Mapping[str, Any]) -> str:
@@ -332,6 +332,11 @@ def _outside(clause: Clause, values: Mapping[str, Any]) -> str:
 def too_few(told: str, taken: int, of: int, least: int, notes: Sequence[str]) -> str:
     """Why too few exposures are left to be combined."""
     return f"{told} takes {taken} of {of} exposures, and it needs at least {least}: {listed(notes)}"
+
+
+def choose_others(block: str) -> str:
+    """What mends that too few are left."""
+    return f"change what recipes.{block} selects, or the flags of the exposures (`musebuild flag`)"
 
 
 def listed(notes: Sequence[str]) -> str:

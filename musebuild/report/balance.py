@@ -104,11 +104,16 @@ def _row(one: Told) -> tuple[Any, ...]:
 
 def balance_document(found: Balance, *, every: bool) -> dict[str, Any]:
     """Numbers and files as JSON has them."""
+    files = balance_table(found, every=every).dicts()
+    return {**balance_numbers(found), "all" if every else "unused": files}
+
+
+def balance_numbers(found: Balance) -> dict[str, Any]:
+    """The numbers alone."""
     counts = found.counts
     return {
         "line": found.line,
         "files": sum(counted.total() for counted in counts.values()),
         "counts": {str(fate): dict(counted) for fate, counted in counts.items()},
         "folders": dict(found.folders),
-        "all" if every else "unused": balance_table(found, every=every).dicts(),
     }

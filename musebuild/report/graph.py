@@ -26,6 +26,7 @@ COLOURS = {
     State.NOT_HASHED: "#ffc078",
     State.WAITS: "#ffe066",
     State.RESTORE: "#8ecae6",
+    State.LEFT_OUT: "#adb5bd",
     State.UP_TO_DATE: "#95d5b2",
 }
 WIDTH, HEIGHT, ACROSS, DOWN = 250, 34, 320, 46

@@ -210,7 +210,8 @@ class LineReporter:
         self.line("same", f"{task.name}  is up to date  {self._counted()}")
 
     def skip_ignore(self, task: Any) -> None:
-        """A task is ignored."""
+        """A task turned out to be left out; the end of the build says why."""
+        self.line("left out", f"{task.name}  {self._counted()}")
 
     def cleanup_error(self, exception: Any) -> None:
         """An error while cleaning up."""

@@ -38,7 +38,7 @@ class Line:
     @property
     def pending(self) -> bool:
         """Whether a build has something to do."""
-        return self.state is not State.UP_TO_DATE
+        return self.state.pending
 
     @property
     def status(self) -> str:
@@ -71,7 +71,7 @@ def fold(
         states = [state(entry.name) for entry in members]
         worst, done = 0, 0
         for place, one in enumerate(states):
-            done += one.state is State.UP_TO_DATE
+            done += not one.state.pending
             if _RANK[one.state] < _RANK[states[worst].state]:
                 worst = place
         found = states[worst]

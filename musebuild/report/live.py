@@ -61,7 +61,15 @@ class LiveReporter(LineReporter):
         self.recipes: dict[str, str] = {}
         self.workers = int(options.get("workers") or 1)
         self.memory = int(options.get("memory") or 0)
-        self.counted = {"ran": 0, "restored": 0, "same": 0, "failed": 0, "stopped": 0, "not run": 0}
+        self.counted = {
+            "ran": 0,
+            "restored": 0,
+            "same": 0,
+            "left out": 0,
+            "failed": 0,
+            "stopped": 0,
+            "not run": 0,
+        }
         self.running: dict[str, tuple[float, int]] = {}
         self.waiting: dict[str, str] = {}
         self.told = ""
@@ -165,6 +173,10 @@ class LiveReporter(LineReporter):
     def skip_uptodate(self, task: Any) -> None:
         """A task turned out to be up to date."""
         self._end(task.name, "same")
+
+    def skip_ignore(self, task: Any) -> None:
+        """A task turned out to be left out."""
+        self._end(task.name, "left out")
 
     def failed(self, task: Any, failure: Failure) -> None:
         """An invocation failed."""

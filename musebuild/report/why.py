@@ -174,6 +174,8 @@ def headline(explanation: Explanation) -> str:
             return f"will run: {_cause(explanation)}"
         case State.IMPOSSIBLE:
             return f"cannot run: {explanation.reason}"
+        case State.LEFT_OUT:
+            return f"left out: {explanation.reason}"
         case State.WAITS if explanation.changes:
             return f"will run: {changes_text(explanation.changes)}; {explanation.reason}"
         case State.WAITS if explanation.before is None:

@@ -99,6 +99,10 @@ def text_defaults() -> dict[str, str]:
     return {name: part["default"] for name, part in parts if isinstance(part.get("default"), str)}
 
 
+_WORDS = re.compile(r"\^\(([a-z_|]+)\)\$")
+"""A pattern that is a choice of words."""
+
+
 def surely_valid(data: Any, agreed: dict[str, Any]) -> bool:
     """Whether data agrees with a schema, without a word of what is wrong.
 
@@ -249,8 +253,12 @@ def _explain(error: ValidationError, root: Node) -> Iterator[Problem]:
             yield problem(f"{found} is no date", allowed="a date such as 2017-06-15")
         case "pattern":
             title = str(part.get("title", "value")).lower()
+            words = _WORDS.fullmatch(limit)
+            choices = words[1].split("|") if words else []
             yield problem(
-                f"{found} is no valid {title}", allowed=str(part.get("description", "") or "")
+                f"{found} is no valid {title}",
+                allowed=", ".join(choices) or str(part.get("description", "") or ""),
+                nearest=tuple(nearest(str(error.instance), choices, 1)),
             )
         case "propertyNames":
             yield problem("a key in it is not valid")

@@ -131,6 +131,22 @@ def test_for_machines(project: MockProject) -> None:
     assert problem["nearest"] == ["ifus"]
 
 
+def test_what_is_not_used_is_a_note_for_machines(project: MockProject) -> None:
+    assert json.loads(project.ask("check", "--format", "json").out) == []
+    (project.folder / "raw" / "night.txt").touch()
+    (note,) = json.loads(project.ask("check", "--format", "json").out)
+    assert note["severity"] == "note"
+    assert note["balance"]["counts"]["other"] == {".txt": 1}
+
+
+def test_a_choice_of_words_is_told_as_words(project: MockProject) -> None:
+    project.settings["association"] = {"prefer": "mastre"}
+    project.write()
+    ran = project.ask("check")
+    assert ran.status == 2
+    assert "  allowed: raw, master\n  did you mean master?\n" in ran.text
+
+
 def test_paths_that_do_not_exist_are_warnings(project: MockProject) -> None:
     project.settings["raw_path"] = "later"
     project.write()

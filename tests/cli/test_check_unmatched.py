@@ -45,3 +45,21 @@ def test_what_matches_nothing_is_a_warning(
     assert checked.status == 0, checked.text
     for text in ("warning: ", *told):
         assert text in checked.text
+
+
+def test_what_a_level_leaves_out_is_one_warning(project: MockProject) -> None:
+    # Its twilight and its standard are hours from the illumination flat.
+    project.settings["association"] = {"worst": {"ILLUM": 0}}
+    project.write()
+    checked = project.ask("check")
+    assert checked.status == 0
+    assert checked.text.count("warning: ") == 1
+    assert "association.worst: of muse_twilight:2017-06-15T22:04:55, muse_scibasic:" in checked.text
+    assert "ILLUM: 1" in project.ask("info", "muse_twilight:2017-06-15T22:04:55").text
+
+
+def test_a_recipe_without_frames_says_what_it_takes(project: MockProject) -> None:
+    for name, taken in (("muse_dark", "DARK"), ("muse_create_sky", "PIXTABLE_SKY")):
+        ran = project.ask("run", name)
+        assert ran.status == 2
+        assert f"{name} has nothing to do: it takes {taken}, and there is none" in ran.text

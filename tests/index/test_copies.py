@@ -23,14 +23,6 @@ DATE = "2017-06-16T01:34:56.867"
 NAME = f"MUSE.{DATE}.fits"
 
 
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    folder = tmp_path / "raw"
-    folder.mkdir()
-    (tmp_path / "calib").mkdir()
-    return folder
-
-
 def frames(raw: Path) -> list[RawFrame]:
     db, chosen = open_db(raw.parent), settings(raw.parent)
     scan(db, chosen)

@@ -27,12 +27,9 @@ NAME = f"MUSE.{DATE}.fits"
 
 
 @pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    folder = tmp_path / "raw"
-    folder.mkdir()
-    (tmp_path / "calib").mkdir()
-    write_raw(folder, "BIAS", DATE)
-    return folder
+def raw(raw: Path) -> Path:
+    write_raw(raw, "BIAS", DATE)
+    return raw
 
 
 def looked_at(raw: Path) -> tuple[list[str], dict[str, BadFile], Counter[str]]:

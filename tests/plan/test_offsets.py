@@ -89,7 +89,8 @@ def test_an_exposure_that_the_settings_forget_or_invent() -> None:
         f"      {FIRST}:", f"      {FIRST}.001: {{east: 1, north: 1}}\n      {FIRST}:"
     )
     invented = plan(text, raw=night(dec=0.0))
-    wrong = [left for left in invented.left_out if left.error]
+    wrong = invented.left_out
+    assert not any(left.error for left in wrong), "the others are shifted all the same"
     assert [left.name for left in wrong] == [f"exp_align_by_hand:{FIRST}.001"]
     assert "that there is not" in wrong[0].reason
     assert f"did you mean {FIRST}" in wrong[0].remedy

@@ -64,8 +64,11 @@ class Decision:
 
 
 def objects_of(manifest: Manifest) -> list[str]:
-    """Objects that a manifest names: products and the log, each once."""
-    names = [product.object for product in manifest.products]
+    """Objects that a manifest holds on to: products and the log, each once.
+
+    Those that were dropped on purpose are none of them any more.
+    """
+    names = [product.object for product in manifest.kept]
     return list(dict.fromkeys([*names, manifest.log] if manifest.log else names))
 
 

@@ -49,7 +49,16 @@ class Manifest:
     input_bytes: int
     warnings: tuple[str, ...] = ()
     host: str = ""
+    dropped: tuple[str, ...] = ()
+    """Objects of products that went on purpose: no miss until something needs their bytes."""
     version: int = MANIFEST_VERSION
+
+    @property
+    def kept(self) -> tuple[Product, ...]:
+        """Products whose bytes the store holds."""
+        if not self.dropped:
+            return self.products
+        return tuple(one for one in self.products if one.object not in self.dropped)
 
     @property
     def recipe(self) -> str:

@@ -90,7 +90,7 @@ class ReducedTree:
             Told of each file that the answer rests on, as it was when it was looked at.
         """
         place = f"{self.root / folder}/"
-        paths = {place + product.name: product for product in manifest.products}
+        paths = {place + product.name: product for product in manifest.kept}
         known = placed if placed is not None else self.ledger.placed(paths)
         return all(
             self.as_placed(path, product.object, known, seen) for path, product in paths.items()
@@ -158,7 +158,7 @@ class ReducedTree:
             elif not os.path.isdir(target):
                 _make_folder(Path(target))
             before = {placed.path: placed for placed in self._placed_by(task)}
-            wanted = {f"{target}/{product.name}": product for product in manifest.products}
+            wanted = {f"{target}/{product.name}": product for product in manifest.kept}
             note = f"{target}/{sidecar_name}"
             known = self.ledger.placed([*wanted, note])
             for place in wanted:

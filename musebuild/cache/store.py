@@ -1,11 +1,6 @@
 """The store: objects named by the hash of their bytes, and a manifest for each key.
 
-::
-
-    store/objects/ab/cdef…        read-only files
-    store/manifests/ab/cdef….json what a key's invocation made; written last
-    store/scratch/…               folders of invocations that run
-    store/locks/…                 one file for each key that is being made
+Its folders are told in `docs/cache.md`.
 """
 
 from __future__ import annotations
@@ -20,12 +15,13 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
+from musebuild.cache.layout import FOLDERS, check_layout
 from musebuild.cache.locks import KeyLock
 from musebuild.cache.model import MANIFEST_VERSION, Manifest, Product
 from musebuild.cache.owner import describe, is_dead, start_time
@@ -46,6 +42,8 @@ UNOWNED_AGE = 3600
 FOREIGN_AGE = 30 * 24 * 3600
 """Seconds after which a scratch folder of another machine is taken for abandoned."""
 ROOM = "make room on that disk, then run `doit` again: nothing finished is lost"
+_OF_MANIFEST = frozenset(one.name for one in fields(Manifest))
+_OF_PRODUCT = frozenset(one.name for one in fields(Product))
 BAD_MANIFEST = (ValueError, KeyError, TypeError)
 """What reading the text of a damaged manifest raises."""
 Seen = Callable[[str, os.stat_result], object]
@@ -82,7 +80,7 @@ class Store:
     Raises
     ------
     StoreError
-        The first store cannot be made or written.
+        The first store cannot be made or written, or one of them is laid out in a newer way.
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
@@ -96,7 +94,7 @@ class Store:
         """Objects that somebody touched, and whose bytes are as they were."""
         self._without_reflinks: set[tuple[int, int]] = set()
         try:
-            for name in ("objects", "manifests", "scratch", "locks"):
+            for name in FOLDERS:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
@@ -105,6 +103,8 @@ class Store:
                 why=error.strerror,
                 remedy="name a folder that you can write with `cache:` in the settings",
             ) from error
+        for root in self.roots:
+            check_layout(root)
 
     # objects
 
@@ -269,7 +269,11 @@ class Store:
     def write_manifest(self, manifest: Manifest) -> None:
         """Write a manifest, atomically, when all its objects are in the store."""
         path = self.manifest_path(self.root, manifest.key)
-        body = json.dumps(asdict(manifest), sort_keys=True, indent=1)
+        told = asdict(manifest)
+        if not manifest.dropped:
+            # Older versions of musebuild take a manifest with more fields for damaged.
+            del told["dropped"]
+        body = json.dumps(told, sort_keys=True, indent=1)
         text = json.dumps({"checksum": blake3(body.encode()).hexdigest()}) + "\n" + body + "\n"
         try:
             self._make_folder(path.parent)
@@ -374,7 +378,7 @@ class Store:
         except BAD_MANIFEST:
             self.set_aside(path)
             return
-        for product in manifest.products:
+        for product in manifest.kept:
             target = self.object_path(self.root, product.object)
             if self._condition(str(target), product.size, product.object) == "damaged":
                 self.set_aside(target)
@@ -391,7 +395,7 @@ class Store:
 
     def _damaged(self, manifest: Manifest, seen: Seen) -> Lookup | None:
         """What is wrong with a manifest's objects, where no store has a sound copy of one."""
-        for product in manifest.products:
+        for product in manifest.kept:
             worst, name = "missing", product.object
             for objects in self._objects:
                 path = f"{objects}{name[:2]}/{name[2:]}"
@@ -507,7 +511,12 @@ def manifest_from(data: dict[str, Any]) -> Manifest:
         raise ValueError("it is no manifest")
     if data.get("version") != MANIFEST_VERSION:
         raise OtherVersionError(f"its format is {data.get('version')}, not {MANIFEST_VERSION}")
-    data = dict(data)
-    data["products"] = tuple(Product(**product) for product in data["products"])
+    # What a newer musebuild tells besides harms nothing: else it would raise the version.
+    data = {name: value for name, value in data.items() if name in _OF_MANIFEST}
+    data["products"] = tuple(
+        Product(**{name: value for name, value in product.items() if name in _OF_PRODUCT})
+        for product in data["products"]
+    )
     data["warnings"] = tuple(data.get("warnings", ()))
+    data["dropped"] = tuple(data.get("dropped", ()))
     return Manifest(**data)

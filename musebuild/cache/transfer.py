@@ -13,6 +13,7 @@ from typing import IO
 
 from musebuild.cache.collect import objects_of
 from musebuild.cache.keys import KEY_VERSION, key_of
+from musebuild.cache.layout import FORESEEN
 from musebuild.cache.model import Manifest
 from musebuild.cache.place import beside
 from musebuild.cache.store import BAD_MANIFEST, Store, hash_file
@@ -94,6 +95,8 @@ def import_results(store: Store, path: Path) -> Transfer:
     try:
         with tarfile.open(path, "r|*") as archive:
             for member in archive:
+                if member.name.partition("/")[0] in FORESEEN:
+                    continue
                 source = archive.extractfile(member) if member.isfile() else None
                 if source is None:
                     raise _damaged(path, f"{member.name} is no file")
@@ -152,7 +155,7 @@ def _take_manifest(store: Store, key: str, text: bytes, path: Path) -> Manifest:
     current = manifest.preimage.get("musebuild-key") == KEY_VERSION
     if manifest.key != key or (current and key_of(manifest.preimage) != key):
         raise _damaged(path, f"the key of {manifest.task} does not follow from its preimage")
-    missing = [p.name for p in manifest.products if not store.holds(p.object, p.size)]
+    missing = [p.name for p in manifest.kept if not store.holds(p.object, p.size)]
     if missing:
         raise _damaged(path, f"of {manifest.task} it does not hold {', '.join(missing)}")
     if store.lookup(key).manifest is None:

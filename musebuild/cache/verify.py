@@ -190,7 +190,7 @@ class _Verification:
         self._find("manifest damaged", path, detail, repair="taken away" if self.repair else "")
 
     def _products(self, manifest: Manifest, path: Path) -> None:
-        for product in manifest.products:
+        for product in manifest.kept:
             place = self.store.object_path(self.store.root, product.object)
             if self._is_there(product.object):
                 continue

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from musebuild.cache.layout import mark_layout
 from musebuild.cache.ledger import Ledger
 from musebuild.cache.reduced import ReducedTree
 from musebuild.cache.store import Store
@@ -333,7 +334,7 @@ class Project:
     def require_writable(self) -> None:
         """Make the folders that a build writes to; raise UsageError where one cannot be."""
         make_folder(self.settings.workdir, "work folder")
-        make_folder(self.settings.cache[0], "store")
+        mark_layout(make_folder(self.settings.cache[0], "store"))
         purpose = "folder of the reduced data"
         make_folder(self.reduced, purpose)
         try:

@@ -139,7 +139,7 @@ def sidecar(invocation: Invocation, resolution: Resolution, manifest: Manifest) 
         "params": dict(invocation.params),
         "raw": raw,
         "calib": calib,
-        "products": {product.name: product.category for product in manifest.products},
+        "products": {product.name: product.category for product in manifest.kept},
         "key": manifest.key,
         "made": manifest.made,
         "seconds": round(manifest.seconds, 2),

@@ -62,6 +62,12 @@ def main(
             from musebuild.cli.opening import database_error
 
             raise database_error(error) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            from musebuild.cli.opening import file_error
+
+            raise file_error(error) from error
     except MusebuildError as error:
         sys.stdout.flush()
         slip = f"  or the command: musebuild {call.meant}\n" if call.meant else ""

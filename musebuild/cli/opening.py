@@ -195,6 +195,18 @@ def database_error(error: sqlite3.DatabaseError) -> StoreError:
     )
 
 
+def file_error(error: OSError) -> StoreError:
+    """An error of the disk, for people, where nothing nearer to it knew what to say."""
+    place = error.filename2 or error.filename
+    return StoreError(
+        "A file or folder cannot be read or written",
+        where=None if place is None else os.fsdecode(place),
+        why=error.strerror or str(error),
+        remedy="free space or permissions there, or mend the disk, then run the command again: "
+        "nothing finished is lost",
+    )
+
+
 def scan_progress() -> Bar | None:
     """Progress of a long scan, on a terminal."""
     if not sys.stderr.isatty():

@@ -84,7 +84,7 @@ class InProcessExecutor:
             except Exception:
                 # A worker would end with this status, and leave no result.
                 code = 70
-                with open("worker.out", "a", encoding="utf-8") as out:
+                with contextlib.suppress(OSError), open("worker.out", "a", encoding="utf-8") as out:
                     traceback.print_exc(file=out)
         result = collect(order, code, "")
         if result.ok:

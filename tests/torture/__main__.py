@@ -20,12 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.frames import mock_night
+from tests.torture import faults
 from tests.torture.damage import damage
 from tests.torture.episode import BrokenPromiseError, Episode
+from tests.torture.inject import fault
 from tests.torture.kills import kill
 from tests.torture.walk import walk
 
-KINDS = {"walk": walk, "kill": kill, "damage": damage}
+KINDS = {"walk": walk, "kill": kill, "damage": damage, "fault": fault}
+LACKING = {"fault": faults.lacking}
+"""Kind → why this machine cannot do it, empty where it can."""
 EPISODE = 60.0
 """Seconds of an episode, at most, when nothing else is asked for."""
 GRACE = 300.0
@@ -37,20 +41,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600, help="how long (default: 600)")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other episodes")
-    parser.add_argument("--kinds", default=",".join(KINDS), help="which (default: all)")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="which (default: %(default)s)")
     parser.add_argument("-n", type=int, default=2, help="episodes side by side (default: 2)")
     parser.add_argument("--again", metavar="KIND:SEED:NUMBER", help="one episode, as it was")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.again:
         return one(given.again, given.folder, given.seconds)
-    return many(given.seconds, given.seed, given.kinds.split(","), given.n)
+    kinds = given.kinds.split(",")
+    left = {kind: why for kind in kinds if kind in LACKING and (why := LACKING[kind]())}
+    for kind, why in left.items():
+        print(f"left out: {kind}, since {why}", flush=True)
+    return many(given.seconds, given.seed, [kind for kind in kinds if kind not in left], given.n)
 
 
 def one(name: str, folder: Path | None, seconds: float) -> int:
     """One episode; its record goes to the standard output as JSON."""
     kind, seed, number = name.split(":")
     folder = folder or Path(tempfile.mkdtemp(prefix="torture-"))
+    if kind == "fault":
+        faults.again_preloaded(folder)
     night = mock_night(folder / "night")
     end = time.monotonic() + seconds
     episode = Episode(kind, int(seed), int(number), folder, night, end)
@@ -62,9 +72,10 @@ def one(name: str, folder: Path | None, seconds: float) -> int:
     except Exception:
         failure = traceback.format_exc()
     json.dump(
-        {"name": name, "failure": failure, "counts": episode.counts, "steps": episode.steps},
+        {"name": name, "failure": failure, "counts": episode.counts, "known": episode.known,
+         "steps": episode.steps},
         sys.stdout,
-    )
+    )  # fmt: skip
     sys.stdout.write("\n")
     return bool(failure)
 
@@ -116,6 +127,8 @@ def tell(name: str, process: subprocess.Popen[str], base: Path, counts: Counter[
     except (IndexError, ValueError):
         record = {"failure": "\n".join([f"it ended with {process.returncode}", *lines[-30:]])}
     counts.update(record.get("counts", {}))
+    for text, number in record.get("known", {}).items():
+        counts[text] = number
     counts["episodes"] += 1
     if not record["failure"]:
         shutil.rmtree(folder)

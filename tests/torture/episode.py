@@ -43,6 +43,8 @@ class Episode:
     end: float
     steps: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    known: dict[str, int] = field(default_factory=dict)
+    """Numbers that all episodes of a kind tell alike."""
     chance: random.Random = field(init=False)
     project: MockProject = field(init=False)
 

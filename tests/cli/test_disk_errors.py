@@ -1,0 +1,30 @@
+"""A disk that fails: told once, without a traceback. `make torture` looks for more of these."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+import pytest
+
+from tests.support.projects import MockProject
+
+
+@pytest.mark.parametrize("name", ["musebuild.db", "settings.yml", "raw"])
+def test_a_file_that_cannot_be_looked_at_is_told(
+    project: MockProject, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    real = os.stat
+
+    def failing(path: Any, **more: Any) -> os.stat_result:
+        if isinstance(path, str | os.PathLike) and os.fspath(path) == str(project.folder / name):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), os.fspath(path))
+        return real(path, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", failing)
+        ran = project.ask("status")
+    assert "Traceback" not in ran.text
+    assert ran.status == 0 or ran.err.count("ERROR: ") == 1, ran.text
+    assert ran.status == 0 or ("Input/output error" in ran.err and "mend" in ran.err), ran.text

@@ -136,11 +136,12 @@ def _classified(*texts: str) -> Classification:
     # Something must speak for it.
     possible = [fit for fit in fits if not fit.against and len(fit.missing) < fit.asked]
     left = [fit for fit in possible if not _outdone(fit, possible)]
-    if len(left) == 1:
-        return Classification(left[0].rule.category)
+    rules = [fit.rule for fit in left]
+    told = " and ".join(name for name in words if not words[name] and _tells(name, rules))
+    if left and not told:
+        # Nothing that is missing tells them apart.
+        return Classification(rules[-1].category)
     if left:
-        rules = [fit.rule for fit in left]
-        told = " and ".join(name for name in words if not words[name] and _tells(name, rules))
         named = _listed([rule.category for rule in rules])
         return Classification("", f"without {told} it may be {named}")
     return Classification("", _refusal(fits, words))

@@ -94,6 +94,12 @@ def may_be_one(digest: str, other: str) -> bool:
     return cards == its_cards and (summed is not its_summed or sums == its_sums)
 
 
+def same_data(digest: str, other: str) -> bool:
+    """Whether extensions say the same of their data, or cannot be compared."""
+    sums, its_sums = digest.split()[1], other.split()[1]
+    return sums == its_sums or sums.startswith(UNSUMMED) is not its_sums.startswith(UNSUMMED)
+
+
 def difference(digest: str, other: str) -> str:
     """What headers tell of the first file that they do not tell of the other; empty: nothing."""
     (cards, sums), (its_cards, its_sums) = digest.split(), other.split()

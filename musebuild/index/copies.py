@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from musebuild.fits.digest import FrameDigest
-from musebuild.fits.identity import difference, may_be_one
+from musebuild.fits.identity import difference, may_be_one, same_data
 from musebuild.index.columns import MJD_ZERO
 from musebuild.index.model import RawFrame
 
@@ -89,7 +89,22 @@ def _is_one(frame: RawFrame, other: RawFrame, digests: Mapping[str, str]) -> boo
         return alike and bool(frame.arcfile) and key == other_key
     if frame.arcfile and other.arcfile:
         return True
-    return alike and frame.mjd_obs == other.mjd_obs
+    if frame.mjd_obs != other.mjd_obs:
+        return False
+    return alike or bool(frame.mjd_obs and _taken_at_once(frame, other, digest, its))
+
+
+def _taken_at_once(frame: RawFrame, other: RawFrame, digest: str, its: str) -> bool:
+    """Whether frames of one moment are one, though headers differ: there is one instrument.
+
+    What is said of the data of the same IFUs tells frames apart; files of other IFUs are parts.
+    """
+    if not (frame.channels and other.channels) and frame.category != other.category:
+        return False
+    if frame.channels == other.channels:
+        return bool(digest and its) and same_data(digest, its)
+    some, all_of_them = sorted(({*frame.channels}, {*other.channels}), key=len)
+    return some <= all_of_them
 
 
 def differences(
@@ -172,7 +187,8 @@ def name_apart(frames: Iterable[RawFrame]) -> dict[str, RawFrame]:
             own = moment.isoformat(timespec="milliseconds")
             if own in taken:
                 why = f"another exposure has its date, and other contents: {taken[own]}"
-                changed[frame.path] = replace(frame, excluded=why)
+                told = "their names cannot be told apart"
+                changed[frame.path] = replace(frame, excluded=why, differs=told)
             else:
                 taken[own] = frame.path
                 changed[frame.path] = replace(frame, name=own)

@@ -107,16 +107,17 @@ class Judge:
     def __init__(
         self, plan: Plan, blocks: Iterable[PlannedBlock], datasets: Collection[str]
     ) -> None:
-        recipes = [planned.recipe for planned in blocks]
+        takes = {planned.name: planned.recipe for planned in blocks}
         self._uses = uses_of(plan)
         self._datasets = frozenset(datasets)
-        self._raw = {category for recipe in recipes for category in recipe.raw}
-        self._calibrations = {need.category for recipe in recipes for need in recipe.needs}
-        self._why: dict[str, tuple[str, str]] = {}
+        self._raw = {category for recipe in takes.values() for category in recipe.raw}
+        self._calibrations = {need.category for recipe in takes.values() for need in recipe.needs}
+        self._why: dict[tuple[str, str], tuple[str, str]] = {}
         for left in plan.left_out:
-            label = left.name.partition(":")[2]
+            block, _, label = left.name.partition(":")
             # Of several blocks the first takes the frames themselves.
-            self._why.setdefault(label, (left.reason, left.remedy))
+            for category in takes[block].raw if block in takes else ():
+                self._why.setdefault((category, label), (left.reason, left.remedy))
 
     def __call__(self, frame: RawFrame) -> Told:
         """What becomes of a frame."""
@@ -148,6 +149,9 @@ class Judge:
                 return Told(frame.path, Fate.COPY, about, reason, frame.excluded)
             detail = f"{frame.excluded}, but {frame.differs}"
             return Told(frame.path, Fate.COPY, about, f"{reason}, and they differ", detail, APART)
+        if frame.differs:
+            reason = "another frame has its date"
+            return Told(frame.path, Fate.COPY, about, reason, frame.excluded, APART)
         fate = Fate.EXCLUDED if frame.category else Fate.NO_CATEGORY
         return Told(frame.path, fate, about, frame.excluded)
 
@@ -161,8 +165,10 @@ class Judge:
                 "it belongs to no dataset of the settings",
             )
         # A sequence of frames goes by its start, an exposure by its name.
-        found = self._why.get(frame.name) or self._why.get(frame.tpl_start) or ("", "")
-        reason, remedy = found
+        labels = ((frame.category, label) for label in (frame.name, frame.tpl_start))
+        reason, remedy = next(
+            (self._why[label] for label in labels if label in self._why), ("", "")
+        )
         return Told(
             frame.path,
             Fate.LEFT_OUT,

@@ -13,7 +13,7 @@ from musebuild.plan.blocks import PlannedBlock, made_by
 from musebuild.plan.datasets import check_datasets
 from musebuild.plan.draft import Draft
 from musebuild.plan.from_products import add_datasets, add_exposures, add_runs
-from musebuild.plan.from_raw import add_raw_exposures, add_sequences
+from musebuild.plan.from_raw import add_raw_exposures, add_sequences, lacking_ifus
 from musebuild.plan.model import Invocation, Plan
 from musebuild.plan.names import closure, select
 from musebuild.plan.scales import refused_scales
@@ -26,6 +26,7 @@ from musebuild.settings.model import Settings
 def _plan(draft: Draft) -> Plan:
     """All blocks in order."""
     draft.left_out += draft.parts.told()
+    draft.left_out += lacking_ifus(draft)
     draft.left_out += check_datasets(draft.settings, draft.datasets, draft.raw["OBJECT"])
     for planned in draft.blocks.values():
         _check_source(planned, draft.blocks, draft.settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 from musebuild.cache.model import Input
@@ -27,6 +28,48 @@ def add_sequences(draft: Draft, planned: PlannedBlock) -> None:
     matter = matter_of(planned.recipe, draft.catalogue.values())
     for group in sequences(frames, matter):
         _from_raw(draft, planned, group, _sequence_folder(planned, group))
+
+
+def lacking_ifus(draft: Draft) -> list[LeftOut]:
+    """What a person should know of frames without IFUs that most others of their night hold.
+
+    The pipeline makes a cube of the IFUs that there are, and says nothing: half a file looks so.
+    """
+    wanted = draft.settings.ifus
+    nights: dict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)
+    for frames in draft.raw.values():
+        for frame in frames:
+            nights[frame.night][frame.channels] += 1
+    usual = {
+        night: max(counts, key=lambda held: (counts[held], len(held)))
+        for night, counts in nights.items()
+        if len(counts) > 1
+    }
+    alike: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    taken = {category for planned in draft.blocks.values() for category in planned.recipe.raw}
+    for category in sorted(taken & draft.raw.keys()):
+        for frame in draft.raw[category]:
+            lost = {*usual.get(frame.night, ())} - {*frame.channels}
+            lost = lost if wanted is None else lost & {*wanted}
+            if lost:
+                alike[tuple(sorted(lost))].append(frame.filename)
+    told = [
+        LeftOut(
+            names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else ""),
+            f"IFU {ifu_list(lost)} is lacking, which other frames of the night hold: "
+            "what is made of it lacks them, too",
+            "fetch the frame again, or leave it out with frames.exclude",
+            note=True,
+        )
+        for lost, names in alike.items()
+    ]
+    held = {ifu for counts in nights.values() for channels in counts for ifu in channels}
+    nowhere = {*(wanted or ())} - held
+    # Where there is none of those that are wanted, nothing can be done, and that is said.
+    if nowhere and held & {*(wanted or ())}:
+        reason = f"no frame holds IFU {ifu_list(sorted(nowhere))}: the rest is reduced"
+        told.append(LeftOut("ifus", reason, "correct `ifus` in the settings", note=True))
+    return told
 
 
 def add_raw_exposures(draft: Draft, planned: PlannedBlock) -> None:

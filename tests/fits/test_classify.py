@@ -177,3 +177,7 @@ def test_the_rules_are_those_of_the_pipeline() -> None:
         )
 
     assert [plain(rule) for rule in RULES] == [plain(r) for r in rules_of_the_pipeline(found[-1])]
+
+
+def test_where_nothing_lacking_tells_rules_apart_the_last_counts() -> None:
+    assert classify({"ESO DPR TYPE": "WAVE,LSF,MASK"}).category == "ARC_LSF"

@@ -107,6 +107,24 @@ def test_check_sums_tell_frames_apart(raw: Path) -> None:
         fits.setval(path, "ESO DPR TYPE", value="OBJECT")
     assert [bool(frame.excluded) for frame in frames(raw)] == [False, True]
     assert "another exposure has its date" in frames(raw)[1].excluded
+    assert frames(raw)[1].differs
+
+
+@pytest.mark.parametrize("summed", [True, False])
+def test_there_is_one_instrument(raw: Path, summed: bool) -> None:
+    """Of one moment: half a file, as a transfer leaves it that makes room first; a mended card."""
+    first = write_raw(raw, "OBJECT", DATE, target="FIELD")
+    if summed:
+        add_sums(first)
+    whole = first.read_bytes()
+    (raw / "copy.fits").write_bytes(whole)
+    first.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
+    (half,) = (frame for frame in frames(raw) if frame.excluded)
+    assert (half.filename, half.differs) == (NAME, "it holds 1 IFU and not 2")
+    first.write_bytes(whole)
+    fits.setval(raw / "copy.fits", "OBJECT", value="Field of mine")
+    (other,) = (frame for frame in frames(raw) if frame.excluded)
+    assert (other.filename, other.differs) == ("copy.fits", "its primary header differs")
 
 
 def test_names_in_the_archive_tell_frames_apart(raw: Path) -> None:

@@ -39,6 +39,14 @@ def test_a_whole_night_is_used_and_each_frame_names_its_tasks() -> None:
     assert exposure.tasks == ("muse_scibasic:2017-06-16T01:30:00",)
 
 
+def test_a_frame_has_the_reason_of_its_own_sequence() -> None:
+    """Also where one template took frames of several types."""
+    few = [frame(kind, f"2017-05-16T13:0{n}:00") for n, kind in enumerate(("BIAS", "FLAT", "DARK"))]
+    found = balance([*WHOLE, *few])
+    for one in few:
+        assert told(found, one.path).reason.startswith(f"1 {one.category} frame, and")
+
+
 def test_what_is_not_used_has_a_reason_each() -> None:
     strange = [
         frame("AMPL", "2017-06-16T13:00:00"),

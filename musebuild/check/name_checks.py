@@ -77,24 +77,28 @@ def check_categories(
 
 
 def check_static(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[Problem]:
-    """Categories of `static_calib` and `association` that no recipe takes."""
+    """Categories of `static_calib` that no recipe takes, and of `association` that none chooses."""
     known = {category for recipe in catalogue.values() for category in taken_by(recipe)}
-    chosen = settings.association
-    given: list[Keys] = [("static_calib", category) for category in settings.static_calib]
-    given += [("association", "worst", category) for category in chosen.worst]
-    given += [("association", "prefer", category) for category in chosen.prefer]
+    needs = [need for recipe in catalogue.values() for need in recipe.needs]
+    made = {need.category for need in needs if need.source == "product"}
+    of_key: list[tuple[Keys, Collection[str], set[str]]] = [
+        (("static_calib",), settings.static_calib, known),
+        (("association", "worst"), settings.association.worst, {need.category for need in needs}),
+        (("association", "prefer"), settings.association.prefer, made),
+    ]
     return [
         unknown_at(
             settings,
-            keys,
-            f"no recipe takes {keys[-1]}",
-            str(keys[-1]),
-            sorted(known),
+            (*keys, category),
+            f"{'no choice is made of' if category in known else 'no recipe takes'} {category}",
+            category,
+            sorted(categories),
             of_key=True,
             allowed="",
         )
-        for keys in given
-        if keys[-1] not in {*known, "default"}
+        for keys, given, categories in of_key
+        for category in given
+        if category not in {*categories, "default"}
     ]
 
 

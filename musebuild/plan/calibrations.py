@@ -249,7 +249,8 @@ def choose_illum(
     def kelvin(c: RawFrame) -> float | None:
         if c.temp7 is None or frame.temp7 is None:
             return None
-        return c.temp7 - frame.temp7
+        # Decimals of headers: 16.1 - 15.1 is more than 1 for a computer.
+        return round(c.temp7 - frame.temp7, 3)
 
     def degrees(c: RawFrame) -> float:
         # A flat without a temperature is not taken before one whose temperature is known.
@@ -281,7 +282,7 @@ def choose_illum(
         return (
             None,
             None,
-            f"the illumination flat {best.name} differs by {abs(difference):.1f} °C, "
+            f"the illumination flat {best.name} differs by {abs(difference):g} °C, "
             f"more than {ILLUM_KELVIN:.0f} °C",
         )
     notes = []

@@ -58,6 +58,17 @@ def test_what_a_level_leaves_out_is_one_warning(project: MockProject) -> None:
     assert "ILLUM: 1" in project.ask("info", "muse_twilight:2017-06-15T22:04:55").text
 
 
+@pytest.mark.parametrize("association", [{"worst": {"BIAS": 0}}, {"prefer": {"OBJECT": "master"}}])
+def test_of_what_is_not_chosen_there_is_no_level(
+    project: MockProject, association: dict[str, Any]
+) -> None:
+    project.settings["association"] = association
+    project.write()
+    checked = project.ask("check")
+    assert checked.status == 2
+    assert "no choice is made of" in checked.text
+
+
 def test_a_recipe_without_frames_says_what_it_takes(project: MockProject) -> None:
     for name, taken in (("muse_dark", "DARK"), ("muse_create_sky", "PIXTABLE_SKY")):
         ran = project.ask("run", name)

@@ -525,11 +525,11 @@ def test_a_plan_keeps_no_raw_frame_alive() -> None:
 def test_lacking_ifus_are_told() -> None:
     """Half a file holds fewer of them, and the pipeline makes a cube of the rest."""
     first, *rest = night()
-    assert "IFU" not in reasons(plan("", raw=[first, *rest]))
+    assert "IFU" not in reasons(plan(raw=[first, *rest]))
     short = [replace(f, channels=(1,)) if f.category == "OBJECT" else f for f in [first, *rest]]
-    (told,) = (left for left in plan("", raw=short).left_out if "is lacking" in left.reason)
+    (told,) = (left for left in plan(raw=short).left_out if "is lacking" in left.reason)
     assert told.note
     assert told.name.endswith(" and 1 more")
     assert told.reason.startswith("IFU 2 is lacking, which other frames of the night hold")
-    assert "is lacking" not in reasons(plan("ifus: [1]", raw=short))
-    assert "no frame holds IFU 7" in reasons(plan("ifus: [1, 7]", raw=short))
+    assert "is lacking" not in reasons(plan(f"ifus: [1]\n{TWO_PASSES}", raw=short))
+    assert "no frame holds IFU 7" in reasons(plan(f"ifus: [1, 7]\n{TWO_PASSES}", raw=short))

@@ -129,6 +129,16 @@ def test_a_flat_without_a_temperature_only_where_no_other_is_near() -> None:
     assert "temperatures unknown" in quality.note
 
 
+def test_a_degree_is_a_degree() -> None:
+    """16.1 - 15.1 is more than 1 for a computer."""
+    exposure = frame("OBJECT", "2017-06-16T03:00:00", temp7=15.1)
+    best, quality, _ = choose_illum([illum("02:50", 16.1)], exposure)
+    assert best is not None
+    assert quality is not None
+    assert quality.level == 0
+    assert "differs by 1.001 °C" in choose_illum([illum("02:50", 16.101)], exposure)[2]
+
+
 def test_where_one_is_within_two_hours_those_beyond_are_not_considered() -> None:
     best, _, note = choose_illum([illum("02:50", 11.2), illum("06:30", 10.0)], EXPOSURE)
     assert best is None  # of those within two hours none fits: the one in the morning is no help

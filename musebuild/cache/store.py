@@ -264,7 +264,7 @@ class Store:
 
     def manifest_path(self, root: Path, key: str) -> Path:
         """Where a key's manifest lies in one of the stores, if it is there."""
-        return root / "manifests" / key[:2] / f"{key[2:]}.json"
+        return Path(f"{root}/manifests/{key[:2]}/{key[2:]}.json")
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write a manifest, atomically, when all its objects are in the store."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from musebuild.cache.model import Manifest, UsedInput
@@ -59,6 +59,14 @@ def rules_for(invocation: Invocation, recipe: Recipe) -> list[ProductRule]:
     return [rule for rule in recipe.products if rule.category in invocation.products]
 
 
+def _plain(rule: ProductRule) -> dict[str, Any]:
+    # `dataclasses.asdict` copies all that is in it, for each invocation anew.
+    return {name: getattr(rule, name) for name in _RULE}
+
+
+_RULE = tuple(one.name for one in fields(ProductRule))
+
+
 def runner_options(project: Project) -> dict[str, Any]:
     """What the runner is told besides the call: log levels, formats, the mock's behaviour."""
     cpl = project.settings.cpl
@@ -97,7 +105,7 @@ def make_order(
             (used.tag, source_path(used, project.store), name)
             for used, name in zip(resolution.inputs, names, strict=True)
         ),
-        products=tuple(asdict(rule) for rule in rules_for(invocation, recipe)),
+        products=tuple(_plain(rule) for rule in rules_for(invocation, recipe)),
         scratch=str(scratch),
         store=tuple(str(root) for root in project.settings.cache),
         result=str(scratch / "result.json"),

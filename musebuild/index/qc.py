@@ -7,6 +7,7 @@ anew from the store at any time.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class Made:
     """Name of the task that first made it: tells its exposure or sequence, and the IFU."""
     made: str
     """UTC, ISO 8601."""
-    products: tuple[tuple[str, str, Path], ...]
+    products: tuple[tuple[str, str, Path | str], ...]
     """Category, name and file of each."""
 
 
@@ -149,12 +150,12 @@ def parameters_of(made: Made) -> Found:
     for category, name, path in made.products:
         if not _CATEGORY.fullmatch(category):
             continue
-        if not path.exists():
+        if not os.path.exists(path):
             # It may come back: look again then.
             missing = True
             continue
         try:
-            some = rows_of(made, name, path)
+            some = rows_of(made, name, Path(path))
         except FrameError:
             continue
         if some:

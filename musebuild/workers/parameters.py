@@ -13,5 +13,5 @@ def made_of(manifest: Manifest, store: Store) -> qc.Made:
         key=manifest.key,
         task=manifest.task,
         made=manifest.made,
-        products=tuple((p.category, p.name, store.path(p.object)) for p in manifest.products),
+        products=tuple((p.category, p.name, store.text_path(p.object)) for p in manifest.products),
     )

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from musebuild.cache.locks import KeyLock
+from musebuild.cache.manifest import is_object
 from musebuild.cache.model import Manifest
 from musebuild.cache.store import Store
 
@@ -69,7 +70,7 @@ def objects_of(manifest: Manifest) -> list[str]:
     Those that were dropped on purpose are none of them any more.
     """
     names = [product.object for product in manifest.kept]
-    return list(dict.fromkeys([*names, manifest.log] if manifest.log else names))
+    return list(dict.fromkeys([*names, manifest.log] if is_object(manifest.log) else names))
 
 
 def stored_objects(store: Store) -> dict[str, StoredObject]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from musebuild.cache.place import write_atomically
 from musebuild.errors import StoreError
+from musebuild.settings.own_files import read_own
 
 LAYOUT = 1
 """Raised when a folder is used in a way that would harm it in the hands of an older musebuild."""
@@ -32,8 +33,8 @@ def check_layout(root: Path) -> None:
         A newer musebuild laid it out in another way.
     """
     try:
-        found = json.loads((root / MARKER).read_text(encoding="utf-8"))["layout"]
-    except (OSError, ValueError, KeyError, TypeError):
+        found = json.loads(read_own(root / MARKER))["layout"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
     if isinstance(found, int) and found > LAYOUT:
         raise StoreError(

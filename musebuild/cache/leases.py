@@ -8,6 +8,7 @@ that sleeps too long loses its lease: then two make the same thing, and neither 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import time
@@ -17,8 +18,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from musebuild.cache.owner import describe, is_dead
+from musebuild.cache.owner import LONGEST, describe, is_dead, owner_from
 from musebuild.cache.place import beside
+from musebuild.settings.own_files import open_own
 
 BEAT = 10.0
 """Seconds between signs of life."""
@@ -70,6 +72,12 @@ class Lease:
             return self._is_over() and self._take_over()
         except FileNotFoundError:
             return self._create()
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+        # A link that somebody put there: it goes, and what it leads to stays as it is.
+        self.path.unlink()
+        return self._create()
 
     def _create(self) -> bool:
         if not self._write(self.path):
@@ -105,16 +113,10 @@ class Lease:
 
         Opening a file makes NFS ask the server instead of its cache.
         """
-        with path.open("rb") as file:
+        with open(open_own(path, os.O_RDONLY), "rb") as file:
             status = os.fstat(file.fileno())
-            text = file.read()
-        try:
-            owner = json.loads(text)
-        except ValueError:
-            owner = None
-        if not isinstance(owner, dict):
-            owner = {}
-        return owner, (status.st_ino, status.st_mtime_ns, text)
+            text = file.read(LONGEST)
+        return owner_from(text), (status.st_ino, status.st_mtime_ns, text)
 
     def _is_over(self) -> bool:
         owner, self._seen = self._look(self.path)
@@ -168,7 +170,7 @@ class Lease:
         """Give a sign of life, if the lease is still ours."""
         with contextlib.suppress(OSError):
             if self._is_ours():
-                os.utime(self.path)
+                os.utime(self.path, follow_symlinks=False)
 
     def release(self) -> None:
         """Give the lease up, if it is still ours."""

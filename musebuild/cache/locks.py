@@ -7,14 +7,18 @@ import errno
 import fcntl
 import json
 import os
+import re
 from functools import cache
 from pathlib import Path
 
 from musebuild.cache.leases import Lease
-from musebuild.cache.owner import describe, is_dead
+from musebuild.cache.owner import describe, is_dead, read_owner
 from musebuild.errors import StoreError
 from musebuild.index.database import NETWORK_FILE_SYSTEMS, file_system
+from musebuild.settings.own_files import open_own
+from musebuild.settings.path_names import part
 
+_KEY = re.compile(r"[0-9a-f]{64}")
 NO_FLOCK = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
@@ -77,12 +81,12 @@ class KeyLock:
 
     def _flock(self) -> bool:
         while True:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = self._open()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # The holder before may have removed the file between our open and our lock;
                 # then we hold a file that nobody else will ever see.
-                same = os.fstat(descriptor).st_ino == self.path.stat().st_ino
+                same = os.fstat(descriptor).st_ino == self.path.lstat().st_ino
             except BlockingIOError:
                 os.close(descriptor)
                 return False
@@ -100,6 +104,17 @@ class KeyLock:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, json.dumps(describe()).encode())
         return True
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT
+        try:
+            return open_own(self.path, flags)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+        # A link that somebody put there: it goes, and what it leads to stays as it is.
+        self.path.unlink()
+        return open_own(self.path, flags)
 
     def release(self) -> None:
         """Give the lock up."""
@@ -119,8 +134,10 @@ class KeyLock:
             return 0  # leases run out by themselves
         removed = 0
         for path in list((root / "locks").iterdir()):
+            if path.is_symlink() or not (_KEY.fullmatch(path.name) and path.is_file()):
+                continue
             lock = KeyLock(root, path.name)
-            if path.is_file() and lock._is_held_by_nobody() and lock.try_acquire():
+            if lock._is_held_by_nobody() and lock.try_acquire():
                 lock.release()
                 removed += 1
         return removed
@@ -128,16 +145,15 @@ class KeyLock:
     def _is_held_by_nobody(self) -> bool:
         # Only what says so is tried: to take a lock, however briefly, keeps others waiting.
         try:
-            owner = json.loads(self.path.read_text(encoding="utf-8"))
-            return is_dead(owner)
-        except (OSError, ValueError, TypeError):
+            return is_dead(read_owner(self.path))
+        except OSError:
             return True
 
     def owner(self) -> str:
         """Who holds the lock, for a message."""
         path = self.path if self._lease is None else self._lease.path
         try:
-            owner = json.loads(path.read_text(encoding="utf-8"))
-            return f"process {owner['pid']} on {owner['host']}"
-        except (OSError, ValueError, KeyError, TypeError):
+            owner = read_owner(path)
+            return f"process {int(owner['pid'])} on {part(owner['host'])}"
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return "another build"

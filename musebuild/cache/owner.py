@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -9,9 +10,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from musebuild.settings.own_files import read_own
+
 PROC = Path("/proc")
 MAIN_SPACE = "pid:[4026531836]"
 """Pid name space of a machine itself (PROC_PID_INIT_INO of Linux); containers have others."""
+
+
+LONGEST = 1 << 16
+"""Bytes of the largest file that names an owner."""
 
 
 @cache
@@ -72,6 +79,20 @@ def _of(pid: int) -> dict[str, Any]:
 _own = cache(_of)
 
 
+def owner_from(text: bytes) -> dict[str, Any]:
+    """The owner that a file names; empty where it names none."""
+    try:
+        owner = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def read_owner(path: Path) -> dict[str, Any]:
+    """The owner that a file names; OSError where it cannot be read, or is a link."""
+    return owner_from(read_own(path, LONGEST))
+
+
 def is_dead(owner: Mapping[str, Any]) -> bool:
     """True only where it is certain: same machine, and another boot or no such process.
 
@@ -85,6 +106,6 @@ def is_dead(owner: Mapping[str, Any]) -> bool:
         return False
     try:
         started = start_time(int(owner["pid"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return True
     return not started or started != owner.get("start")

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from musebuild.cache.owner import start_time
+from musebuild.settings.own_files import copy_new, create
+from musebuild.settings.path_names import cut
 
 FICLONE = 0x40049409
 """ioctl of Linux: share the data of another file (XFS, Btrfs, …)."""
@@ -43,9 +45,7 @@ def _beside(path: str) -> str:
     # as what is done with the file.
     folder, name = os.path.split(path)
     writer = f"{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
-    # The longest name that file systems take is 255 bytes.
-    name = name.encode("utf-8", "surrogateescape")[:100].decode("utf-8", "ignore")
-    return os.path.join(folder, f".{name}.{writer}.part")
+    return os.path.join(folder, f".{cut(name, 100)}.{writer}.part")
 
 
 def sweep_parts(folder: Path) -> int:
@@ -142,7 +142,8 @@ def _fill(source: str, target: str, *, cloning: bool) -> tuple[How, bool]:
     except OSError as error:
         if error.errno not in NOT_HERE:
             raise
-    shutil.copy2(source, target)
+    copy_new(source, target)
+    shutil.copystat(source, target)
     # Unlike a link's, its data may not be on disk when the ledger's row already is.
     sync(Path(target))
     return "copy", never
@@ -162,7 +163,7 @@ def write_atomically(path: Path | str, text: str, *, durable: bool = False) -> N
     target = str(path)
     temporary = _beside(target)
     try:
-        with open(temporary, "wb") as file:
+        with open(create(temporary), "wb") as file:
             file.write(text.encode("utf-8"))
             if durable:
                 file.flush()

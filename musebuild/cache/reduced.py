@@ -18,6 +18,8 @@ from musebuild.cache.store import Seen, Store
 from musebuild.cache.trees import is_note
 from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
+from musebuild.settings.own_files import make_below, read_own
+from musebuild.settings.path_names import BadNameError, part
 
 
 @dataclass(slots=True)
@@ -151,15 +153,15 @@ class ReducedTree:
         report = PlaceReport()
         text = _note_text({"musebuild": task} | dict(sidecar))
         try:
-            if target not in self._swept:
-                _make_folder(Path(target))
+            if target not in self._swept or not os.path.isdir(target):
+                self._make_folder(folder)
                 sweep_parts(Path(target))
                 self._swept.add(target)
-            elif not os.path.isdir(target):
-                _make_folder(Path(target))
             before = {placed.path: placed for placed in self._placed_by(task)}
-            wanted = {f"{target}/{product.name}": product for product in manifest.kept}
-            note = f"{target}/{sidecar_name}"
+            wanted = {f"{target}/{part(one.name)}": one for one in manifest.kept}
+            note = f"{target}/{part(sidecar_name)}"
+            if note in wanted:
+                raise BadNameError(f"{sidecar_name}: the note beside the products has this name")
             known = self.ledger.placed([*wanted, note])
             for place in wanted:
                 self._make_way(place, known.get(place), report)
@@ -177,6 +179,13 @@ class ReducedTree:
             for path in report.gone:
                 if is_as_placed(path, before[path]):
                     os.unlink(path)
+        except BadNameError as error:
+            raise StoreError(
+                f"The products of {task} cannot be put into place",
+                where=target,
+                why=str(error),
+                remedy="`musebuild cache verify --repair` takes away what is damaged in the store",
+            ) from error
         except OSError as error:
             raise StoreError(
                 f"The products of {task} cannot be put into place",
@@ -186,6 +195,13 @@ class ReducedTree:
                 "the products are safe in the store",
             ) from error
         return report
+
+    def _make_folder(self, folder: str) -> None:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            make_below(self.root, folder)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise _in_the_way(Path(error.filename)) from None
 
     def note(self, report: PlaceReport) -> None:
         """Tell the ledger what `put` put into place."""
@@ -262,14 +278,6 @@ class ReducedTree:
                 current = current.parent
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        blocking = next(p for p in (folder, *folder.parents) if p.exists() or p.is_symlink())
-        raise _in_the_way(blocking) from None
-
-
 def _in_the_way(path: Path) -> StoreError:
     return StoreError(
         f"{path.name} is in the way, and musebuild did not make it",
@@ -290,13 +298,9 @@ def _note_text(told: Mapping[str, Any]) -> str:
 
 
 def _says(path: str, text: str) -> bool:
-    # Reading a pipe would wait for ever.
-    if not os.path.isfile(path):
-        return False
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read() == text
-    except (OSError, ValueError):
+        return read_own(path) == text.encode()
+    except OSError:
         return False
 
 

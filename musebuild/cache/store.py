@@ -6,6 +6,7 @@ Its folders are told in `docs/cache.md`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -15,23 +16,36 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from blake3 import blake3
 
 from musebuild.cache.layout import FOLDERS, check_layout
 from musebuild.cache.locks import KeyLock
-from musebuild.cache.model import MANIFEST_VERSION, Manifest, Product
-from musebuild.cache.owner import describe, is_dead, start_time
+from musebuild.cache.manifest import (
+    BAD_MANIFEST,
+    OtherVersionError,
+    manifest_from,
+    manifest_text,
+    read_text,
+)
+from musebuild.cache.model import Manifest, Product
+from musebuild.cache.owner import describe, is_dead, read_owner, start_time
 from musebuild.cache.place import beside, place, sweep_parts, sync, write_atomically
 from musebuild.cache.steps import step
 from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
 from musebuild.index.digests import identity
+from musebuild.settings.own_files import MOST, copy_new, make_below, open_own, write_new
 
-__all__ = ["OBJECT_TIME", "Lookup", "OtherVersionError", "Store", "hash_file", "manifest_from"]
+__all__ = [
+    "BAD_MANIFEST",
+    "OBJECT_TIME",
+    "Lookup",
+    "OtherVersionError",
+    "Store",
+    "hash_file",
+    "manifest_from",
+]
 
 OBJECT_TIME = 1_000_000_000
 """Every object gets this modification time (s): one that was written to shows another, and
@@ -42,20 +56,12 @@ UNOWNED_AGE = 3600
 FOREIGN_AGE = 30 * 24 * 3600
 """Seconds after which a scratch folder of another machine is taken for abandoned."""
 ROOM = "make room on that disk, then run `doit` again: nothing finished is lost"
-_OF_MANIFEST = frozenset(one.name for one in fields(Manifest))
-_OF_PRODUCT = frozenset(one.name for one in fields(Product))
-BAD_MANIFEST = (ValueError, KeyError, TypeError)
-"""What reading the text of a damaged manifest raises."""
 Seen = Callable[[str, os.stat_result], object]
 """Told of each file that a finding rests on, as it was then."""
 
 
 def _unseen(path: str, status: os.stat_result) -> None:
     """Nobody wants to know."""
-
-
-class OtherVersionError(ValueError):
-    """A manifest is sound, and another musebuild wrote it in a format of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +100,18 @@ class Store:
         """Objects that somebody touched, and whose bytes are as they were."""
         self._without_reflinks: set[tuple[int, int]] = set()
         try:
+            if not self.root.is_dir():
+                self.root.mkdir(parents=True, exist_ok=True)
             for name in FOLDERS:
-                (self.root / name).mkdir(parents=True, exist_ok=True)
+                make_below(self.root, name)
         except OSError as error:
             raise StoreError(
                 "The store cannot be made",
                 where=str(self.root),
-                why=error.strerror,
-                remedy="name a folder that you can write with `cache:` in the settings",
+                why=f"{error.filename}: {error.strerror}",
+                remedy="name a folder that you can write with `cache:` in the settings"
+                if error.errno != errno.ENOTDIR
+                else "take it away; a store on another disk is named whole, with `cache:`",
             ) from error
         for root in self.roots:
             check_layout(root)
@@ -182,11 +192,9 @@ class Store:
         return name
 
     def _make_folder(self, folder: Path) -> None:
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            return
-        sync(folder.parent)
+        if not folder.is_dir() or folder.is_symlink():
+            make_below(folder.parent, folder.name)
+            sync(folder.parent)
 
     def _move(self, path: Path, target: Path) -> None:
         """Move a file to an object's place, whole and synced to disk before it has its name."""
@@ -201,7 +209,7 @@ class Store:
             # become read-only and old.
             local = beside(self.root / "scratch" / target.name)
             try:
-                shutil.copyfile(path, local)
+                copy_new(path, local)
                 self._seal(local)
                 local.replace(target)
             except BaseException:
@@ -269,12 +277,7 @@ class Store:
     def write_manifest(self, manifest: Manifest) -> None:
         """Write a manifest, atomically, when all its objects are in the store."""
         path = self.manifest_path(self.root, manifest.key)
-        told = asdict(manifest)
-        if not manifest.dropped:
-            # Older versions of musebuild take a manifest with more fields for damaged.
-            del told["dropped"]
-        body = json.dumps(told, sort_keys=True, indent=1)
-        text = json.dumps({"checksum": blake3(body.encode()).hexdigest()}) + "\n" + body + "\n"
+        text = manifest_text(manifest)
         try:
             self._make_folder(path.parent)
             # Of a writer that was killed here: who makes the same again comes by.
@@ -308,14 +311,19 @@ class Store:
         ValueError, KeyError, TypeError
             It is damaged; `OtherVersionError` where it is of another version.
         """
-        with path.open("rb") as file:
-            seen(str(path), os.fstat(file.fileno()))
-            text = file.read()
-        head, _, body = text.partition(b"\n")
-        body = body.rstrip(b"\n")
-        if json.loads(head)["checksum"] != blake3(body).hexdigest():
-            raise ValueError("its checksum is wrong")
-        return manifest_from(json.loads(body))
+        try:
+            descriptor = open_own(path, os.O_RDONLY)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise ValueError(error.strerror) from None
+        with open(descriptor, "rb") as file:
+            status = os.fstat(file.fileno())
+            seen(str(path), status)
+            if status.st_size > MOST:
+                raise ValueError("it is larger than any manifest")
+            text = file.read(MOST)
+        return read_text(text)
 
     def lookup(self, key: str, seen: Seen = _unseen) -> Lookup:
         """What the store has for a key; a manifest only if all its objects are sound.
@@ -350,14 +358,10 @@ class Store:
         except OtherVersionError as error:
             return Lookup(None, "manifest of another version", f"{path}: {error}")
         except OSError as error:
-            if not path.is_dir():
-                return Lookup(None, "manifest unreadable", f"{path}: {error.strerror}")
-            damage = "it is a folder"
+            return Lookup(None, "manifest unreadable", f"{path}: {error.strerror}")
         except BAD_MANIFEST as error:
-            damage = str(error)
-        else:
-            return self._damaged(manifest, seen) or Lookup(manifest, "hit")
-        return Lookup(None, "manifest damaged", f"{path}: {damage}")
+            return Lookup(None, "manifest damaged", f"{path}: {error}")
+        return self._damaged(manifest, seen) or Lookup(manifest, "hit")
 
     def clear(self, key: str) -> None:
         """Take away what is damaged of a key in the writable store: it is made again.
@@ -369,11 +373,7 @@ class Store:
             manifest = self.read_manifest(path)
             if manifest.key != key:
                 raise ValueError(f"it is the manifest of {manifest.key}")
-        except OtherVersionError:
-            return
-        except OSError:
-            if path.is_dir():
-                self.set_aside(path)
+        except (OtherVersionError, OSError):
             return
         except BAD_MANIFEST:
             self.set_aside(path)
@@ -441,7 +441,7 @@ class Store:
         try:
             prefix = f"{safe[:60]}.{socket.gethostname()}-{os.getpid()}-"
             folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.root / "scratch"))
-            (folder / OWNER_FILE).write_text(json.dumps(describe()), encoding="utf-8")
+            write_new(folder / OWNER_FILE, json.dumps(describe()).encode())
         except OSError as error:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -484,10 +484,10 @@ def _is_abandoned(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        owner = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        owner = None
-    if not isinstance(owner, dict) or not owner:
+        owner = read_owner(folder / OWNER_FILE)
+    except OSError:
+        owner = {}
+    if not owner:
         # Made a moment ago by a build that has not written its name yet, or left by one that
         # died in between: the folder's name tells on the same host, elsewhere only age.
         maker = _MAKER.search(folder.name)
@@ -497,26 +497,3 @@ def _is_abandoned(folder: Path) -> bool:
     if owner.get("keep"):
         return False
     return is_dead(owner) or idle > FOREIGN_AGE
-
-
-def manifest_from(data: dict[str, Any]) -> Manifest:
-    """A manifest from its plain data.
-
-    Raises
-    ------
-    ValueError, KeyError, TypeError
-        It is no manifest; `OtherVersionError` where it is of another version of the format.
-    """
-    if not isinstance(data, dict):
-        raise ValueError("it is no manifest")
-    if data.get("version") != MANIFEST_VERSION:
-        raise OtherVersionError(f"its format is {data.get('version')}, not {MANIFEST_VERSION}")
-    # What a newer musebuild tells besides harms nothing: else it would raise the version.
-    data = {name: value for name, value in data.items() if name in _OF_MANIFEST}
-    data["products"] = tuple(
-        Product(**{name: value for name, value in product.items() if name in _OF_PRODUCT})
-        for product in data["products"]
-    )
-    data["warnings"] = tuple(data.get("warnings", ()))
-    data["dropped"] = tuple(data.get("dropped", ()))
-    return Manifest(**data)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import lzma
 import re
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +16,19 @@ from typing import IO
 from musebuild.cache.collect import objects_of
 from musebuild.cache.keys import KEY_VERSION, key_of
 from musebuild.cache.layout import FORESEEN
+from musebuild.cache.manifest import BAD_MANIFEST, read_text
 from musebuild.cache.model import Manifest
 from musebuild.cache.place import beside
-from musebuild.cache.store import BAD_MANIFEST, Store, hash_file
+from musebuild.cache.store import Store, hash_file
 from musebuild.errors import UsageError
+from musebuild.settings.own_files import MOST, create, read_own
+from musebuild.settings.path_names import shown
 
+DAMAGE = (
+    *(tarfile.TarError, EOFError, zlib.error, lzma.LZMAError),
+    *(ValueError, OverflowError, RecursionError, MemoryError),
+)
+"""What reading a damaged tar file raises."""
 _OBJECT = re.compile(r"objects/([0-9a-f]{64})")
 _MANIFEST = re.compile(r"manifests/([0-9a-f]{64})\.json")
 
@@ -55,7 +65,7 @@ def export_results(store: Store, manifests: Iterable[Manifest], path: Path) -> T
     part = beside(path)
     total = written = 0
     try:
-        with tarfile.open(part, "w") as archive:
+        with open(create(part), "wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
             for name in names:
                 source = store.path(name)
                 if not source.is_file():
@@ -64,7 +74,7 @@ def export_results(store: Store, manifests: Iterable[Manifest], path: Path) -> T
                 written += 1
                 total += source.stat().st_size
             for manifest in chosen:
-                text = store.manifest_file(manifest.key).read_bytes()
+                text = read_own(store.manifest_file(manifest.key))
                 member = tarfile.TarInfo(f"manifests/{manifest.key}.json")
                 member.size = len(text)
                 archive.addfile(member, io.BytesIO(text))
@@ -97,19 +107,22 @@ def import_results(store: Store, path: Path) -> Transfer:
             for member in archive:
                 if member.name.partition("/")[0] in FORESEEN:
                     continue
-                source = archive.extractfile(member) if member.isfile() else None
+                plain = member.isfile() and not member.issparse() and member.size >= 0
+                source = archive.extractfile(member) if plain else None
                 if source is None:
-                    raise _damaged(path, f"{member.name} is no file")
+                    raise _damaged(path, f"{shown(member.name)} is no plain file")
                 if match := _OBJECT.fullmatch(member.name):
                     objects += 1
                     total += member.size
                     known += _take_object(store, match[1], source, path, member.size)
                 elif match := _MANIFEST.fullmatch(member.name):
+                    if member.size > MOST:
+                        raise _damaged(path, f"the manifest of {match[1][:12]}… is too large")
                     manifests.append(_take_manifest(store, match[1], source.read(), path))
                 else:
-                    raise _damaged(path, f"{member.name} does not belong there")
-    except tarfile.TarError as error:
-        raise _damaged(path, str(error)) from None
+                    raise _damaged(path, f"{shown(member.name)} does not belong there")
+    except DAMAGE as error:
+        raise _damaged(path, str(error) or type(error).__name__) from None
     except OSError as error:
         raise UsageError(
             f"the results cannot be read from {path}",
@@ -131,9 +144,15 @@ def _take_object(store: Store, name: str, source: IO[bytes], path: Path, size: i
     """Put one object into the store; whether it was there already."""
     if store.holds(name, size):
         return True
+    if size > (free := shutil.disk_usage(store.root).free):
+        raise UsageError(
+            f"there is no room for the results of {path}",
+            why=f"an object of it has {size:,} bytes, and {free:,} are free",
+            remedy=f"make room on the disk of {store.root}",
+        )
     local = beside(store.root / "scratch" / name)
     try:
-        with local.open("wb") as target:
+        with open(create(local), "wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
         if hash_file(local) != name:
             raise _damaged(path, f"the bytes of the object {name[:12]}… are not what it is named")
@@ -144,17 +163,13 @@ def _take_object(store: Store, name: str, source: IO[bytes], path: Path, size: i
 
 
 def _take_manifest(store: Store, key: str, text: bytes, path: Path) -> Manifest:
-    local = beside(store.root / "scratch" / key)
     try:
-        local.write_bytes(text)
-        manifest = store.read_manifest(local)
+        manifest = read_text(text)
+        current = manifest.preimage.get("musebuild-key") == KEY_VERSION
+        if manifest.key != key or (current and key_of(manifest.preimage) != key):
+            raise ValueError("its key does not follow from its preimage")
     except BAD_MANIFEST as error:
         raise _damaged(path, f"the manifest of {key[:12]}…: {error}") from None
-    finally:
-        local.unlink(missing_ok=True)
-    current = manifest.preimage.get("musebuild-key") == KEY_VERSION
-    if manifest.key != key or (current and key_of(manifest.preimage) != key):
-        raise _damaged(path, f"the key of {manifest.task} does not follow from its preimage")
     missing = [p.name for p in manifest.kept if not store.holds(p.object, p.size)]
     if missing:
         raise _damaged(path, f"of {manifest.task} it does not hold {', '.join(missing)}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from musebuild.cache.place import write_atomically
 from musebuild.errors import MusebuildError
 from musebuild.fits.quick_headers import read_wanted
+from musebuild.settings.own_files import read_own
 
 MARK = ".musebuild"
 """The file at the top of a reduced tree by which we know our own."""
@@ -29,8 +30,8 @@ def is_note(path: Path) -> bool:
     if path.suffix != ".json":
         return False
     try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        note = json.loads(read_own(path))
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(note, dict) and "musebuild" in note
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,10 +15,12 @@ from pathlib import Path
 
 from musebuild.cache.keys import KEY_VERSION, key_of
 from musebuild.cache.ledger import Placed
+from musebuild.cache.manifest import is_object
 from musebuild.cache.model import Manifest
 from musebuild.cache.place import beside, sweep_parts
 from musebuild.cache.store import BAD_MANIFEST, OtherVersionError, Store, hash_file
 from musebuild.errors import StoreError
+from musebuild.settings.own_files import copy_new
 
 REMARKS = frozenset({"log missing", "manifest of another version", "not of the store"})
 """Findings that harm nothing."""
@@ -175,10 +176,7 @@ class _Verification:
             self._find("manifest of another version", path, str(error))
             return
         except OSError as error:
-            if not path.is_dir():
-                self._find("manifest unreadable", path, error.strerror or str(error))
-                return
-            self._damaged_manifest(path, "it is a folder")
+            self._find("manifest unreadable", path, error.strerror or str(error))
         except BAD_MANIFEST as error:
             self._damaged_manifest(path, str(error))
         else:
@@ -204,7 +202,7 @@ class _Verification:
                 self.store.set_aside(path)
                 done = "its manifest was taken away"
             self._find("object missing", place, product.name, manifest.task, done)
-        if manifest.log and not self._is_there(manifest.log):
+        if is_object(manifest.log) and not self._is_there(manifest.log):
             done = "brought back" if self.repair and self._bring_back(manifest.log) else ""
             place = self.store.object_path(self.store.root, manifest.log)
             self._find("log missing", place, "", manifest.task, done)
@@ -228,7 +226,7 @@ class _Verification:
             try:
                 if not _has(source, name):
                     continue
-                shutil.copyfile(source, local)
+                copy_new(source, local)
                 if hash_file(local) == name:
                     self.store.put(local, name)
                     self.sound.add(name)

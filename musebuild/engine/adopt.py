@@ -135,8 +135,8 @@ def _down(root: Path, place: Path) -> Iterator[Path]:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether something other than a folder stands there; a broken link, too."""
-    return not path.is_dir() and (path.exists() or path.is_symlink())
+    """Whether something other than a folder stands there; a link, which is not followed, too."""
+    return path.is_symlink() or (not path.is_dir() and path.exists())
 
 
 def _free_folder(tree: Path) -> Path:
@@ -394,7 +394,7 @@ def _is_held(project: Project, path: Path) -> bool:
 
 def _is_new(root: Path, folder: str) -> bool:
     place = root / folder
-    return not place.is_dir() and not any(map(_is_file, _down(root, place)))
+    return not any(map(_is_file, _down(root, place))) and not place.is_dir()
 
 
 def _would_be(name: str, invocation: Invocation) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from musebuild.fits.classify import classify
 from musebuild.fits.headers import FrameHeaders
 from musebuild.settings.model import Settings
+from musebuild.settings.path_names import ROOM, part_for, shown, why_no_part
 from musebuild.settings.sky import within
 
 NIGHT_END = dt.timedelta(hours=20, minutes=40)
@@ -266,10 +267,15 @@ def row_of(
     mjd = row["MJD_OBS"]
     if not isinstance(mjd, float):
         mjd = (moment - MJD_ZERO) / dt.timedelta(days=1) if moment else None
+    name = exposure_name(filename, date_obs, str(row["ARCFILE"] or ""))
+    # They become names of folders.
+    for keyword, text in (("DATE-OBS", name), ("ESO TPL START", row["TPL_START"])):
+        if text and (reason := why_no_part(text, ROOM)):
+            return f"its {keyword} is {shown(text)}, which cannot be a folder's name: {reason}"
     return row | {
         "path": path,
         "filename": filename,
-        "name": exposure_name(filename, date_obs, str(row["ARCFILE"] or "")),
+        "name": name,
         "category": category,
         "reason": found.reason,
         "is_raw": int(not primary.get("ESO PRO CATG")),
@@ -315,13 +321,13 @@ def datasets_of(
 def dataset_of(
     name: str, settings: Settings, category: str = "", ra: Any = None, dec: Any = None
 ) -> str:
-    """The first dataset that takes an exposure; OBJECT itself where none does.
+    """The first dataset that takes an exposure; where none does, OBJECT or a name made of it.
 
     Empty where the settings have a dataset of that name which does not take it. Parameters as for
     `datasets_of`.
     """
     found = datasets_of(name, settings, category, ra, dec)
-    return found[0] if found else "" if name in settings.datasets else name
+    return found[0] if found else "" if name in settings.datasets else part_for(name)
 
 
 def by_position(settings: Settings) -> bool:

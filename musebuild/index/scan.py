@@ -59,6 +59,8 @@ def _computed(settings: Settings) -> str:
                 else d.objects
                 for d in settings.datasets.values()
             },
+            # Of what cannot be a folder's name another name is made since.
+            "names": 1,
             "runs": {n: [str(r.start), str(r.end)] for n, r in settings.runs.items()},
         },
         sort_keys=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from musebuild.index.columns import by_position, datasets_of
 from musebuild.index.model import RawFrame
@@ -11,6 +11,7 @@ from musebuild.plan.fields import is_placed, told
 from musebuild.plan.model import LeftOut
 from musebuild.settings.flow import UNNAMED, dataset_of_object, flow, name_for
 from musebuild.settings.model import Cone, Dataset, Settings
+from musebuild.settings.path_names import ROOM, shown, why_no_part
 from musebuild.settings.sky import separation
 
 SHOWN = 5
@@ -49,7 +50,21 @@ def check_datasets(
                 else _remedy(name, settings, exposures),
             )
         )
-    return [*found, *_shared(settings, exposures)]
+    return [*found, *_renamed(settings, exposures), *_shared(settings, exposures)]
+
+
+def _renamed(settings: Settings, exposures: Iterable[RawFrame]) -> Iterator[LeftOut]:
+    """What is said of datasets whose OBJECT cannot be the name of a folder."""
+    names = {f.object_orig: f.dataset for f in exposures if f.dataset not in settings.datasets}
+    for text, dataset in sorted(names.items()):
+        if dataset and dataset != text:
+            yield LeftOut(
+                dataset,
+                f"so is called the dataset of OBJECT {shown(text)}, which cannot be a folder's "
+                f"name: {why_no_part(text, ROOM)}",
+                f"to name it yourself: {dataset_of_object(text, settings.datasets)}",
+                note=True,
+            )
 
 
 def _remedy(name: str, settings: Settings, exposures: Iterable[RawFrame]) -> str:

@@ -21,6 +21,7 @@ from musebuild.plan.products import Alone, Found, Known
 from musebuild.plan.selecting import Measured, measured_by
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
+from musebuild.settings.path_names import BadNameError, folder_of, shown
 
 
 class Draft:
@@ -178,6 +179,12 @@ class Draft:
             How it chooses among its inputs.
         """
         planned = self.blocks[task.block]
+        top = top_folder(planned)
+        try:
+            folder = folder_of(top, task.folder.removeprefix(f"{top}/"))
+        except BadNameError as error:
+            self._refuse_name(task, error)
+            return
         if not task.by_ifu:
             self.tasks[task.block].append(task)
         name = task.task if ifu is None else f"{task.task}.ifu{ifu:02d}"
@@ -196,7 +203,7 @@ class Draft:
             inputs=tuple(found.inputs),
             params={**own, **params} if params else own,
             products=task.categories,
-            folder=task.folder,
+            folder=folder,
             ifu=ifu,
             night="" if planned.recipe.group_by in ("dataset", "run") else task.setup.night,
             run=task.run,
@@ -208,6 +215,17 @@ class Draft:
         if task.dataset:
             self.unit_of[name] = label_of(task.dataset, task.part)
         task.by_ifu[ifu] = name
+
+    def _refuse_name(self, task: PlannedTask, error: BadNameError) -> None:
+        """Leave a task out whose products could have no folder; once, whatever its IFUs."""
+        name = f"{task.block}:{shown(task.label)}"
+        if name in self.why:
+            return
+        headers = "correct ESO TPL START and DATE-OBS in the headers of its raw frames"
+        naming = "give its dataset another name: datasets: {NAME: {OBJECT: …}}"
+        reason = f"its products would lie in a folder of this name: {error}"
+        remedy = naming if task.dataset else headers
+        self.leave(LeftOut(name, reason, remedy, error=True), task.dataset, task.setup, task.run)
 
     def _params_of(self, planned: PlannedBlock, ifu: int | None) -> Mapping[str, Any]:
         """Parameters of a block's invocations of an IFU: the same ones for all of them."""

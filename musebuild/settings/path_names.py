@@ -1,14 +1,133 @@
-"""Texts that name files: what they mean, and which no file system takes."""
+"""Texts that name files: what they mean, which no file system takes, and which lead elsewhere.
+
+Every name from outside (headers, manifests, bundles, lock files, answers of the archive, settings)
+becomes a part of a path here, and nowhere else.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
+import unicodedata
 from pathlib import Path
 
 ENDINGS = (".fits", ".fits.fz", ".fits.gz")
 NAME = 255
 """Bytes of the name of a file or folder, on all file systems in use."""
+_NEVER = frozenset({"Cc", "Cs", "Cn", "Co", "Zl", "Zp"})
+"""Kinds of characters that no name from outside may hold: controls, surrogates, line ends, …"""
+ROOM = 80
+"""Bytes that names made from a header's text need besides: part, result, set-up, number, ending."""
+_LIKE = 60
+_MARK = 6
 PATH = 4000
 """Bytes of a path; Linux takes 4096 with what stands before it."""
+
+
+class BadNameError(ValueError):
+    """A text from outside cannot be the name of one file."""
+
+
+def why_no_part(text: object, more: int = 0) -> str:
+    """Why a text from outside cannot be the name of one file or folder; empty where it can.
+
+    Parameters
+    ----------
+    text : object
+        Of a header, a manifest, …; anything but a text is no name.
+    more : int
+        Bytes that are added to it (an ending, a number).
+
+    Examples
+    --------
+    >>> why_no_part("IC4406")
+    ''
+    >>> why_no_part("../IC4406")
+    'it holds a slash'
+    """
+    if not isinstance(text, str):
+        return "it is no text"
+    if text in ("", ".", ".."):
+        return "it is empty" if not text else f"{text} stands for a folder"
+    if "/" in text:
+        return "it holds a slash"
+    if text.isascii() and text.isprintable() and len(text) + more <= NAME:
+        return ""
+    if any(unicodedata.category(c) in _NEVER for c in text):
+        return "it holds a character that cannot be shown"
+    if len(text.encode("utf-8", "surrogateescape")) + more > NAME:
+        return f"it is longer than a file's name can be ({NAME} bytes, with its ending)"
+    return ""
+
+
+def part(text: str, more: int = 0) -> str:
+    """A text from outside as one part of a path; parameters as for `why_no_part`.
+
+    Raises
+    ------
+    BadNameError
+        It cannot be one.
+    """
+    if reason := why_no_part(text, more):
+        raise BadNameError(f"{shown(text)}: {reason}")
+    return text
+
+
+def folder_of(top: str, label: str) -> str:
+    """The folder of what is made, below the reduced tree.
+
+    Parameters
+    ----------
+    top : str
+        Folder of all that a block makes; settings may name one below another.
+    label : str
+        What it is made of: a date, a dataset, a run.
+
+    Raises
+    ------
+    BadNameError
+        It cannot be a folder there.
+    """
+    for name in top.split("/"):
+        part(name)
+    return f"{top}/{part(label)}"
+
+
+def cut(name: str, most: int = NAME) -> str:
+    """A name no longer than so many bytes; the ending stays."""
+    if len(name) * 4 <= most or len(name.encode("utf-8", "surrogateescape")) <= most:
+        return name
+    ending = next((e for e in sorted(ENDINGS, key=len)[::-1] if name.lower().endswith(e)), "")
+    stem = name.encode("utf-8", "surrogateescape")[: most - len(ending)]
+    return stem.decode("utf-8", "ignore") + (name[-len(ending) :] if ending else "")
+
+
+def part_for(text: str) -> str:
+    """A text as one part of a path: itself, or a name like it that no other text has.
+
+    Parameters
+    ----------
+    text : str
+        OBJECT of a header, which may be anything.
+
+    Examples
+    --------
+    >>> part_for("NGC 1365")
+    'NGC 1365'
+    >>> part_for("NGC 1365 P1/2")
+    'NGC_1365_P1_2-14b9de'
+    """
+    if not text or not why_no_part(text, ROOM):
+        return text
+    words = re.sub(r"[^A-Za-z0-9_.+-]+", "_", text[:_LIKE]).strip("_.+-") or "unnamed"
+    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_MARK]
+    return f"{words}-{mark}"
+
+
+def shown(text: object) -> str:
+    """A text that cannot be a name, for people: short, and in one line."""
+    told = ascii(text)
+    return told if len(told) <= 60 else f"{told[:57]}…"
 
 
 def is_path(text: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from musebuild.settings.conditions import ConditionError, make_condition
 from musebuild.settings.model import ALWAYS, Cone, DateRange
 from musebuild.settings.nodes import Keys, Node, mark_at
-from musebuild.settings.path_names import NAME, why_not
+from musebuild.settings.path_names import NAME, why_no_part, why_not
 from musebuild.settings.problems import Problem
 from musebuild.settings.schema import Part, described, part_at, text_defaults
 from musebuild.settings.sizes import parse_bytes, parse_seconds
@@ -143,14 +143,15 @@ class Values:
 
     def _below(self, text: str, part: Part, keys: Keys) -> str | None:
         """A folder below the reduced tree."""
-        if ".." in text.split("/"):
-            self.problem(
-                keys,
-                f"{text} leaves the reduced tree",
-                allowed="a folder below reduced_path",
-            )
+        if not self._can_be_file(text, keys):
             return None
-        return str(text) if self._can_be_file(text, keys) else None
+        names = text.strip("/").split("/")
+        reason = next(filter(None, map(why_no_part, names)), "")
+        if reason:
+            what = f"is no folder below the reduced tree: {reason}"
+            what = "leaves the reduced tree" if ".." in names else what
+            self.problem(keys, f"{text} {what}", allowed="a folder below reduced_path")
+        return None if reason else str(text)
 
     def _list(self, value: Any, *_: Any) -> tuple[Any, ...]:
         """One or several."""

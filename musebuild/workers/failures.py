@@ -19,6 +19,7 @@ from musebuild.recipes.esorex import arguments, set_of_frames
 from musebuild.recipes.logs import MOST_ERRORS
 from musebuild.recipes.model import RecipeOutcome
 from musebuild.recipes.pyrun import by_hand
+from musebuild.settings.own_files import copy_new
 from musebuild.workers.orders import WorkOrder, WorkResult
 
 STOPPED = "stopped"
@@ -47,7 +48,7 @@ def keep_log(log: Path, store: Store) -> str:
         return ""
     copy = log.with_suffix(".copy")
     try:
-        shutil.copyfile(log, copy)
+        copy_new(log, copy)
         return store.put(copy)
     except (OSError, MusebuildError):
         with contextlib.suppress(OSError):

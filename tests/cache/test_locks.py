@@ -393,3 +393,64 @@ def test_the_kind_of_lock_follows_the_file_system(
         lock.try_acquire()
         assert left(root) == [name]
         lock.release()
+
+
+@pytest.fixture(params=["link", "dangling", "second name", "pipe"])
+def trap(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Something that is no lock in the place of one; nothing of it may change."""
+    victim, locks = tmp_path / "victim", tmp_path / "locks"
+    locks.mkdir()
+    if request.param == "pipe":
+        os.mkfifo(locks / KEY)
+    elif request.param == "second name":
+        victim.write_bytes(b"somebody's")
+        (locks / KEY).hardlink_to(victim)
+    else:
+        (locks / KEY).symlink_to(victim)
+        if request.param == "link":
+            victim.write_bytes(b"somebody's")
+    before = victim.read_bytes() if victim.exists() else None
+    yield locks / KEY
+    assert (victim.read_bytes() if victim.exists() else None) == before
+
+
+def test_no_lock_is_written_through_a_link(kind: str, trap: Path, tmp_path: Path) -> None:
+    trap.rename(trap.with_name(f"{KEY}.lease")) if kind != "flock" else None
+    assert KeyLock(tmp_path, KEY).owner() == "another build"
+    first, second = KeyLock(tmp_path, KEY), KeyLock(tmp_path, KEY)
+    taken = first.try_acquire() or first.try_acquire()
+    if taken:  # a lease of a second name is watched until it has expired
+        assert not second.try_acquire()
+        first.release()
+        assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", [KEY, "anything", "../victim", f"{KEY}.lease"])
+def test_the_sweep_of_locks_takes_only_what_is_one(name: str, tmp_path: Path) -> None:
+    locks, elsewhere = tmp_path / "store" / "locks", tmp_path / "elsewhere"
+    locks.mkdir(parents=True)
+    elsewhere.write_bytes(b"somebody's")
+    if name == "anything":
+        (locks / name).write_bytes(b"a note of somebody")
+    elif ".." not in name:
+        (locks / name).symlink_to(elsewhere)
+    assert KeyLock.sweep(tmp_path / "store") == 0
+    assert elsewhere.read_bytes() == b"somebody's"
+    assert (locks / name).exists() is (".." not in name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"[]", b"1", b"{", b"\xff", b"[" * 100_000, b'{"pid": 1e999, "host": "x"}',
+     b'{"pid": "x", "host": []}', b'{"pid": -1}', b'{"pid": 99999999999999999999999}',
+     b'{"host": "\\u001b[2J", "pid": 1}', b"x" * (1 << 20)],
+    ids=lambda text: ascii(text)[:25],
+)  # fmt: skip
+def test_whatever_a_lock_says_of_its_owner_it_is_swept_or_left(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks" / KEY).write_bytes(text)
+    assert KeyLock(tmp_path, KEY).owner().isprintable()
+    KeyLock.sweep(tmp_path)
+    lock = KeyLock(tmp_path, KEY)
+    assert lock.try_acquire()
+    lock.release()

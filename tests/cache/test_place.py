@@ -130,14 +130,14 @@ def test_a_hard_link_over_itself_leaves_nothing_beside_it(source: Path, tmp_path
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
-@pytest.mark.parametrize("step", ["ioctl", "link", "copy2", "replace", "copystat", "fsync"])
+@pytest.mark.parametrize("step", ["ioctl", "link", "copyfileobj", "replace", "copystat", "fsync"])
 def test_invariant_6_a_failure_leaves_what_was_there(
     code: int, step: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fcntl, "ioctl", clone if step == "copystat" else refuse(errno.ENOTTY))
-    if step in ("copy2", "fsync"):
+    if step in ("copyfileobj", "fsync"):
         monkeypatch.setattr(os, "link", refuse(errno.EXDEV))
-    module = {"ioctl": fcntl, "copy2": shutil, "copystat": shutil}.get(step, os)
+    module = {"ioctl": fcntl, "copyfileobj": shutil, "copystat": shutil}.get(step, os)
     monkeypatch.setattr(module, step, refuse(code))
     target = tmp_path / "product.fits"
     target.write_bytes(b"old")

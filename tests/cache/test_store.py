@@ -274,7 +274,7 @@ def test_invariant_5_what_cannot_be_read_just_now_is_not_taken_away(
     run(store)
     path = manifest_file(store)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", failing(Path.open, path))
+        patch.setattr(store_module, "open_own", failing(store_module.open_own, path))
         found = store.lookup(KEY)
         assert found.outcome == "manifest unreadable"
         assert "Stale file handle" in found.detail

@@ -9,6 +9,10 @@ EXIT_USAGE = 2
 """Exit status for bad input: settings, command line, files."""
 
 
+UNFORESEEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
+"""What reading a damaged row raises, and mistakes of ours."""
+
+
 class MusebuildError(Exception):
     """Something that a person can mend; the command line prints it without a traceback.
 

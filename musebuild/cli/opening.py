@@ -14,7 +14,7 @@ import click
 
 from musebuild.cli.command import call
 from musebuild.engine.project import Project, find_settings
-from musebuild.errors import MusebuildError, StoreError, UsageError
+from musebuild.errors import UNFORESEEN, MusebuildError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from musebuild.report.bar import Bar
@@ -139,9 +139,9 @@ def at_place(function: Callback) -> Callback:
         place = place_of(settings_file, overrides, folder, dodo)
         try:
             return function(place, **options)
-        except (MusebuildError, sqlite3.DatabaseError) as error:
+        except (MusebuildError, sqlite3.Error, *UNFORESEEN) as error:
             project = place.close()
-            if project is None or not mended(project, error):
+            if project is None or not _mended(project, error):
                 raise
             return function(place, **options)
         finally:
@@ -163,26 +163,16 @@ def on_project(function: Callback) -> Callback:
     return at_place(command)
 
 
-def mended(project: Project, error: BaseException) -> bool:
+def _mended(project: Project, error: Exception) -> bool:
     """Whether the database was damaged, is set aside and made anew, so that to try again."""
-    from musebuild.engine.repair_database import is_damage, mend_database
-    from musebuild.index.database import own_path
+    # Here, since other commands need none of it.
+    from musebuild.engine.repair_database import mended
 
-    if not is_damage(error):
-        return False
-    project = Project(project.settings_path, project.overrides)
-    try:
-        done = mend_database(own_path(project.settings.db))
-    except (OSError, MusebuildError):
-        return False
-    try:
-        if done is not None:
-            project.ledger.rebuild(project.store)
-            sys.stdout.flush()
-            sys.stderr.write(f"{done}\n")
-    finally:
-        project.close()
-    return True
+    done, told = mended(project, error)
+    if told:
+        sys.stdout.flush()
+        sys.stderr.write(f"{told}\n")
+    return done
 
 
 def database_error(error: sqlite3.DatabaseError) -> StoreError:

@@ -29,6 +29,7 @@ from musebuild.errors import MusebuildError
 from musebuild.index.digests import tick_of
 from musebuild.index.files import paths_of
 from musebuild.index.meta import generation
+from musebuild.index.soundness import may_be_damage
 from musebuild.plan.blocks import plan_blocks
 from musebuild.plan.model import Invocation, Plan
 
@@ -152,7 +153,9 @@ class BuildNotes:
             rows = list(plan_rows.graph_rows(view.plan, self._planned, self._places))
             plan_cache.write_plan(project.connection, head, view.plan, rows, self._columns)
             plan_cache.remove_old_file(project.database_path)
-        except (*DAMAGE, OSError, MusebuildError):
+        except (*DAMAGE, OSError, MusebuildError) as error:
+            if isinstance(error, sqlite3.Error | MusebuildError) and may_be_damage(error):
+                raise
             # It saves time, no more.
             with contextlib.suppress(sqlite3.Error):
                 plan_cache.forget_plan(project.connection)

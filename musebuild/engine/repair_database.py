@@ -14,22 +14,49 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from musebuild.cache.migrations import CACHE_MIGRATIONS
-from musebuild.errors import StoreError
-from musebuild.index.database import is_our_database, open_database
+from musebuild.engine.migrations import MIGRATIONS
+from musebuild.engine.project import Project
+from musebuild.errors import UNFORESEEN, MusebuildError
+from musebuild.index.database import Connection, is_our_database, open_database, own_path
+from musebuild.index.flags import copy_path
 from musebuild.index.migrations import INDEX_MIGRATIONS
+from musebuild.index.soundness import is_sound, may_be_damage, says_damage
 
-DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-PEOPLES = ("flags",)
+PEOPLES = ("flags", "forgotten")
 """Tables that people wrote."""
+BESIDE = ("-wal", "-journal", "-shm", "")
+"""Endings of the files that are one database, the database itself last."""
 
 
-def is_damage(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, says that the database is damaged."""
-    while error is not None:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE:
-            return True
-        error = error.__cause__
-    return False
+def mended(project: Project, error: Exception) -> tuple[bool, str | None]:
+    """Mend a project's database after an error, if it is damaged.
+
+    Parameters
+    ----------
+    project : Project
+        Closed.
+    error : Exception
+        What a command ended with.
+
+    Returns
+    -------
+    bool
+        Whether the database was damaged, so that to try again.
+    str or None
+        What was done, to be told; None where another process had mended it.
+    """
+    if not may_be_damage(error):
+        return False, None
+    project = Project(project.settings_path, project.overrides)
+    try:
+        told = mend_database(own_path(project.settings.db))
+        if told:
+            project.ledger.rebuild(project.store)
+    except (OSError, sqlite3.Error, MusebuildError):
+        return False, None
+    finally:
+        project.close()
+    return bool(told) or says_damage(error), told
 
 
 @contextlib.contextmanager
@@ -44,17 +71,7 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _is_sound(path: Path) -> bool:
-    connection = sqlite3.connect(path, timeout=60)
-    try:
-        return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
-    except sqlite3.DatabaseError:
-        return False
-    finally:
-        connection.close()
-
-
-def mend_database(path: Path) -> StoreError | None:
+def mend_database(path: Path) -> str | None:
     """Set a damaged database aside, and make one with what people wrote.
 
     Parameters
@@ -64,7 +81,7 @@ def mend_database(path: Path) -> StoreError | None:
 
     Returns
     -------
-    StoreError or None
+    str or None
         What was done, to be told; None where it was nothing: it is sound, or not ours.
 
     Raises
@@ -73,32 +90,30 @@ def mend_database(path: Path) -> StoreError | None:
         It cannot be moved.
     """
     with _alone(path.parent):
-        if not path.exists() or not is_our_database(path) or _is_sound(path):
+        if not path.exists() or not is_our_database(path) or is_sound(path, MIGRATIONS):
             return None
         number = 1
         while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
             number += 1
-        for ending in ("-wal", "-shm", ""):
+        for ending in BESIDE:
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{path}{ending}").rename(f"{aside}{ending}")
         connection = open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS))
         try:
-            lost = tuple(name for name in PEOPLES if not _carry_over(name, aside, connection))
+            lost = [name for name in PEOPLES if not _carry_over(name, aside, connection)]
+            copy = copy_path(connection)
         finally:
             connection.close()
-    return StoreError(
-        f"The database was damaged. It was moved to {aside.name}, and is made anew",
-        where=str(aside),
-        why=f"{', '.join(lost)}, which people wrote, cannot be read in it any more"
-        if lost
-        else None,
-        remedy="give what is lost anew (musebuild flag)"
-        if lost
-        else "nothing to do: all follows from the raw frames and the store",
-    )
+    told = f"The database was damaged. It was moved to {aside.name}, and is made anew"
+    if "flags" in lost and not (copy and copy.exists()):
+        told += (
+            "\n  why: flags, which people wrote, cannot be read in it any more"
+            "\n  to mend it: give what is lost anew (musebuild flag)"
+        )
+    return told
 
 
-def _carry_over(table: str, source: Path, target: sqlite3.Connection) -> bool:
+def _carry_over(table: str, source: Path, target: Connection) -> bool:
     """Copy the rows of a table; whether all could be read."""
     read = sqlite3.connect(source)
     try:
@@ -108,7 +123,7 @@ def _carry_over(table: str, source: Path, target: sqlite3.Connection) -> bool:
         for row in cursor:
             target.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", row)
         return True
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, *UNFORESEEN) as error:
         return "no such table" in str(error)
     finally:
         target.commit()

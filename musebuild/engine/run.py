@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,6 +25,7 @@ from musebuild.engine.state import memory_dependency
 from musebuild.engine.summary import Failure
 from musebuild.engine.tasks import make_tasks
 from musebuild.errors import MusebuildError
+from musebuild.index.soundness import may_be_damage
 from musebuild.workers.executor import Executor
 from musebuild.workers.failures import STOPPED
 from musebuild.workers.orders import WorkOrder, WorkResult
@@ -122,6 +124,9 @@ class BuildRunner(Runner):  # type: ignore[misc]
         with StopSignals(self._on_signal) as signals:
             try:
                 self._loop(task_dispatcher)
+            except (MusebuildError, sqlite3.Error):
+                self._see_out()
+                raise
             finally:
                 self._give_up_locks()
         self.build.summary.stopped = signals.name
@@ -207,6 +212,15 @@ class BuildRunner(Runner):  # type: ignore[misc]
             elif (over or self._stop_running) and not self._ready:
                 return
 
+    def _see_out(self) -> None:
+        """Let what runs come to its end: the store has it then, whatever became of the database."""
+        while self._running:
+            self._heed_signals()
+            for result in self.executor.wait(WAIT_RESULT):
+                work = self._running.pop(result.task)
+                work.lock.release()
+                self._tell("ended", work.node.task, self.build.log_path(result.log))
+
     def _patience(self) -> float:
         return WAIT_LOCK if self._foreign else WAIT_RESULT
 
@@ -222,7 +236,7 @@ class BuildRunner(Runner):  # type: ignore[misc]
         try:
             resolution = self.build.resolve_now(name)
         except MusebuildError as error:
-            self._fail(node, self._failure(name, str(error)))
+            self._fail(node, self._failure(name, error))
             return
         if resolution.state in (State.WAITS, State.IMPOSSIBLE, State.NOT_HASHED):
             self._fail(node, self._failure(name, resolution.reason))
@@ -305,14 +319,14 @@ class BuildRunner(Runner):  # type: ignore[misc]
         except MusebuildError as error:
             self._running.pop(work.name, None)
             work.lock.release()
-            self._fail(work.node, self._failure(work.name, str(error)))
+            self._fail(work.node, self._failure(work.name, error))
 
     def _restore(self, node: ExecNode) -> None:
         name = node.task.name
         try:
             self.build.restore(name)
         except MusebuildError as error:
-            self._fail(node, self._failure(name, str(error)))
+            self._fail(node, self._failure(name, error))
             return
         self._tell("restored", node.task, self.build.manifests[name])
         self.process_task_result(node, None)
@@ -332,7 +346,7 @@ class BuildRunner(Runner):  # type: ignore[misc]
                 return
             manifest = self.build.succeeded(work.name, result)
         except MusebuildError as error:
-            self._fail(work.node, self._failure(work.name, str(error)))
+            self._fail(work.node, self._failure(work.name, error))
             return
         finally:
             work.lock.release()
@@ -340,8 +354,10 @@ class BuildRunner(Runner):  # type: ignore[misc]
         self.process_task_result(work.node, None)
         self._done.append(work.node)
 
-    def _failure(self, name: str, message: str) -> Failure:
-        return Failure(name, self.build.plan.invocations[name].recipe, message)
+    def _failure(self, name: str, cause: str | MusebuildError) -> Failure:
+        if isinstance(cause, MusebuildError) and may_be_damage(cause):
+            raise cause
+        return Failure(name, self.build.plan.invocations[name].recipe, str(cause))
 
     def _fail(self, node: ExecNode, failure: Failure, *, noted: bool = False) -> None:
         if not noted:

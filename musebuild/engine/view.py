@@ -46,6 +46,7 @@ from musebuild.engine.summary import BuildSummary
 from musebuild.errors import MusebuildError
 from musebuild.index.files import paths_of
 from musebuild.index.meta import generation
+from musebuild.index.soundness import may_be_damage
 from musebuild.plan.blocks import plan_blocks
 from musebuild.plan.model import LeftOut, Plan
 from musebuild.plan.names import closure, concerned, stopped
@@ -402,7 +403,9 @@ def _recalled(project: Project, wish: _Wish) -> View | None:
                 return _compared(project, connection, wish, inputs)
             finally:
                 connection.rollback()
-    except (*DAMAGE, OSError, MusebuildError):
+    except (*DAMAGE, OSError, MusebuildError) as error:
+        if isinstance(error, sqlite3.Error | MusebuildError) and may_be_damage(error):
+            raise
         # Mistakes in settings and names are told by who plans anew.
         return None
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +22,15 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x4D555342
 """`MUSB` in the header of the file: the mark by which we know our own."""
 MAGIC = b"SQLite format 3\0"
+OWN_TABLES = frozenset({"migrations", "digests", "manifests", "placed", "plan_cache"})
+"""Of these any database of ours has most, also one whose mark is damaged."""
 FOREIGN_NAME = "musered.db"
 """MuseRed's usual name, which it may still be going to make."""
 OWN_NAME = "musebuild.db"
 FOLDER = "folder"
 """Name in the table `meta` of the folder that paths are relative to."""
+_STEP = re.compile(r"[a-z]+(-[a-z0-9]+)+")
+"""The name of a migration."""
 NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "9p"})
 
 
@@ -73,20 +78,24 @@ def is_our_database(path: Path) -> bool:
         return True
     if not header.strip(b"\0"):
         return True
-    if int.from_bytes(header[68:72], "big") == APPLICATION_ID and header.startswith(MAGIC):
+    if int.from_bytes(header[68:72], "big") == APPLICATION_ID:
+        # Ours with damage in its first letters, too.
         return True
-    return path.name == OWN_NAME and not (header.startswith(MAGIC) and _has_others_tables(path))
+    tables = _tables(path) if header.startswith(MAGIC) else None
+    if tables is None:
+        return path.name == OWN_NAME
+    return len(OWN_TABLES & tables) > 1
 
 
-def _has_others_tables(path: Path) -> bool:
+def _tables(path: Path) -> set[str] | None:
+    """Names of the tables of a database; None: it cannot be read."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    except sqlite3.DatabaseError:
-        return False
+        return {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    except (sqlite3.Error, UnicodeDecodeError):
+        return None
     finally:
         connection.close()
-    return not {"migrations", "raw"} <= tables
 
 
 def own_path(path: Path) -> Path:
@@ -229,9 +238,9 @@ def migrate(connection: Connection, path: Path, migrations: Sequence[Migration])
     """Run the steps that a database does not know yet; UsageError where it knows newer ones."""
     connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY)")
     connection.commit()
-    known = {row[0] for row in connection.execute("SELECT name FROM migrations")}
-    newer = known - {migration.name for migration in migrations}
-    if newer:
+    known = known_migrations(connection)
+    if is_newer(known, migrations):
+        newer = known - {migration.name for migration in migrations}
         raise UsageError(
             f"The database {path.name} was made by a newer musebuild",
             where=str(path),
@@ -249,6 +258,34 @@ def migrate(connection: Connection, path: Path, migrations: Sequence[Migration])
                 continue
             migration.apply(connection.db)
             connection.execute("INSERT INTO migrations VALUES (?)", [migration.name])
+
+
+def known_migrations(connection: sqlite3.Connection) -> set[str]:
+    """Names of the steps that a database went through."""
+    return {str(row[0]) for row in connection.execute("SELECT name FROM migrations")}
+
+
+def is_newer(known: Collection[str], migrations: Sequence[Migration]) -> bool:
+    """Whether a newer musebuild made a database that knows some steps.
+
+    Raises
+    ------
+    sqlite3.DatabaseError
+        Names of steps are damaged: a newer one knows all of ours, too.
+    """
+    ours = {migration.name for migration in migrations}
+    newer = set(known) - ours
+    lengths = {len(name) for name in ours.difference(known)}
+    if newer and all(len(name) in lengths or not _STEP.fullmatch(name) for name in newer):
+        raise damaged("names of its migrations")
+    return bool(newer)
+
+
+def damaged(why: str) -> sqlite3.DatabaseError:
+    """The error of SQLite that says that a database is damaged."""
+    error = sqlite3.DatabaseError(f"the database is damaged: {why}")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def file_system(path: Path) -> str:

@@ -18,6 +18,7 @@ from musebuild.index.selectable import (
     table_names,
     table_of,
 )
+from musebuild.index.soundness import says_damage
 from musebuild.settings.conditions import ConditionError, SqlCondition, guarded
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import did_you_mean
@@ -94,6 +95,8 @@ def _selected(
                 remedy=f"correct the condition on {table}; `musebuild check` shows its place",
             )
         except sqlite3.Error as error:
+            if says_damage(error):
+                raise
             return Selected(
                 problem=f"the condition on {table} fails: {error}",
                 remedy=f"correct the condition on {table}",

@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import html
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from musebuild.engine.project import Project, find_settings
+from musebuild.engine.repair_database import mended
 from musebuild.engine.view import resolved
+from musebuild.errors import UNFORESEEN, MusebuildError
 from musebuild.index.flags import FIELDS, all_flags
 from musebuild.index.questions import ask, columns_of_raw
 from musebuild.report import overview, qc
 from musebuild.report.tables import Rows, astropy_table, cell
 from musebuild.settings.model import Settings
 
+P = ParamSpec("P")
+T = TypeVar("T")
 LEAST_SHOWN = 20
 """Lines of each table in a notebook's view of a project."""
+
+
+def _mending(function: Callable[Concatenate[ProjectTables, P], T]) -> Callable[..., T]:
+    """Ask once more after a damaged database was made anew."""
+
+    @functools.wraps(function)
+    def asking(self: ProjectTables, *args: P.args, **more: P.kwargs) -> T:
+        try:
+            return function(self, *args, **more)
+        except (MusebuildError, sqlite3.Error, *UNFORESEEN) as error:
+            done, told = mended(Project(self._path, self._overrides), error)
+            if not done:
+                raise
+            if told:
+                warnings.warn(told, stacklevel=2)
+            return function(self, *args, **more)
+
+    return asking
 
 
 class ProjectTables:
@@ -70,6 +95,7 @@ class ProjectTables:
             return project.settings
 
     @property
+    @_mending
     def raw(self) -> Any:
         """All frames below `raw_path`: `astropy.table.Table` with the columns of the table `raw`.
 
@@ -93,12 +119,14 @@ class ProjectTables:
         )
 
     @property
+    @_mending
     def exposures(self) -> Any:
         """Exposures of the sky that are used (`astropy.table.Table`)."""
         with self._opened() as project:
             return astropy_table(overview.exposures(overview.used(project.raw)))
 
     @property
+    @_mending
     def flags(self) -> Any:
         """Flags of exposures, with author, date and reason (`astropy.table.Table`)."""
         with self._opened() as project:
@@ -111,6 +139,7 @@ class ProjectTables:
         )
 
     @property
+    @_mending
     def plan(self) -> Any:
         """Every invocation of the plan, in an order in which each follows what it needs.
 
@@ -162,6 +191,7 @@ class ProjectTables:
         )
 
     @property
+    @_mending
     def products(self) -> Any:
         """Products that the settings lead to and the store has.
 
@@ -197,6 +227,7 @@ class ProjectTables:
         names = ("task", "category", "name", "path", "filter", "size", "made", "seconds", "key")
         return astropy_table(Rows(names, tuple(rows), {"size": "byte", "seconds": "s"}))
 
+    @_mending
     def qc(
         self,
         category: str,
@@ -240,6 +271,7 @@ class ProjectTables:
     def __repr__(self) -> str:
         return f"Project({str(self._path)!r})"
 
+    @_mending
     def _repr_html_(self) -> str:
         """The project at a glance, for notebooks."""
         with self._opened() as project:

@@ -22,7 +22,14 @@ from tests.support.frames import mock_night
 from tests.support.projects import MockProject, make_mock_project
 
 PAGE = 4096
-LOOKS = (["list"], ["list", "--status"], ["status"], ["info"], ["check"], ["info-raw", "DPR_TYPE:BIAS"])
+LOOKS = ("list", "list --status", "status", "info", "check", "info-raw DPR_TYPE:BIAS")
+    ["list"],
+    ["list", "--status"],
+    ["status"],
+    ["info"],
+    ["check"],
+    ["info-raw", "DPR_TYPE:BIAS"],
+)
 Harm = Callable[[bytearray, random.Random], None]
 
 
@@ -181,7 +188,7 @@ class Trial:
         before = len(self.project.journal)
         wrong: list[str] = []
         if chance.random() < 0.3:
-            self._ask(chance.choice(LOOKS), wrong)
+            self._ask(chance.choice(LOOKS).split(), wrong)
         status = self._ask(["run", *self.names], wrong)
         if status:
             status = self._ask(["run", *self.names], wrong)

@@ -23,13 +23,6 @@ from tests.support.projects import MockProject, make_mock_project
 
 PAGE = 4096
 LOOKS = ("list", "list --status", "status", "info", "check", "info-raw DPR_TYPE:BIAS")
-    ["list"],
-    ["list", "--status"],
-    ["status"],
-    ["info"],
-    ["check"],
-    ["info-raw", "DPR_TYPE:BIAS"],
-)
 Harm = Callable[[bytearray, random.Random], None]
 
 

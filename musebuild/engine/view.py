@@ -133,7 +133,7 @@ class View:
             up_to_date=self.same,
             saved_seconds=self.seconds,
             left_out=list(self.left_out),
-            problems=list(self.problems),
+            problems=[*self.problems, *self.file_problems],
             results=str(self.project.reduced),
             beside=self.project.beside,
             held=self.held,

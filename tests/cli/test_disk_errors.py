@@ -28,3 +28,12 @@ def test_a_file_that_cannot_be_looked_at_is_told(
     assert "Traceback" not in ran.text
     assert ran.status == 0 or ran.err.count("ERROR: ") == 1, ran.text
     assert ran.status == 0 or ("Input/output error" in ran.err and "mend" in ran.err), ran.text
+
+
+def test_a_calibration_that_cannot_be_read_is_told_by_a_build(project: MockProject) -> None:
+    (project.folder / "calib" / "badpix_table.fits").write_bytes(b"no frame")
+    ran = project.ask("run", "muse_bias")
+    # It is not needed, so that the build goes on; but what it makes is not what it would be.
+    assert ran.status == 1
+    assert "Files that cannot be used" in ran.out
+    assert "badpix_table.fits" in ran.out

@@ -46,7 +46,7 @@ class MusebuildError(Exception):
 
     def __str__(self) -> str:
         lines = [self.what]
-        for label, text in (("where", self.where), ("why", self.why), ("to mend it", self.remedy)):
+        for label, text in (("where", self.where), ("why", self.why), ("hint", self.remedy)):
             if text:
                 first, *rest = text.splitlines() or [""]
                 lines.append(f"  {label}: {first}")

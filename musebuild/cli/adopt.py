@@ -93,7 +93,7 @@ def _text(found: Adoption, *, dry_run: bool) -> str:
     for name, number in sorted(flags.unknown.items()):
         lines.append(
             f"The flag {name} of {count(number, 'exposure')} is not taken over: the settings do "
-            f"not know it\n  to mend it: say what it means under `flags:`, and adopt again"
+            f"not know it\n  hint: say what it means under `flags:`, and adopt again"
         )
     if found.empty:
         lines.insert(0, f"There is nothing to take over: {found.tree} is musebuild's.")
@@ -123,7 +123,7 @@ def _undone_text(undone: Undone) -> str:
         lines.append(f"{count(undone.flags, 'flag')} taken away.")
     lines += [f"{path} stays: {reason}" for path, reason in undone.kept]
     if undone.kept:
-        lines.append("to mend it: make room there, and run `musebuild adopt --undo` again")
+        lines.append("hint: make room there, and run `musebuild adopt --undo` again")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -43,7 +43,7 @@ def check(project: Project, strict: bool, form: str) -> int:
         sys.stdout.write(
             f"{count(len(errors), 'error')}, {count(warnings, 'warning')}\n"
             if problems
-            else "Nothing to say against it.\n"
+            else "No problems found.\n"
         )
     return EXIT_USAGE if errors or (strict and warnings) else 0
 

@@ -77,5 +77,5 @@ def _summary(found: Sequence[Verified], frames: int) -> str:
         text += f", {counted['unverified']} without check sums"
     text += "\n"
     if counted["damaged"]:
-        text += "to mend it: fetch the damaged ones again from the archive\n"
+        text += "hint: fetch the damaged ones again from the archive\n"
     return text

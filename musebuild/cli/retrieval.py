@@ -250,7 +250,7 @@ class Retrieval:
         for problem in bad:
             sys.stderr.write(
                 f"ERROR: {problem.path} is here, and cannot be used: {problem.message}\n"
-                "  to mend it: remove it, and retrieve again\n"
+                "  hint: remove it, and retrieve again\n"
             )
         return EXIT_FAILED if bad else 0
 
@@ -350,7 +350,7 @@ class Retrieval:
                 lines.append(f"  {end.file_id}: {end.problem}{until}")
             if len(some) > MOST_TOLD:
                 lines.append(f"  … and {len(some) - MOST_TOLD} more")
-            lines.append(f"  to mend it: {remedy}")
+            lines.append(f"  hint: {remedy}")
             sys.stderr.write("\n".join(lines) + "\n")
         return EXIT_USAGE if all(end.how == "disk full" for end in lost) else EXIT_FAILED
 

@@ -115,7 +115,7 @@ def _of_recipes(project: Project) -> list[Value]:
 
 def _diff_lines(found: list[Difference], names: Mapping[str, str]) -> list[str]:
     if not found:
-        return ["They mean the same."]
+        return ["No difference."]
     lines = []
     for one in found:
         ours, theirs = one.shown

@@ -314,7 +314,7 @@ def _planned(project: Project, wish: _Wish, *, full: bool) -> View:
     notes = BuildNotes(project) if wish.remember and not project.is_scanned else None
     bad = folded(project.scan_report.problems, project.settings.raw_path)
     bad += differing(project.raw, project.settings.raw_path)
-    problems = [f"{text}\n  to mend it: {remedy}" for text, remedy in bad]
+    problems = [f"{text}\n  hint: {remedy}" for text, remedy in bad]
     if notes is not None:
         notes.scanned()
     plan = project.plan

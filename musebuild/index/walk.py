@@ -62,7 +62,7 @@ class BadFile:
     kind: str = Kind.UNREADABLE
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}\n  to mend it: {self.remedy}"
+        return f"{self.path}: {self.message}\n  hint: {self.remedy}"
 
 
 FITS = re.compile(r"\.(?:fits?|fts)(?![a-z0-9])")

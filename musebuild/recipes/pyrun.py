@@ -51,7 +51,7 @@ class PythonRunner:
             told = [error.what, *(f"{error.why}".splitlines() if error.why else [])]
             failure = f"{error.what} ({error.where})" if error.where else error.what
             if error.remedy:
-                told.append(f"to mend it: {error.remedy}")
+                told.append(f"hint: {error.remedy}")
             return RecipeOutcome((), failure=failure, errors=tuple(told[1:]), kind="recipe")
         except MemoryError:
             return RecipeOutcome((), failure="it ran out of memory", kind="memory")

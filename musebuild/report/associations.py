@@ -189,7 +189,7 @@ def _missing_lines(left: LeftOut) -> list[str]:
             for refused in missing.refused
         ]
         if missing.remedy:
-            lines.append(f"        to mend it: {missing.remedy}")
+            lines.append(f"        hint: {missing.remedy}")
     return lines
 
 

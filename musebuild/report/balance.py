@@ -32,7 +32,7 @@ def unused_text(found: Balance, folder: Path, *, every: bool) -> str:
     lines = [found.line]
     for one in found.closed:
         lines.append(f"        {shown_path(one.path, f'{folder}/')}: {one.reason}")
-        lines.append(f"        to mend it: {one.remedy}")
+        lines.append(f"        hint: {one.remedy}")
     lines += [
         f"{n:>6,}  folder{'s' * (n != 1)} not looked into: {why}"
         for why, n in found.folders.items()
@@ -58,7 +58,7 @@ def unused_text(found: Balance, folder: Path, *, every: bool) -> str:
 def _part(part: Part, below: str, *, every: bool) -> Iterator[str]:
     yield f"{len(part.files):>6,}  {part.about}, {part.fate}: {part.reason}"
     if part.remedy:
-        yield f"        to mend it: {part.remedy}"
+        yield f"        hint: {part.remedy}"
     named = part.files if every else part.files[:MOST_NAMED]
     for one in named:
         yield f"        {_name(one, below)}"

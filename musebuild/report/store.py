@@ -65,7 +65,7 @@ def verify_text(report: VerifyReport, *, repaired: bool) -> str:
     )
     if not report.sound and not repaired:
         lines.append(
-            "to mend it: musebuild cache verify --repair, then `doit` makes again what was lost"
+            "hint: musebuild cache verify --repair, then `doit` makes again what was lost"
         )
     return "\n".join(lines) + "\n"
 

@@ -27,7 +27,7 @@ def left_out_text(
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         lines.append(f"  {shown}: {reason}")
         if remedy and remedies:
-            lines.append(f"      to mend it: {remedy}")
+            lines.append(f"      hint: {remedy}")
     if most is not None and len(lines) > 2 * most:
         hidden = len(lines) - 2 * most
         lines = [*lines[: 2 * most], f"  … and {hidden} more lines: `doit list` has all"]

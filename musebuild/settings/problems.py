@@ -46,7 +46,7 @@ class Problem:
         if self.nearest:
             lines.append(f"  did you mean {' or '.join(self.nearest)}?")
         if self.remedy:
-            lines.append(f"  to mend it: {self.remedy}")
+            lines.append(f"  hint: {self.remedy}")
         return "\n".join(lines)
 
     def _excerpt(self) -> list[str]:

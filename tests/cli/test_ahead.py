@@ -18,7 +18,7 @@ LOST = [
 def test_alike_reasons_stand_together_and_what_needs_these_is_counted() -> None:
     told = ahead_text(LOST)
     assert told.startswith("Cannot be done:\n  muse_scibasic:A, muse_scibasic:B: no TWILIGHT_CUBE")
-    assert "to mend it: accept another" in told
+    assert "hint: accept another" in told
     assert "and 1 task that needs these" in told
     assert "muse_zap" not in told
     assert ahead_text(LOST[3:]) == ""

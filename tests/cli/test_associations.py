@@ -75,7 +75,7 @@ def test_what_is_missing_is_shown_with_what_would_mend_it(project: MockProject) 
     out = project.ask("associations", SCIPOST).out
     assert "cannot be planned" in out
     assert "STD_RESPONSE: missing: no STD_RESPONSE within 5 nights" in out
-    assert "to mend it: add raw STD frames of that night to raw_path" in out
+    assert "hint: add raw STD frames of that night to raw_path" in out
 
 
 def test_names_and_formats_that_do_not_exist_are_refused(project: MockProject) -> None:

@@ -73,7 +73,7 @@ def test_a_bad_file_among_the_raw_frames_stops_nothing_else(
         content = (project.folder / "raw" / SCIENCE).read_bytes()[:-3000]
     bad.write_bytes(content)
     ran = project.ask("run")
-    check(ran, bad.name, told, "to mend it", status=1)
+    check(ran, bad.name, told, "hint:", status=1)
     assert (project.reduced / "exp_combine/FIELD_drs/DATACUBE_FINAL.fits").is_file()
     check(project.ask("list"), bad.name, status=0)
     bad.unlink()
@@ -130,7 +130,7 @@ def test_a_missing_calibration_names_who_needs_it_and_the_remedy(project: MockPr
 def test_a_wrong_recipe_path(project: MockProject) -> None:
     project.settings["cpl"] = {"recipe_path": "/nowhere/plugins"}
     project.write()
-    check(project.ask("run"), "cpl.recipe_path", "/nowhere/plugins does not exist", "to mend it")
+    check(project.ask("run"), "cpl.recipe_path", "/nowhere/plugins does not exist", "hint:")
 
 
 def test_a_version_of_the_drs_that_is_not_there(project: MockProject) -> None:

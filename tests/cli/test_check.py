@@ -14,7 +14,7 @@ from tests.support.projects import MockProject
 def test_a_sound_project(project: MockProject) -> None:
     ran = project.ask("check")
     assert ran.status == 0, ran.text
-    assert "Nothing to say against it" in ran.out
+    assert "No problems found" in ran.out
     assert not project.journal
 
 
@@ -227,7 +227,7 @@ def test_what_is_written_otherwise_means_the_same(project: MockProject) -> None:
     other = text.replace("save: cube,skymodel,individual", "save: [cube, skymodel, individual]")
     other = other.replace("  muse_scipost:", "  muse_scipost:\n    recipe: muse_scipost")
     assert other != text
-    assert "They mean the same" in diff(project, f"# a comment\nversion: '0.1'\n{other}")
+    assert "No difference" in diff(project, f"# a comment\nversion: '0.1'\n{other}")
 
 
 def test_what_differs_in_meaning(project: MockProject) -> None:

@@ -225,7 +225,7 @@ def test_config_sets_what_the_command_line_does_not(
 def test_what_doit_has_and_musebuild_has_not_is_answered(
     project: MockProject, command: str
 ) -> None:
-    check(project.ask(command, "muse_bias"), f"{command} is a command of doit", "to mend it")
+    check(project.ask(command, "muse_bias"), f"{command} is a command of doit", "hint:")
 
 
 def test_words_are_told_apart() -> None:
@@ -277,7 +277,7 @@ def test_what_scripts_typed_before_goes_on_working(old: str, new: str) -> None:
 def test_a_letter_that_meant_something_else_says_what_to_type(
     project: MockProject, old: str, new: str
 ) -> None:
-    check(project.ask(*old.split()), "no option -n any more", f"to mend it: {new}\n")
+    check(project.ask(*old.split()), "no option -n any more", f"hint: {new}\n")
     assert parse(new.split()[1:]).params["dry_run"] is True
 
 
@@ -328,7 +328,7 @@ def test_a_letter_that_meant_something_else_says_what_to_type(
 )
 def test_misuse_is_answered(project: MockProject, typed: str, told: str) -> None:
     ran = project.ask(*typed.split())
-    check(ran, told, "to mend it")
+    check(ran, told, "hint:")
     assert ran.err.startswith("ERROR: ")
     assert ran.out == ""
 

@@ -92,7 +92,7 @@ def test_no_space_for_a_write(project: MockProject, right: dict[str, str], size:
     ran = limited(project, size)
     assert ran.status in (1, 2), ran.text
     assert "Traceback" not in ran.text
-    assert "to mend it" in ran.text or "left errors" in ran.text or "File too large" in ran.text
+    assert "hint:" in ran.text or "left errors" in ran.text or "File too large" in ran.text
     check_mended(project, right)
 
 

@@ -1,6 +1,6 @@
 """All messages that musebuild can tell people, collected from its source.
 
-python -m tests.support.messages     # writes docs/messages.md anew
+python -m tests.support.messages     # writes docs/developers/messages.md anew
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-PAGE = ROOT / "docs" / "messages.md"
+PAGE = ROOT / "docs" / "developers" / "messages.md"
 ERRORS = {
     "MusebuildError",
     "ArchiveError",
@@ -125,7 +125,7 @@ def page() -> str:
         if message.why:
             lines.append(f"  - why: {_plain(message.why)}")
         if message.remedy:
-            lines.append(f"  - to mend it: {_plain(message.remedy)}")
+            lines.append(f"  - hint: {_plain(message.remedy)}")
     return "\n".join(lines) + "\n"
 
 

@@ -190,7 +190,7 @@ def one_harm(episode: Episode, kind: str, right: dict[str, str]) -> None:
     episode.check_text(ran.text)
     if ran.status == 2:
         # It refuses, and says what mends it.
-        episode.check("mend" in ran.text or "hint" in ran.text, "says what mends it", ran.text)
+        episode.check("mend" in ran.text or "hint:" in ran.text, "says what mends it", ran.text)
         episode.counts[f"{kind}s for people to mend"] += 1
         return
     episode.check(ran.status == 0, f"a build with a harmed {kind} ends well", ran.text)

@@ -64,9 +64,7 @@ def verify_text(report: VerifyReport, *, repaired: bool) -> str:
         f"({format_bytes(report.bytes)}) read: " + ("sound" if report.sound else "NOT sound")
     )
     if not report.sound and not repaired:
-        lines.append(
-            "hint: musebuild cache verify --repair, then `doit` makes again what was lost"
-        )
+        lines.append("hint: musebuild cache verify --repair, then `doit` makes again what was lost")
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from musebuild.check.archive_filter import check_archive_filters
 from musebuild.check.bands import check_bands
@@ -20,6 +21,7 @@ from musebuild.check.path_checks import check_dates, check_paths
 from musebuild.check.plan_checks import check_plan, of_error
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, RecipeError
+from musebuild.index.vanished import used_below
 from musebuild.plan.balance import Balance
 from musebuild.plan.blocks import PlannedBlock, plan_blocks
 from musebuild.plan.model import Invocation
@@ -73,10 +75,24 @@ def _further(
     places = any(p.severity == "error" and p.keys[:1] in _PLACES for p in more)
     if blocks and settings.raw_path.is_dir() and not places and all(map(_apart, told)):
         more += check_plan(project, settings, catalogue, blocks, wrong, found)
+    elif not settings.raw_path.exists() and not places and project.database_path.exists():
+        lost = used_below(project.connection, str(settings.raw_path))
+        if lost:
+            more = [_lost(p, lost) if p.keys == ("raw_path",) else p for p in more]
     # What the schema says of a password is said of it already.
     known = {problem.keys for problem in told}
     more += [p for p in check_secrets(settings) if p.keys not in known]
     return ordered([*told, *more])
+
+
+def _lost(problem: Problem, number: int) -> Problem:
+    """That the raw folder is not there, where builds have used frames of it."""
+    return replace(
+        problem,
+        message=f"{problem.message}, and builds used {number} frame{'s' * (number != 1)} of it",
+        severity="error",
+        remedy="mount its disk, or correct raw_path",
+    )
 
 
 def _apart(problem: Problem) -> bool:

@@ -126,7 +126,9 @@ def check_excluded(settings: Settings, catalogue: Mapping[str, Recipe]) -> list[
             allowed=f"raw; {', '.join(sorted(RAW_TYPES))}; a category of a product",
         )
         for category in settings.frames_exclude
-        if category not in known and not categories_of_type(category)
+        # Headers write types in capitals, and entries are compared as they stand.
+        if category not in known
+        and (category != category.upper() or not categories_of_type(category))
     ]
 
 

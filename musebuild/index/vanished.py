@@ -94,6 +94,14 @@ def note_used(
         )
 
 
+def used_below(connection: Connection, folder: str) -> int:
+    """How many files below a folder builds have used."""
+    below = connection.paths.stored(folder).rstrip("/") + "/"
+    question = "SELECT COUNT(*) FROM used_files WHERE substr(path, 1, ?) = ?"
+    (number,) = connection.execute(question, [len(below), below]).fetchone()
+    return int(number)
+
+
 def _folders(connection: sqlite3.Connection) -> dict[str, list[str]]:
     return dict(json.loads(meta(connection, FOLDERS) or "{}"))
 

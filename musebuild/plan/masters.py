@@ -90,12 +90,15 @@ class Masters:
         asked : bool
             Whether the settings ask for them; else that is why.
         """
-        category = rule.category
+        category, candidates, of_masters = rule.category, self._of(rule.category), _of_masters(rule)
+        # Of several IFUs the first is told of for which there is none.
+        each = ((ifu,) for ifu in ifus)
+        none = (one for one in each if choose_made(candidates, setup, of_masters, one).made is None)
         told = refused_for(
-            self._of(category),
+            candidates,
             setup,
-            _of_masters(rule),
-            ifus[:1],
+            of_masters,
+            next(none, tuple(ifus[:1])),
             block=block,
             category=category,
         )

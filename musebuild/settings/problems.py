@@ -175,7 +175,11 @@ def unknown_at(
 
 def ordered(problems: Iterable[Problem]) -> list[Problem]:
     """Problems in the order of the file, the same mistake (through aliases) told once."""
-    once = {(p.position, p.message.rpartition(": ")[2], p.found): p for p in reversed([*problems])}
+
+    def told(problem: Problem) -> str:
+        return problem.message.removeprefix(f"{'.'.join(map(str, problem.keys))}: ")
+
+    once = {(p.position, told(p), p.found): p for p in reversed([*problems])}
     return sorted(
         once.values(), key=lambda p: (p.position.file, p.position.line, p.position.column)
     )

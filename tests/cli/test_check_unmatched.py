@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.frames import write_raw
 from tests.support.projects import MockProject
 
 LATER = "2017-06-16T01:34:56.876"
@@ -74,3 +75,19 @@ def test_a_recipe_without_frames_says_what_it_takes(project: MockProject) -> Non
         ran = project.ask("run", name)
         assert ran.status == 2
         assert f"{name} has nothing to do: it takes {taken}, and there is none" in ran.text
+
+
+def test_names_of_targets_that_no_exposure_has(project: MockProject) -> None:
+    raw = project.folder / "raw"
+    for hour, name in enumerate(("stray", "other")):
+        write_raw(raw, "OBJECT", f"2017-06-16T0{3 + hour}:00:00.000", target=name)
+    project.settings["datasets"] = {"DEEP": {"OBJECT": ["FIELD", "Stary"]}}
+    project.settings["frames"] = {"exclude": {"object": ["2017-06-16T03:00:00.000"]}}
+    project.write()
+    told = project.ask("check").text
+    assert "warning: DEEP: no exposure has OBJECT Stary; did you mean stray?" in told
+    # The same is said of both, each under its own name.
+    for name in ("stray", "other"):
+        assert f"warning: {name}: 1 exposure of this OBJECT" in told
+    assert "there is no DPR type or category object" in told
+    assert "did you mean OBJECT" in told

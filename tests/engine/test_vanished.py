@@ -123,6 +123,17 @@ def test_all_of_the_raw_folder(built: MockProject) -> None:
     assert "a link to /nowhere/raw (disk not mounted?)" in away.err
 
 
+def test_the_raw_folder_itself(built: MockProject) -> None:
+    raw = built.folder / "raw"
+    raw.rename(built.folder / "away")
+    check = built.ask("check")
+    assert check.status == 2
+    assert "raw does not exist, and builds used 16 frames of it" in check.out
+    assert check.out.count("does not exist") == 1
+    (built.folder / "away").rename(raw)
+    assert built.ask("check").status == 0
+
+
 def test_static_calibrations(built: MockProject) -> None:
     calib, disk = built.folder / "calib", built.folder / "disk"
     (calib / "badpix_table.fits").rename(built.folder / "kept.fits")

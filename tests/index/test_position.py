@@ -150,4 +150,6 @@ def test_one_cube_of_a_place_from_headers_alone(project: MockProject) -> None:
         "DEEP": {"position": {"ra": 10.0, "dec": -45.0, "radius": 20}},
     }
     project.write()
-    assert "DEEP: 1 of its exposures belongs to the dataset A already" in project.ask("check").text
+    told = project.ask("check").text
+    assert "DEEP: 1 of its exposures belongs to the dataset A already" in told
+    assert "no exposure points within" not in told

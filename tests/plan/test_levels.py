@@ -282,6 +282,13 @@ def test_masters_that_are_asked_for_and_do_not_fit_are_told() -> None:
     assert "muse_flat:2017-06-16T11:00:00: IFU 1" in told
 
 
+def test_of_several_ifus_the_one_is_told_that_has_no_master() -> None:
+    raw = [f for f in night() if f.category != "BIAS"] + [master(1)]
+    told = reasons(plan(FIELD + "association: {prefer: master}", raw))
+    assert "M.MUSE.2017-06-16T10:00:00.001.fits lacks IFU 2" in told
+    assert "001.fits )" not in told
+
+
 def test_one_file_with_all_ifus_serves_them_all() -> None:
     raw = [f for f in night() if f.category != "BIAS"] + [master(1, channels=(1, 2))]
     made = plan(FIELD + "association: {prefer: master}", raw)

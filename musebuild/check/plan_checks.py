@@ -9,7 +9,7 @@ from musebuild.check.bands import check_bands
 from musebuild.check.block_checks import below
 from musebuild.check.exclusion_checks import check_exclusions, frame_rows, task_rows
 from musebuild.check.frame_checks import check_files, check_frames, check_vanished
-from musebuild.check.unmatched import check_exposures, check_included, check_refused
+from musebuild.check.unmatched import check_exposures, check_included, check_objects, check_refused
 from musebuild.engine.balance import balance_of
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
@@ -93,6 +93,7 @@ def check_plan(
         rows = frame_rows(project.connection, settings)
         found += check_exclusions(settings, rows, task_rows(plan, rows))
     found += check_exposures(rest, {frame.name for frame in frames})
+    found += check_objects(rest, {one.object_orig for one in frames if one.category == "OBJECT"})
     found += check_included(rest, plan)
     found += check_refused(rest, plan)
     found += [

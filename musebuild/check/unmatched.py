@@ -54,6 +54,33 @@ def _unknown(settings: Settings, keys: Keys, name: Any, exposures: Collection[st
     )
 
 
+def check_objects(settings: Settings, objects: Collection[str]) -> list[Problem]:
+    """OBJECT names of datasets that no exposure has, where others of the dataset are there.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings.
+    objects : collection of str
+        OBJECT of all science exposures.
+    """
+    return [
+        unknown_at(
+            settings,
+            ("datasets", dataset.name, "OBJECT"),
+            f"no exposure has OBJECT {name}",
+            name,
+            sorted(set(objects) - {*dataset.objects}),
+            severity="warning",
+            allowed="",
+        )
+        for dataset in settings.datasets.values()
+        if not set(objects).isdisjoint(dataset.objects)
+        for name in dataset.objects
+        if name not in objects
+    ]
+
+
 def check_refused(settings: Settings, plan: Plan) -> list[Problem]:
     """What tasks do without, since all that there is is of a worse level than is taken: one line.
 

@@ -11,7 +11,6 @@ from musebuild.plan.fields import is_placed, told
 from musebuild.plan.model import LeftOut
 from musebuild.settings.flow import UNNAMED, dataset_of_object, flow, name_for
 from musebuild.settings.model import Cone, Dataset, Settings
-from musebuild.settings.nearest import did_you_mean
 from musebuild.settings.path_names import ROOM, shown, why_no_part
 from musebuild.settings.sky import separation
 
@@ -41,14 +40,6 @@ def check_datasets(
         for dataset in settings.datasets.values()
         if not counts.get(dataset.name) and dataset.name not in taken
     ]
-    seen = {frame.object_orig for frame in exposures}
-    for dataset in settings.datasets.values():
-        lost = [name for name in dataset.objects if name not in seen]
-        if counts.get(dataset.name) and lost and dataset.position is None:
-            near = did_you_mean(lost[0], seen - {*dataset.objects})
-            reason = f"no exposure has OBJECT {' or '.join(lost)}" + (near and f"; {near}")
-            remedy = f"correct datasets.{dataset.name}.OBJECT"
-            found.append(LeftOut(dataset.name, reason, remedy, note=True))
     outside = Counter(frame.object_orig for frame in exposures if frame.dataset not in datasets)
     for name, number in sorted(outside.items()):
         known = name in settings.datasets

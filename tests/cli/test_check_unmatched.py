@@ -85,7 +85,8 @@ def test_names_of_targets_that_no_exposure_has(project: MockProject) -> None:
     project.settings["frames"] = {"exclude": {"object": ["2017-06-16T03:00:00.000"]}}
     project.write()
     told = project.ask("check").text
-    assert "warning: DEEP: no exposure has OBJECT Stary; did you mean stray?" in told
+    assert "warning: datasets.DEEP.OBJECT: no exposure has OBJECT Stary" in told
+    assert "did you mean stray?" in told
     # The same is said of both, each under its own name.
     for name in ("stray", "other"):
         assert f"warning: {name}: 1 exposure of this OBJECT" in told

@@ -108,7 +108,7 @@ def mend_database(path: Path) -> str | None:
     if "flags" in lost and not (copy and copy.exists()):
         told += (
             "\n  why: flags, which people wrote, cannot be read in it any more"
-            "\n  to mend it: give what is lost anew (musebuild flag)"
+            "\n  hint: give what is lost anew (musebuild flag)"
         )
     return told
 

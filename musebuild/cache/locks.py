@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +26,15 @@ NO_FLOCK = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 @cache
 def _on_network(root: Path) -> bool:
     return file_system(root) in NETWORK_FILE_SYSTEMS
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who makes the products of a key now."""
+
+    owner: str
+    since: float | None
+    """Seconds since 1970; None: not known."""
 
 
 class KeyLock:
@@ -141,6 +151,35 @@ class KeyLock:
                 lock.release()
                 removed += 1
         return removed
+
+    @staticmethod
+    def held(root: Path) -> dict[str, Held]:
+        """Key → who makes it now, in any process that lives; it takes no lock.
+
+        Parameters
+        ----------
+        root : Path
+            The store.
+        """
+        found: dict[str, Held] = {}
+        try:
+            names = os.listdir(root / "locks")
+        except OSError:
+            return found
+        for name in names:
+            key = name.removesuffix(".lease")
+            if not _KEY.fullmatch(key):
+                continue
+            lock = KeyLock(root, key)
+            path = lock.path if lock._lease is None else lock._lease.path
+            try:
+                if not is_dead(read_owner(path)):
+                    # The file of a lease is touched with each sign of life.
+                    since = path.lstat().st_mtime if lock._lease is None else None
+                    found[key] = Held(lock.owner(), since)
+            except OSError:
+                continue
+        return found
 
     def _is_held_by_nobody(self) -> bool:
         # Only what says so is tried: to take a lock, however briefly, keeps others waiting.

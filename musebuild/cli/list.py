@@ -9,15 +9,16 @@ import click
 
 from musebuild.cli.command import Command
 from musebuild.cli.opening import on_project
-from musebuild.cli.options import ifus_option, names, switch
+from musebuild.cli.options import TEXT_OR_JSON, format_option, ifus_option, names, switch
 from musebuild.engine.forecast import forecast
 from musebuild.engine.machine import machine_of
 from musebuild.engine.project import Project
 from musebuild.engine.view import View, look
 from musebuild.explain.why import Explainer
-from musebuild.report.listing import counts, table, view_lines
+from musebuild.report.listing import Line, block_rows, counts, lines_json, table, view_lines
 from musebuild.report.status import price_text
 from musebuild.report.summary import besides_text
+from musebuild.report.tables import text_of
 from musebuild.report.why import short
 
 
@@ -30,6 +31,8 @@ from musebuild.report.why import short
 @switch("-q", "--quiet", text="Names only.")
 @click.option("--all", "everything", is_flag=True, help="Also calibrations that no dataset uses.")
 @switch("--groups", text="The groups (blocks, datasets, nights) instead.")
+@switch("--blocks", text="One row for each block, as a terminal shows where nothing is named.")
+@format_option("For people, or JSON with each task and its state.", TEXT_OR_JSON)
 @on_project
 def list_tasks(
     project: Project,
@@ -41,10 +44,13 @@ def list_tasks(
     quiet: bool,
     everything: bool,
     groups: bool,
+    blocks: bool,
+    form: str,
 ) -> None:
-    """List tasks, what is pending first.
+    """List what is to do: a row for each block on a terminal, else tasks, what is pending first.
 
-    It hashes nothing: a frame that was never read is "to run, not yet hashed".
+    A block, night, dataset or other name opens its tasks; `--all` opens all of them. It hashes
+    nothing: a frame that was never read is "to run, not yet hashed".
     """
     if groups:
         plan = project.plan
@@ -56,10 +62,17 @@ def list_tasks(
 
     view = look(project, names, everything=everything, whole=why).complete()
     lines = view_lines(view, ifus=ifus)
+    opened = names or status or why or pending or ifus or quiet or everything
+    if form == "text" and (blocks or (sys.stdout.isatty() and not opened)):
+        sys.stdout.write(_blocks(project, view, lines))
+        return
     if why:
         explain = Explainer(project, view.probe, view.in_full).explain
         lines = [replace(line, reason=short(explain(line.worst))) for line in lines]
     shown = [line for line in lines if line.pending or not pending]
+    if form == "json":
+        sys.stdout.write(lines_json(shown))
+        return
     text = table(shown, status=status or why, quiet=quiet)
     if not quiet:
         if lines and not shown:
@@ -71,6 +84,18 @@ def list_tasks(
         text += f"{view.balance}\n" if not pending else ""
         text += _besides(view)
     sys.stdout.write(text)
+
+
+def _blocks(project: Project, view: View, lines: list[Line]) -> str:
+    """A row for each block, what is to do in all, and how to see more."""
+    price = forecast(view, machine_of(project).cores)
+    order = dict.fromkeys(entry.block for entry in view.entries())
+    rows = block_rows(lines, view.left_out, price.blocks, order)
+    if not rows.rows:
+        return f"{view.balance}\n{_besides(view)}"
+    text = text_of(rows, right=("time",))
+    text += f"{counts(lines)}\n{price_text(price, project.settings.cache[0])}{view.balance}\n"
+    return f"{text}{_besides(view)}`doit list NAME` opens a block, night or dataset; `--all` all.\n"
 
 
 def _besides(view: View) -> str:

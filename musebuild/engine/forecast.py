@@ -49,6 +49,7 @@ class Forecast:
     """What a build is expected to take."""
 
     recipes: Mapping[str, Price]
+    blocks: Mapping[str, Price]
     total: Price
     wall: float
     """Seconds with as many workers as were asked for: the longest chain, or the sum over the
@@ -140,14 +141,17 @@ def _summed(
     workers: int,
 ) -> Forecast:
     by_recipe: dict[str, list[Estimate]] = {}
+    by_block: dict[str, list[Estimate]] = {}
     for name, estimate in estimates.items():
         by_recipe.setdefault(recipes[name], []).append(estimate)
+        by_block.setdefault(name.partition(":")[0], []).append(estimate)
     seconds = {name: estimate.seconds or 0.0 for name, estimate in estimates.items()}
     paths = longest_paths(needs, seconds)
     total = _price(estimates.values())
     wall = max(max(paths.values(), default=0.0), total.seconds / max(workers, 1))
     prices = {recipe: _price(some) for recipe, some in by_recipe.items()}
-    return Forecast(prices, total, wall, workers)
+    blocks = {block: _price(some) for block, some in by_block.items()}
+    return Forecast(prices, blocks, total, wall, workers)
 
 
 def _price(estimates: Iterable[Estimate]) -> Price:

@@ -1,0 +1,79 @@
+"""The list of what is to do, as a person sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+
+from musebuild.cache.locks import KeyLock
+from musebuild.cli.main import main
+from musebuild.engine.project import Project
+from musebuild.engine.resolve import State
+from musebuild.engine.view import look
+from musebuild.report.listing import Line, block_rows
+from tests.support.projects import MockProject
+
+
+class Terminal(io.StringIO):
+    """Where a person reads."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def test_a_terminal_shows_a_row_for_each_block(built: MockProject) -> None:
+    built.params("muse_scipost", lambdamin=4800.0)
+    assert "muse_scipost:2017-06-16T01:34:56.867" in built.ask("list").out
+    with contextlib.redirect_stdout(Terminal()) as told:
+        assert main(["list", "-d", str(built.folder)]) == 0
+    lines = told.getvalue().splitlines()
+    rows = {line.split()[0]: line.split() for line in lines}
+    assert lines[0].split()[:4] == ["block", "tasks", "done", "to"]
+    assert lines[1].startswith("muse_bias")
+    assert rows["muse_bias"] == ["muse_bias", "1", "1"]
+    assert rows["muse_scipost"][1:4] == ["2", "2", "≤"]
+    assert "`doit list NAME` opens" in told.getvalue()
+    assert told.getvalue() == built.ask("list", "--blocks").out
+    # A name opens the block's tasks.
+    with contextlib.redirect_stdout(Terminal()) as told:
+        assert main(["list", "-d", str(built.folder), "muse_scipost"]) == 0
+    assert told.getvalue().startswith("muse_scipost:2017-06-16T01:34:56.867")
+
+
+def test_the_list_for_programs(built: MockProject) -> None:
+    built.params("muse_scipost", lambdamin=4800.0)
+    told = json.loads(built.ask("list", "--format", "json").out)
+    states = {one["task"]: one["state"] for one in told}
+    assert states["muse_scipost:2017-06-16T01:34:56.867"] == "to run"
+    assert {one["invocations"] for one in told if one["block"] == "muse_bias"} == {2}
+
+
+def test_what_another_build_runs_is_running(built: MockProject) -> None:
+    built.params("muse_scipost", lambdamin=4800.0)
+    with contextlib.closing(Project(built.folder / "settings.yml")) as project:
+        view = look(project, ["muse_scipost"]).complete()
+        key = next(found.key for found in view.states.values() if found.state is State.RUN)
+        lock = KeyLock(project.store.root, key)
+    assert lock.try_acquire()
+    try:
+        listed = built.ask("list", "--status", "muse_scipost").out
+        assert listed.count("running") == 2, listed
+        assert f"process {os.getpid()} on " in listed
+    finally:
+        lock.release()
+    assert "running" not in built.ask("list", "--status", "muse_scipost").out
+
+
+def test_blocks_stand_in_the_order_of_the_plan_and_what_is_left_out_is_counted() -> None:
+    lines = [
+        Line("b:1", State.RUN, "", "", 1, 0, block="b"),
+        Line("a:1", State.UP_TO_DATE, "", "", 24, 24, block="a"),
+        Line("b:2", State.FAILED, "", "", 1, 0, block="b"),
+        Line("b:3", State.RUN, "", "", 1, 0, block="b", running="process 7 on here"),
+    ]
+    rows = block_rows(lines, [], {}, ["a", "b"])
+    assert rows.columns == ("block", "tasks", "done", "running", "to run", "failed")
+    assert rows.rows == (("a", 1, 1, None, None, None), ("b", 3, None, 1, 1, 1))

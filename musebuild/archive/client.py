@@ -101,6 +101,14 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
+def _bytes(kilobytes: str) -> int | None:
+    """A size that the archive tells; None where it tells none."""
+    try:
+        return int(float(kilobytes) * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
 def _text(value: Any) -> str:
     # Masked cells of astropy tables print as `--`.
     text = str(value).strip()
@@ -164,8 +172,8 @@ class Client(ABC):
         frames: dict[str, ArchiveFrame] = {}
         for row in table:
             texts = {field: _text(row[name]) for field, name in have.items() if name}
-            size = texts.pop("kilobytes", "")
-            frame = ArchiveFrame(**texts, size=int(float(size) * 1000) if size else None)
+            size = _bytes(texts.pop("kilobytes", ""))
+            frame = ArchiveFrame(**texts, size=size)
             if frame.moment in window:
                 frames.setdefault(frame.dp_id, frame)
         return sorted(frames.values(), key=lambda f: (f.moment or dt.datetime.min, f.dp_id))
@@ -182,14 +190,15 @@ class Client(ABC):
         incomplete = []
         for tree in trees:
             for element in tree.iter("file"):
-                name = element.attrib["name"]
-                if name not in dp_ids:
+                name = element.attrib.get("name", "")
+                if name and name not in dp_ids:
                     frames.setdefault(
                         name, ArchiveFrame(name, "CALIB", element.attrib.get("category", ""))
                     )
             if tree.attrib.get("complete", "true") != "true":
                 main = tree.find("./mainFiles/file")
-                incomplete.append(main.attrib["name"] if main is not None else "an exposure")
+                told = main.attrib.get("name") if main is not None else None
+                incomplete.append(told or "an exposure")
         return Associated(
             tuple(sorted(frames.values(), key=lambda f: f.dp_id)), tuple(sorted(incomplete))
         )

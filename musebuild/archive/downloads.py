@@ -23,6 +23,8 @@ from musebuild.archive.file_download import (
     RefusedError,
     StoppedError,
 )
+from musebuild.settings.own_files import make_below
+from musebuild.settings.path_names import BadNameError
 
 How = Literal["here", "refused", "gone", "failed", "disk full", "stopped"]
 HOPELESS = 2
@@ -109,7 +111,8 @@ class Downloader:
         When the disk is full, when one after the other fails, or when `stop` is set, what has
         not begun ends as `stopped`.
         """
-        self.parts.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        make_below(self.folder, self.parts.name)
         with ThreadPool(max(1, min(self.parallel, len(file_ids)))) as pool:
             yield from pool.imap_unordered(self._end, file_ids)
 
@@ -128,16 +131,19 @@ class Downloader:
         return ended
 
     def _one(self, file_id: str, session: requests.Session) -> Ended:
-        transfer = FileDownload(
-            file_id,
-            self.client.url(file_id),
-            self.folder,
-            self.parts,
-            self.guard,
-            moved=lambda count: self.watch.moved(file_id, count),
-            began=lambda have, total: self.watch.began(file_id, have, total),
-            stop=self.stop,
-        )
+        try:
+            transfer = FileDownload(
+                file_id,
+                self.client.url(file_id),
+                self.folder,
+                self.parts,
+                self.guard,
+                moved=lambda count: self.watch.moved(file_id, count),
+                began=lambda have, total: self.watch.began(file_id, have, total),
+                stop=self.stop,
+            )
+        except BadNameError as error:
+            return Ended(file_id, "gone", problem=f"no file can have the name {error}")
         fruitless, renewed = 0, False
         while True:
             self._wait(self._hold - time.monotonic())

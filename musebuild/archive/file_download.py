@@ -23,6 +23,8 @@ from musebuild.archive.checksums import ChecksumError, verify_fits
 from musebuild.archive.disk import DiskFullError, DiskGuard
 from musebuild.archive.pauses import retry_after
 from musebuild.errors import FrameError
+from musebuild.settings.own_files import create, open_own, read_own, write_new
+from musebuild.settings.path_names import part
 
 PIECE = 1 << 18
 """Bytes that are written at once."""
@@ -32,7 +34,6 @@ TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and between two pieces."""
 PACKED = (".fits.z", ".fits.gz")
 _NAME = re.compile(r'filename="?([^";]+)"?')
-_SAFE = re.compile(r"[A-Za-z0-9][\w.:+-]*")
 
 
 class AgainError(Exception):
@@ -90,6 +91,11 @@ class FileDownload:
     began : callable
         Told the bytes that are here already and the length in all (None: not told).
     stop : threading.Event
+
+    Raises
+    ------
+    BadNameError
+        No file can be named so.
     """
 
     def __init__(
@@ -105,9 +111,10 @@ class FileDownload:
     ) -> None:
         self.file_id, self.url, self.folder = file_id, url, folder
         self.guard, self.moved, self.began, self.stop = guard, moved, began, stop
-        self.part = parts / f"{file_id}.part"
-        self.note = parts / f"{file_id}.json"
-        self.unpacked = parts / f"{file_id}.unpacked"
+        stem = part(file_id, more=len(".unpacked"))
+        self.part = parts / f"{stem}.part"
+        self.note = parts / f"{stem}.json"
+        self.unpacked = parts / f"{stem}.unpacked"
         self.warning = ""
         """What a person should know of a frame that came."""
         self._reached = 0
@@ -152,14 +159,19 @@ class FileDownload:
 
     def _known(self) -> dict[str, Any]:
         """Name, length and version of what the partial file is a part of."""
-        if self.part.exists():
-            with contextlib.suppress(OSError, ValueError):
-                return dict(json.loads(self.note.read_text(encoding="utf-8")))
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            os.close(open_own(self.part, os.O_RDWR))
+            note = json.loads(read_own(self.note))
+            length, version = note["length"], note.get("version", "")
+            sound = length is None or (type(length) is int and length >= 0)
+            if sound and isinstance(version, str) and isinstance(note["name"], str):
+                name = _named(note["name"], self.file_id)
+                return {"name": name, "length": length, "version": version}
         return {}
 
     def _size(self) -> int:
         try:
-            return self.part.stat().st_size
+            return self.part.lstat().st_size
         except FileNotFoundError:
             return 0
 
@@ -231,12 +243,13 @@ class FileDownload:
             self.moved(-have)
             have = 0
         note = {"name": _filename(answer, self.file_id), "length": length, "version": version}
-        self.note.write_text(json.dumps(note), encoding="utf-8")
+        write_new(self.note, json.dumps(note).encode())
         self.began(have, length)
         factor = 1 + UNPACKED * str(note["name"]).lower().endswith(PACKED)
         self.guard.reserve(self.file_id, int((length or 0) * factor) - have)
         size = have
-        with self.part.open("r+b" if have else "wb") as file:
+        descriptor = open_own(self.part, os.O_WRONLY) if have else create(self.part)
+        with open(descriptor, "wb") as file:
             file.seek(have)
             for piece in _pieces(answer):
                 file.write(piece)
@@ -289,7 +302,7 @@ class FileDownload:
         program = shutil.which("gunzip")
         if program is None:
             raise GoneError("there is no gunzip to uncompress it with (apt install gzip)")
-        with self.part.open("rb") as packed, self.unpacked.open("wb") as whole:
+        with self.part.open("rb") as packed, open(create(self.unpacked), "wb") as whole:
             done = subprocess.run(
                 [program, "-c"], stdin=packed, stdout=whole, stderr=subprocess.PIPE, check=False
             )
@@ -333,12 +346,17 @@ def _start(answer: requests.Response) -> int:
 
 
 def _filename(answer: requests.Response, file_id: str) -> str:
-    """The name that the archive gives the file; never one that leads elsewhere."""
+    """The name of a file: that which was asked for, with the ending that the archive gives it."""
     match = _NAME.search(answer.headers.get("Content-Disposition", ""))
-    name = match[1].strip().replace("\\", "/").rpartition("/")[2] if match else ""
-    if _SAFE.fullmatch(name):
-        return name
-    return f"{file_id}.txt" if file_id.endswith(".NL") else f"{file_id}.fits"
+    return _named(match[1].strip() if match else "", file_id)
+
+
+def _named(told: str, file_id: str) -> str:
+    if file_id.endswith(".NL"):
+        return f"{file_id}.txt"
+    known = (*PACKED, ".fits.fz")
+    ending = next((told[-len(e) :] for e in known if told.lower().endswith(e)), ".fits")
+    return f"{file_id}{ending}"
 
 
 def _hash(path: Path) -> str:

@@ -42,7 +42,10 @@ class ArchiveFrame:
     def moment(self) -> dt.datetime | None:
         """Start of the exposure (UT), from its name."""
         match = _STAMP.search(self.dp_id)
-        return dt.datetime.fromisoformat(match[1]) if match else None
+        try:
+            return dt.datetime.fromisoformat(match[1]) if match else None
+        except ValueError:
+            return None
 
     @property
     def night(self) -> str:

@@ -39,6 +39,7 @@ from musebuild.report.spans import count, span
 from musebuild.settings.flow import dataset_of_object
 from musebuild.settings.model import Dataset
 from musebuild.settings.nearest import did_you_mean
+from musebuild.settings.own_files import make_below
 from musebuild.settings.sizes import format_bytes
 
 MOST_ROUNDS = 6
@@ -176,7 +177,18 @@ class Retrieval:
         if self.dry:
             yield
             return
-        lock = KeyLock(self.settings.raw_path / ".retrieve", "retrieve")
+        place = self.settings.raw_path
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            make_below(place, ".retrieve/locks")
+        except OSError as error:
+            raise MusebuildError(
+                f"nothing can be fetched into {place}",
+                where=str(error.filename or place),
+                why=error.strerror,
+                remedy="mend its permissions, take away what is in the way, or correct raw_path",
+            ) from None
+        lock = KeyLock(place / ".retrieve", "retrieve")
         if not lock.try_acquire():
             raise MusebuildError(
                 f"another `musebuild retrieve` fetches into {self.settings.raw_path}",

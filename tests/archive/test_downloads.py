@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import random
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musebuild.archive import pauses
+from musebuild.archive import file_download, pauses
 from musebuild.archive.client import Client, connect
 from musebuild.archive.disk import DiskGuard
 from musebuild.archive.downloads import Downloader, Ended
@@ -205,11 +206,9 @@ def test_an_archive_that_always_begins_anew_and_breaks_off_is_given_up(
 
 
 def test_a_disk_that_is_full_all_at_once(
-    archive: ArchiveServer, client: Client, tmp_path: Path
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = tmp_path / ".retrieve"
-    parts.mkdir()
-    (parts / f"{NAME}.part").symlink_to("/dev/full")
+    monkeypatch.setattr(file_download, "create", lambda _: os.open("/dev/full", os.O_WRONLY))
     (ended,), _ = fetch(client, tmp_path, NAME)
     assert ended.how == "disk full"
     assert "is full" in ended.problem
@@ -284,7 +283,54 @@ def test_names_that_lead_elsewhere_are_not_followed(
     folder = tmp_path / "deep" / "raw"
     folder.mkdir(parents=True)
     (ended,), _ = fetch(client, folder, NAME)
-    assert Path(ended.path).parent == folder
+    assert ended.path == str(folder / f"{NAME}.fits"), "never over another frame, or settings"
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/x", "a/b", "..", "x" * 250, "a\nb", ""])
+def test_a_name_of_the_archive_that_no_file_can_have(
+    client: Client, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "deep" / "raw"
+    (ended,), _ = fetch(client, folder, name)
+    assert ended.how == "gone"
+    assert "no file can have the name" in ended.problem
+    assert [path.name for path in tmp_path.rglob("*")] == ["deep", "raw", ".retrieve"]
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["[]", "{", "[" * 10**5, '{"name": "../../x", "length": 5}', '{"name": 7, "length": 5}',
+     '{"name": "a.fits", "length": -1}', '{"name": "a.fits", "length": true}',
+     '{"name": "a.fits", "length": 5, "version": ["x"]}'],
+    ids=lambda text: text[:30],
+)  # fmt: skip
+def test_whatever_a_note_says_the_frame_comes_whole(
+    client: Client, tmp_path: Path, note: str
+) -> None:
+    parts = tmp_path / "raw" / ".retrieve"
+    parts.mkdir(parents=True)
+    (parts / f"{NAME}.part").write_bytes(b"12345")
+    (parts / f"{NAME}.json").write_text(note)
+    (ended,), _ = fetch(client, tmp_path / "raw", NAME)
+    assert ended.path == str(tmp_path / "raw" / f"{NAME}.fits")
+    assert Path(ended.path).read_bytes() == FRAME.content
+
+
+@pytest.mark.parametrize("ending", ["part", "json", "unpacked", ""])
+def test_nothing_is_fetched_through_a_link(client: Client, tmp_path: Path, ending: str) -> None:
+    victim, parts = tmp_path / "victim", tmp_path / "raw" / ".retrieve"
+    victim.write_bytes(b"somebody's")
+    parts.mkdir(parents=True)
+    if ending:
+        (parts / f"{NAME}.{ending}").symlink_to(victim)
+        (parts / f"{NAME}.json").exists() or (parts / f"{NAME}.json").write_text(
+            f'{{"name": "{NAME}.fits", "length": {SIZE}}}'
+        )
+    else:
+        (tmp_path / "raw" / f"{NAME}.fits").symlink_to(victim)
+    (ended,), _ = fetch(client, tmp_path / "raw", NAME)
+    assert Path(ended.path).read_bytes() == FRAME.content
+    assert victim.read_bytes() == b"somebody's"
 
 
 # a stop

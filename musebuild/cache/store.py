@@ -24,6 +24,7 @@ from musebuild.cache.locks import KeyLock
 from musebuild.cache.manifest import (
     BAD_MANIFEST,
     OtherVersionError,
+    is_object,
     manifest_from,
     manifest_text,
     read_text,
@@ -263,10 +264,14 @@ class Store:
 
     def object_files(self) -> Iterator[tuple[str, Path]]:
         """(name, path) of all that lies among the objects of the writable store."""
-        for folder in sorted((self.root / "objects").iterdir()):
-            if folder.is_dir():
-                for path in sorted(folder.iterdir()):
-                    yield folder.name + path.name, path
+        for path in self._all("objects"):
+            yield path.parent.name + path.name, path
+
+    def _all(self, kind: str) -> Iterator[Path]:
+        """What lies in the folders of objects or of manifests; not what a link leads to."""
+        for folder in sorted((self.root / kind).iterdir()):
+            if folder.is_dir() and not folder.is_symlink():
+                yield from sorted(folder.iterdir())
 
     # manifests
 
@@ -411,8 +416,9 @@ class Store:
 
     def manifest_files(self) -> Iterator[tuple[str, Path]]:
         """(key, path) of all manifests of the writable store, sound or not."""
-        for path in sorted((self.root / "manifests").glob("*/*.json")):
-            yield path.parent.name + path.stem, path
+        for path in self._all("manifests"):
+            if path.suffix == ".json" and is_object(path.parent.name + path.stem):
+                yield path.parent.name + path.stem, path
 
     def manifests(self) -> list[Manifest]:
         """All readable manifests of the writable store."""

@@ -11,10 +11,12 @@ import click
 from musebuild.cli.command import Command
 from musebuild.cli.doit_config import CONFIG
 from musebuild.errors import UsageError
+from musebuild.settings.own_files import write_new
 
 DODO = '''"""This folder is a musebuild project: `doit` builds what settings.yml asks for."""
 
 import musebuild.cli.takeover  # noqa: F401
+from musebuild.settings.own_files import write_new
 '''
 
 
@@ -51,8 +53,8 @@ def make_project(folder: Path, settings: str) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in (("settings.yml", settings), ("dodo.py", DODO), ("doit.cfg", CONFIG)):
             path = folder / name
-            if not path.exists():
-                path.write_text(text, encoding="utf-8")
+            if not (path.exists() or path.is_symlink()):
+                write_new(path, text.encode())
                 written.append(path)
     except OSError as error:
         raise UsageError(

@@ -80,7 +80,7 @@ def _failures(project: Project, names: Sequence[str]) -> list[tuple[str, Path]]:
         )
     name, log = failures[0]
     path = Path(log)
-    if not log or not path.exists():
+    if not log or not path.is_file():
         raise UsageError(
             f"the failure of {name} left no log",
             remedy=f"`doit info {name}` tells why it failed",
@@ -96,7 +96,7 @@ def _latest(project: Project, names: Sequence[str]) -> list[tuple[str, Path]]:
         manifest = resolutions[name].manifest
         log = manifest.log if manifest else str(known.get(name, {}).get("log") or "")
         path = Path(log) if "/" in log else project.store.path(log)
-        if log and path.exists():
+        if log and path.is_file():
             found.append((name, path))
     if not found:
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -13,6 +14,7 @@ from musebuild.engine.build_state import Build
 from musebuild.engine.project import Project
 from musebuild.report.lines import LineReporter, LogTail, QuietReporter, TeeReporter
 from musebuild.report.live import LiveReporter
+from musebuild.settings.own_files import make_below, open_own
 
 REPORTERS = {
     "console": LineReporter,
@@ -33,6 +35,10 @@ def log_folder(project: Project) -> Path:
 def build_log(project: Project, number: int) -> Path:
     """The log of one build."""
     return log_folder(project) / f"build-{number:04d}.log"
+
+
+def _appending(path: Path, flags: int = 0) -> TextIO:
+    return open(open_own(path, os.O_WRONLY | os.O_APPEND | flags), "a", encoding="utf-8")
 
 
 class Reporting:
@@ -77,8 +83,10 @@ class Reporting:
             # A log that cannot be written must not keep anybody from reducing data.
             with contextlib.suppress(OSError):
                 path = build_log(self._build.project, self._build.number)
+                if path.parent == self._build.project.reduced / "logs":
+                    make_below(self._build.project.reduced, "logs")
                 path.parent.mkdir(parents=True, exist_ok=True)
-                stream = self._stack.enter_context(path.open("a", encoding="utf-8"))
+                stream = self._stack.enter_context(_appending(path, os.O_CREAT))
                 self.reporter = TeeReporter([self._shown, LineReporter(stream)])
         return self
 
@@ -95,5 +103,5 @@ def end_build_log(build: Build, summary: str) -> None:
     """Put a build's summary at the end of its log."""
     with contextlib.suppress(OSError):
         path = build_log(build.project, build.number)
-        with path.open("a", encoding="utf-8") as stream:
+        with _appending(path) as stream:
             stream.write(f"doit: {build.options.command}\n{summary}")

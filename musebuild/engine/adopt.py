@@ -27,6 +27,8 @@ from musebuild.index.database import is_our_database
 from musebuild.index.flags import add_flag, all_flags, known_flags, remove_flags
 from musebuild.index.musered import TheirFlags, read_flags
 from musebuild.plan.model import Invocation
+from musebuild.settings.own_files import make_below, read_own
+from musebuild.settings.path_names import part
 
 RECORD = "adopted.json"
 AUTHOR = "MuseRed"
@@ -95,7 +97,7 @@ def _of_others(folder: Path, known: Mapping[str, Placed]) -> Iterator[Path]:
 def _named(note: Path) -> Iterable[str]:
     """Products that a note of ours names."""
     with contextlib.suppress(OSError, ValueError):
-        products = json.loads(note.read_text(encoding="utf-8")).get("products")
+        products = json.loads(read_own(note)).get("products")
         return list(products) if isinstance(products, dict) else []
     return []
 
@@ -129,8 +131,8 @@ def in_the_way(
 def _down(root: Path, place: Path) -> Iterator[Path]:
     """The folders between a root and a place below it, and the place."""
     current = root
-    for part in place.relative_to(root).parts:
-        current /= part
+    for name in place.relative_to(root).parts:
+        current /= name
         yield current
 
 
@@ -266,11 +268,15 @@ def _literal(name: str) -> str:
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        moved = [(str(old), str(new)) for old, new in record["moved"]]
+        record = json.loads(read_own(path))
+        tree = f"{record['tree']}/"
+        # Where they lie follows from the names alone: a record that somebody else wrote moves
+        # nothing from or to anywhere else, and that of a project which was moved is still good.
+        names = [old.removeprefix(tree).split("/") for old, _ in record["moved"]]
+        moved = ["/".join(map(part, name)) for name in names]
         flags = [(str(exposure), str(flag)) for exposure, flag in record["flags"]]
         return {**record, "moved": moved, "flags": flags}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UsageError(
             "the record of the adoption cannot be read",
             where=str(path),
@@ -301,14 +307,15 @@ def undo(project: Project) -> Undone:
     if not record.get("was_ours"):
         _empty(tree)
     back, kept = [], []
-    for old, new in record["moved"]:
+    for name in record["moved"]:
+        old, new = settings.reduced_path / name, path.parent / name
         if not os.path.lexists(new):
             continue  # it was never moved, or somebody took it
-        reason = _move_back(Path(old), Path(new), tree)
+        reason = _move_back(old, new, tree)
         if reason:
-            kept.append((new, reason))
+            kept.append((str(new), reason))
         else:
-            back.append(old)
+            back.append(str(old))
     mine = {
         (flag.exposure, flag.flag)
         for flag in all_flags(project.db)
@@ -334,7 +341,8 @@ def _move_back(old: Path, new: Path, tree: ReducedTree) -> str:
     if os.path.lexists(old):
         return f"{old} is there"
     try:
-        old.parent.mkdir(parents=True, exist_ok=True)
+        tree.root.mkdir(parents=True, exist_ok=True)
+        make_below(tree.root, "/".join(old.relative_to(tree.root).parts[:-1]))
         new.rename(old)
     except OSError as error:
         return error.strerror or str(error)

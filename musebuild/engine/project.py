@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musebuild.cache.layout import mark_layout
+from musebuild.cache.layout import FOLDERS, mark_layout
 from musebuild.cache.ledger import Ledger
 from musebuild.cache.reduced import ReducedTree
 from musebuild.cache.store import Store
@@ -30,6 +31,7 @@ from musebuild.recipes.model import Recipe
 from musebuild.settings.load import load_settings
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
+from musebuild.settings.own_files import everybody_writes
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -109,6 +111,27 @@ def make_folder(folder: Path, purpose: str) -> Path:
     return folder
 
 
+def _refuse_open(settings: Settings) -> None:
+    """Refuse a project or store that everybody may write.
+
+    Raises
+    ------
+    UsageError
+        Names the folders.
+    """
+    places = [settings.folder, settings.workdir, settings.db.parent, settings.reduced_path]
+    places += [root / name for root in settings.cache for name in ("", *FOLDERS)]
+    found = [str(place) for place in dict.fromkeys(places) if everybody_writes(place)]
+    if found:
+        raise UsageError(
+            f"everybody may write into {found[0]}",
+            where="\n".join(found),
+            why="whoever may can change what is made for you, and what runs as you",
+            remedy=f"chmod o-w {shlex.quote(found[0])}{', and so the others' * (len(found) > 1)}\n"
+            "where you trust all users of this machine: shared: true in the settings",
+        )
+
+
 class Project:
     """Everything that a command needs of a project; nothing is opened before it is used.
 
@@ -141,7 +164,10 @@ class Project:
     @cached_property
     def settings(self) -> Settings:
         """The settings, read and checked."""
-        return load_settings(self.settings_path, overrides=self.overrides)
+        settings = load_settings(self.settings_path, overrides=self.overrides)
+        if not settings.shared:
+            _refuse_open(settings)
+        return settings
 
     def with_settings(self, settings: Settings) -> Project:
         """The same project by other settings; it is closed by itself."""

@@ -12,6 +12,7 @@ from musebuild.engine.project import Project
 from musebuild.engine.resolve import Resolution
 from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.model import ProductRule, Recipe
+from musebuild.settings.path_names import NAME, cut
 from musebuild.workers.orders import WorkOrder
 
 
@@ -46,6 +47,7 @@ def link_names(inputs: tuple[UsedInput, ...], plan: Plan) -> list[str]:
     for used, name in zip(inputs, names, strict=True):
         if names.count(name) > 1 and used.product is not None:
             name = f"{plan.invocations[used.invocation].label}_{name}"
+        name = cut(name, NAME - len("9999_"))
         base, number = name, 1
         while name in chosen:
             number += 1

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
@@ -161,6 +161,10 @@ def _validator() -> Draft202012Validator:
     return Draft202012Validator(json.loads(text))
 
 
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
 def read_lock(path: Path) -> Lock:
     """Read a lock file.
 
@@ -170,14 +174,14 @@ def read_lock(path: Path) -> Lock:
         It is missing, damaged, or of another version.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise UsageError(
             f"the lock file {path} cannot be read",
             why=error.strerror,
             remedy="make it with `musebuild lock`, or name another file",
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is not a lock file", why=str(error), remedy="make it with `musebuild lock`"
         ) from None

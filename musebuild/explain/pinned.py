@@ -14,6 +14,7 @@ from musebuild.explain.lock import Lock
 from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks, top_folder
 from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.model import Recipe
+from musebuild.settings.path_names import folder_of, why_no_part
 
 
 def pinned_plan(lock: Lock, project: Project) -> Plan:
@@ -65,8 +66,9 @@ def _refuse_damage(
             if used.source not in frames
             and used.digest not in {product.digest for product in made.get(used.source, ())}
         ]
-        if not {"", ".", ".."}.isdisjoint(task.name.partition(":")[2].split("/")):
-            wrong.append("its name is no task's")
+        block, _, label = task.name.partition(":")
+        if reason := why_no_part(block) or why_no_part(label):
+            wrong.append(f"its name is no task's: {reason}")
         if plugin not in plugins:
             wrong.append(f"there is no recipe {plugin}")
         if wrong:
@@ -103,7 +105,7 @@ def _invocation(
         inputs=inputs,
         params=params,
         products=tuple(rule.category for rule in made_by(recipe, params, raw)),
-        folder=f"{top_folder(planned) if planned else block}/{label}",
+        folder=folder_of(top_folder(planned) if planned else block, label),
         ifu=ifu,
     )
 

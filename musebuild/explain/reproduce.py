@@ -36,6 +36,8 @@ from musebuild.explain.lock import (
 from musebuild.explain.sides import settings_side
 from musebuild.fits.compare import HduDifference, compare_frames
 from musebuild.fits.digest import digest_frame
+from musebuild.settings.own_files import write_new
+from musebuild.settings.path_names import shown, why_no_part
 
 MISSING = "missing"
 """Verdict on a locked product that did not come out."""
@@ -125,10 +127,12 @@ def locate_frames(lock: Lock, places: Mapping[str, Path]) -> dict[tuple[str, str
         for name in names:
             by_name.setdefault(_stem(name), Path(folder) / name)
     for frame in lock.frames:
-        below = Path(frame.path)
         # A link is made there in the clean folder, and must not lie outside.
-        if ".." in below.parts or (below.is_absolute() and frame.place != "other"):
-            wrong.append(f"{frame.place}: {frame.path} does not lie below its folder")
+        absolute = frame.place == "other" and frame.path.startswith("/")
+        names = frame.path[absolute:].split("/")
+        if reason := next(filter(None, map(why_no_part, names)), ""):
+            told = f"{frame.place}: {shown(frame.path)}"
+            wrong.append(f"{told} does not lie below its folder: {reason}")
             continue
         path = places[frame.place] / frame.path
         if not path.is_file() and frame.place == "raw":
@@ -197,6 +201,10 @@ def make_clean_project(
                 why="a reproduction starts from nothing, without a cache",
                 remedy="name an empty or new folder with --into DIR",
             )
+        settings = folder / "settings.yml"
+        text = yaml.safe_dump(_clean_settings(lock, origin), sort_keys=False)
+        # First, so that no frame of this name takes its place.
+        write_new(settings, text.encode())
         for (place, below), path in frames.items():
             at = folder / ("" if place == "other" else place) / below
             if place == "other" and Path(below).is_absolute():
@@ -205,9 +213,6 @@ def make_clean_project(
             at.symlink_to(path.absolute())
         (folder / "raw").mkdir(exist_ok=True)
         (folder / "calib").mkdir(exist_ok=True)
-        settings = folder / "settings.yml"
-        text = yaml.safe_dump(_clean_settings(lock, origin), sort_keys=False)
-        settings.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"the folder {folder} cannot be used",
@@ -219,7 +224,7 @@ def make_clean_project(
 
 def _clean_settings(lock: Lock, origin: Path) -> dict[str, Any]:
     settings = dict(lock.settings)
-    for name in ("include", "workdir", "resources"):
+    for name in ("include", "workdir", "resources", "db_env"):
         settings.pop(name, None)
     settings |= {
         "raw_path": "raw",

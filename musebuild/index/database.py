@@ -151,6 +151,14 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Connection:
             f"{'reduction.db' if path.name == OWN_NAME else OWN_NAME}; "
             "`musebuild adopt` takes over what people wrote into a database of MuseRed",
         )
+    if path.is_symlink() and not (path.is_file() and path.stat().st_size):
+        # Nothing comes into being through a link, which may lead anywhere.
+        raise UsageError(
+            f"the database {path} is a link, and leads to no database",
+            where=str(path),
+            why=f"it leads to {path.readlink()} (disk not mounted?)",
+            remedy=f"bring back what it leads to, or take the link away (rm {path})",
+        )
     if path.is_dir():
         raise UsageError(
             f"the database {path} is a folder",

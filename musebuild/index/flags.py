@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import datetime as dt
+import io
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,7 @@ from musebuild.errors import UsageError
 from musebuild.index.database import Connection, transaction
 from musebuild.index.meta import GROW, meta, set_meta
 from musebuild.settings.nearest import did_you_mean
+from musebuild.settings.own_files import create, read_own
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -173,7 +175,7 @@ def _copy(db: Database) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     # The flags themselves are set: a folder that cannot be written costs the copy only.
     with contextlib.suppress(OSError):
-        with beside.open("w", encoding="utf-8", newline="") as file:
+        with open(create(beside), "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(FIELDS)
             writer.writerows(astuple(flag) for flag in all_flags(db))
@@ -195,7 +197,7 @@ def recover_flags(connection: Connection) -> int:
     if path is not None:
         with (
             contextlib.suppress(OSError, csv.Error, UnicodeDecodeError),
-            path.open(encoding="utf-8", newline="") as file,
+            io.StringIO(read_own(path).decode("utf-8"), newline="") as file,
         ):
             rows = [
                 {name: row.get(name) or "" for name in FIELDS} | {"value": _value(row)}
@@ -213,7 +215,7 @@ def recover_flags(connection: Connection) -> int:
 def _value(row: Mapping[str, str | None]) -> int:
     """Of a row of the copy; one of an earlier musebuild has none."""
     text = row.get("value") or ""
-    return int(text) if text.isdecimal() and int(text) > 0 else 1
+    return int(text) if text.isdecimal() and len(text) < 19 and int(text) > 0 else 1
 
 
 def all_flags(db: Database) -> list[Flag]:

@@ -13,6 +13,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from musebuild.errors import FrameError, UsageError
+from musebuild.settings.own_files import create
 
 DPI = 110
 APERTURE_ARCSEC = 1.5
@@ -110,7 +111,8 @@ def write_preview(cube: Path, png: Path) -> Path:
     )
     figure.suptitle(f"{header.get('OBJECT', '')}  {cube.name}")
     beside = png.with_name(f".{png.name}.{os.getpid()}")
-    figure.savefig(beside, dpi=DPI, format="png")
+    with open(create(beside), "wb") as file:
+        figure.savefig(file, dpi=DPI, format="png")
     beside.replace(png)
     return png
 

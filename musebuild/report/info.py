@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from musebuild.cache.manifest import is_object
 from musebuild.cache.model import Input
 from musebuild.cache.store import Store
 from musebuild.engine.resolve import Resolution
@@ -130,7 +131,7 @@ def info_text(
         )
         lines += [f"warning: {text}" for text in made.warnings[:10]]
         if made.log:
-            lines.append(f"log: {store.path(made.log)}")
+            lines.append(f"log: {store.path(made.log) if is_object(made.log) else made.log}")
     if history:
         lines.append(f"last: {history['outcome']} on {history['date']}")
         if history["outcome"] == "failed":

@@ -189,6 +189,8 @@ class Settings:
     """Stores: the first is written, all are read."""
     cache_limit: int | None
     """Bytes that garbage collection brings the store down to; None: no limit."""
+    shared: bool
+    """Whether all users of the machine may write into the project and the store."""
     version: str
     revision: str
     loglevel: str

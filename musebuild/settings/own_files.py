@@ -12,6 +12,8 @@ import shutil
 import stat
 from pathlib import Path
 
+from musebuild.settings.path_names import part
+
 MOST = 1 << 26
 """Bytes of the largest file of ours that is read as one: 64 MB; manifests have some 100 kB."""
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -110,6 +112,8 @@ def make_below(root: Path | str, folder: str) -> None:
 
     Raises
     ------
+    BadNameError
+        It is named so that it lies elsewhere.
     NotADirectoryError
         A link or a file is in the way: `filename` says which.
     OSError
@@ -117,7 +121,7 @@ def make_below(root: Path | str, folder: str) -> None:
     """
     place = str(root)
     for name in folder.split("/") if folder else ():
-        place = f"{place}/{name}"
+        place = f"{place}/{part(name)}"
         try:
             os.mkdir(place)  # noqa: PTH102
         except OSError as error:

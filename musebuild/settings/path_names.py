@@ -115,7 +115,7 @@ def part_for(text: str) -> str:
     >>> part_for("NGC 1365")
     'NGC 1365'
     >>> part_for("NGC 1365 P1/2")
-    'NGC_1365_P1_2-14b9de'
+    'NGC_1365_P1_2-338183'
     """
     if not text or not why_no_part(text, ROOM):
         return text

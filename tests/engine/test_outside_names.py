@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from astropy.io import fits
@@ -152,3 +154,193 @@ def test_links_in_the_place_of_locks_lead_nowhere(built: MockProject) -> None:
     assert built.ask("cache", "gc").status == 0
     assert built.ask("clean").status == 0
     assert {path.read_bytes() for path in victims.iterdir()} == {b"somebody's"}
+
+
+class TestEverybody:
+    """What all users of the machine may write is refused, unless the settings say so."""
+
+    @pytest.mark.parametrize(
+        "place", [".", ".musebuild/store", ".musebuild/store/locks", "reduced/0.1"]
+    )
+    def test_a_place_that_everybody_may_write(self, built: MockProject, place: str) -> None:
+        (built.folder / place).chmod(0o1777)
+        for command in ("run", "list", "check", "clean"):
+            told = built.ask(command)
+            assert told.status == 2
+            assert f"everybody may write into {built.folder / place}" in told.text
+            assert "chmod o-w" in told.text
+        built.settings["shared"] = True
+        built.write()
+        built.build()
+        built.settings["shared"] = False
+        built.write()
+        (built.folder / place).chmod(0o2775)
+        built.build()
+
+    def test_a_store_behind_that_everybody_may_write(self, project: MockProject) -> None:
+        behind = project.folder / "behind"
+        behind.mkdir()
+        behind.chmod(0o777)
+        project.settings["cache"] = [".musebuild/store", "behind"]
+        project.write()
+        assert f"everybody may write into {behind}" in project.ask("list").text
+
+
+class TestLinks:
+    """Nothing is written through a link that lies where musebuild writes."""
+
+    def test_folders_of_the_store(self, built: MockProject) -> None:
+        """Not even a sweep or a repair goes through them."""
+        elsewhere = built.folder / "elsewhere"
+        (elsewhere / "old").mkdir(parents=True)
+        (elsewhere / "a.json").write_text("{}")
+        (elsewhere / ("c" * 62)).write_text("somebody's")
+        for kind in ("objects", "manifests"):
+            (built.store / kind / "zz").symlink_to(elsewhere)
+            if not (built.store / kind / "cc").exists():
+                (built.store / kind / "cc").symlink_to(elsewhere)
+        built.ask("cache", "verify", "--repair")
+        built.ask("cache", "gc", "--max-size", "1")
+        built.build()
+        assert sorted(path.name for path in elsewhere.iterdir()) == ["a.json", "c" * 62, "old"]
+        (built.store / "scratch").rmdir()
+        (built.store / "scratch").symlink_to(elsewhere)
+        told = built.ask("run")
+        assert told.status == 1
+        assert "scratch: it is a link, or no folder" in told.text
+        assert (elsewhere / "old").is_dir()
+
+    def test_logs_of_builds(self, project: MockProject) -> None:
+        elsewhere = project.folder / "elsewhere"
+        elsewhere.mkdir()
+        project.reduced.mkdir(parents=True)
+        (project.reduced / "logs").symlink_to(elsewhere)
+        project.build("muse_bias")
+        assert not list(elsewhere.iterdir())
+        (project.reduced / "logs").unlink()
+        (project.reduced / "logs").mkdir()
+        victim = elsewhere / "victim"
+        victim.write_text("somebody's")
+        for number in range(1, 9):
+            (project.reduced / "logs" / f"build-{number:04d}.log").symlink_to(victim)
+        project.build("muse_flat")
+        assert victim.read_text() == "somebody's"
+
+    @pytest.mark.parametrize("there", [False, True])
+    def test_a_database_is_not_made_through_one(self, project: MockProject, there: bool) -> None:
+        victim = project.folder / "victim"
+        if there:
+            victim.touch()
+        (project.folder / "musebuild.db").symlink_to(victim)
+        told = project.ask("run", "muse_bias")
+        assert told.status == 2
+        assert "is a link, and leads to no database" in told.text
+        assert victim.exists() is there
+        assert not there or not victim.read_bytes()
+
+    def test_a_database_that_one_leads_to_is_used(self, built: MockProject) -> None:
+        path = built.folder / "musebuild.db"
+        path.rename(built.folder / "kept.db")
+        path.symlink_to("kept.db")
+        assert "0 ran" in built.build().text or built.build()
+        assert path.is_symlink()
+
+    def test_copies_of_flags(self, built: MockProject) -> None:
+        victim = built.folder / "victim"
+        victim.write_text("somebody's")
+        (built.folder / f".musebuild.flags.csv.{os.getpid()}").symlink_to(victim)
+        (built.folder / "musebuild.flags.csv").symlink_to(victim)
+        exposure = "2017-06-16T01:34:56.867"
+        assert built.ask("flag", "add", "SATELLITE", exposure).status == 0
+        assert victim.read_text() == "somebody's"
+        assert exposure in (built.folder / "musebuild.flags.csv").read_text()
+
+    def test_files_of_a_new_project(self, project: MockProject) -> None:
+        folder, victim = project.folder / "new", project.folder / "victim"
+        folder.mkdir()
+        for name in ("settings.yml", "dodo.py", "doit.cfg"):
+            (folder / name).symlink_to(victim)
+        project.ask("init", "new")
+        assert not victim.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("{top}/profile", "{aside}/x"), ("{tree}/../../../profile", "{aside}/../x"), ("/x", "/x")],
+)
+def test_the_record_of_an_adoption_moves_nothing_elsewhere(
+    built: MockProject, old: str, new: str
+) -> None:
+    aside = built.reduced.with_name("0.1.aside-1")
+    aside.mkdir()
+    (aside / "x").write_text("evil")
+    places = {"top": built.folder.parent, "tree": built.reduced, "aside": aside}
+    record = {
+        "musebuild": "adopted",
+        "tree": str(built.reduced),
+        "was_ours": True,
+        "moved": [[old.format(**places), new.format(**places)]],
+        "flags": [],
+    }
+    (aside / "adopted.json").write_text(json.dumps(record))
+    with nothing_outside(built):
+        told = built.ask("adopt", "--undo")
+    assert told.status in (0, 2)
+    assert "Traceback" not in told.text
+
+
+class TestLocks:
+    """A lock file that somebody else wrote."""
+
+    @pytest.fixture
+    def locked(self, built_once: MockProject, tmp_path_factory: pytest.TempPathFactory) -> str:
+        """The text of one."""
+        path = tmp_path_factory.mktemp("lock") / "settings.lock"
+        assert built_once.ask("lock", "muse_bias", "-o", str(path)).status == 0
+        return path.read_text()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda d: d["tasks"][0].update(name="../../../x:y"),
+            lambda d: d["tasks"][0].update(name="muse_bias:../../x"),
+            lambda d: d["tasks"][0].update(name="muse_bias:" + "x" * 300),
+            lambda d: d["tasks"][0].update(name="muse_bias"),
+            lambda d: d["frames"][0].update(path="../x"),
+            lambda d: d["frames"][0].update(path="/etc/passwd"),
+            lambda d: d["frames"][0].update(path="a\0b", place="other"),
+            lambda d: d["frames"][0].update(path="x" * 300),
+            lambda d: d["frames"][0].update(path="settings.yml", place="other"),
+            lambda d: d["frames"][0].update(size=-1),
+            lambda d: d["frames"][0].update(archive="../../x", path="not-there.fits"),
+            lambda d: d["tasks"][0]["products"].extend(d["tasks"][0]["products"]),
+            lambda d: d["tasks"][0]["products"][0].update(name="../../../x"),
+            lambda d: d["tasks"][0]["products"][0].update(size=2**70),
+            lambda d: d["tasks"][0].update(seconds=float("nan")),
+            lambda d: d.update(settings=[]),
+            lambda d: d["settings"].update(reduced_path="/etc", db="/etc/x.db", cache="/etc/x"),
+        ],
+    )  # fmt: skip
+    def test_it_writes_nothing_elsewhere(
+        self, project: MockProject, locked: str, change: Any
+    ) -> None:
+        data = json.loads(locked)
+        change(data)
+        (project.folder / "settings.lock").write_text(json.dumps(data))
+        before = set(project.folder.parent.rglob("*"))
+        told = project.ask("reproduce", "settings.lock", "--into", "again")
+        again = project.folder / "again"
+        new = [p for p in set(project.folder.parent.rglob("*")) - before if p != again]
+        assert all(again in path.parents for path in new if path.name != "journal.jsonl"), new
+        assert told.status in (0, 1, 2)
+        assert "Traceback" not in told.text
+        told = project.ask("run", "--locked")
+        assert "Traceback" not in told.text
+
+    @pytest.mark.parametrize("text", ["[" * 10**5, "{}", "", "NaN", "\x00", "7"])
+    def test_what_is_none_is_refused(self, project: MockProject, text: str) -> None:
+        (project.folder / "settings.lock").write_text(text)
+        for command in (("reproduce", "settings.lock"), ("run", "--locked")):
+            told = project.ask(*command)
+            assert told.status == 2
+            assert "is not a lock file" in told.text

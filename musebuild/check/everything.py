@@ -28,6 +28,7 @@ from musebuild.plan.model import Invocation
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.declare import complete
 from musebuild.recipes.model import Recipe
+from musebuild.recipes.source import load_function
 from musebuild.settings.model import Settings
 from musebuild.settings.problems import Problem, SettingsProblems, ordered, problem_at
 from musebuild.settings.resolved import flatten
@@ -167,6 +168,7 @@ def refuse_mistakes(
     chosen = [planned for planned in blocks if planned.name in names]
     problems = check_categories(chosen, settings, project.catalogue)
     problems += check_python(chosen, settings)
+    problems += _of_code(chosen, settings)
     problems += check_bands(invocations, settings)
     if any(p.block.params and p.recipe.kind == "drs" for p in chosen):
         # Without python-cpl the pipeline itself checks them.
@@ -184,6 +186,19 @@ def refuse_mistakes(
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise SettingsProblems(errors)
+
+
+def _of_code(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem]:
+    """Recipes of one's own that cannot be imported: a build executes them, a look never does."""
+    problems = []
+    for planned in blocks:
+        recipe = planned.recipe
+        if recipe.kind == "python" and recipe.asked:
+            try:
+                load_function(recipe.plugin, recipe.location)
+            except RecipeError as error:
+                problems.append(of_error(error, settings, "recipes", planned.name, "recipe"))
+    return problems
 
 
 def _of_pipeline(project: Project, blocks: Iterable[PlannedBlock]) -> list[Problem]:

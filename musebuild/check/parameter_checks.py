@@ -51,6 +51,7 @@ def read_parameters(path: str, plugins: Iterable[str]) -> dict[str, dict[str, Pi
     """
     command = [
         sys.executable,
+        "-P",
         "-m",
         "musebuild.check.parameter_checks",
         path,

@@ -31,7 +31,8 @@ def of_error(
 ) -> Problem:
     """An error as a problem of the settings."""
     what = error.what.removeprefix(f"{'.'.join(keys)}: ")
-    text = what if error.why is None else f"{what} ({error.why})"
+    told = ": ".join(one for one in (error.where, error.why) if one)
+    text = f"{what} ({told})" if told else what
     return problem_at(
         settings,
         keys,

@@ -14,6 +14,7 @@ import click
 from musebuild.cli.command import Call, explained
 from musebuild.cli.commands import root
 from musebuild.cli.completion import COMPLETE, answer
+from musebuild.cli.search_path import leave_out_folder
 from musebuild.errors import MusebuildError
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def reader_has_left() -> int:
 
 def console() -> None:
     """Entry point of the `musebuild` command."""
+    leave_out_folder()
     if COMPLETE in os.environ:
         sys.exit(answer(root, os.environ[COMPLETE]))
     sys.exit(main(sys.argv[1:]))

@@ -14,6 +14,8 @@ from typing import NoReturn
 
 from doit.cmd_base import TaskLoader2
 
+from musebuild.cli.search_path import leave_out_folder
+
 CONFIG = "doit.cfg"
 QUIET = {"-q", "--quiet"}
 PROGRAMS = ("doit", "doit.exe", "doit-script.py")
@@ -34,6 +36,7 @@ def take_over(*, moved: bool) -> NoReturn:
         Whether doit has changed to the project's folder already: it does before it loads
         `dodo.py`, not before it reads `doit.cfg`.
     """
+    leave_out_folder()
     from musebuild.cli.main import main
 
     if moved and not QUIET.intersection(sys.argv):

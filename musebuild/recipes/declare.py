@@ -10,13 +10,12 @@ from typing import Any
 
 from musebuild.errors import RecipeError
 from musebuild.recipes.catalogue import make_recipe, recipe_name
-from musebuild.recipes.functions import declaration, read_signature
+from musebuild.recipes.functions import read_signature
 from musebuild.recipes.model import Recipe
 from musebuild.recipes.source import (
     code_hash,
     entry_points,
     find_source,
-    load_function,
     source_file,
 )
 from musebuild.settings.model import Block, Settings
@@ -92,15 +91,15 @@ def _registered(asked: str, names: Mapping[str, str]) -> str:
 
 def with_code(entry: Recipe) -> Recipe:
     """An entry of the catalogue with its function's parameters and the hash of its source."""
-    function = load_function(entry.plugin, entry.location)
-    arguments, parameters = read_signature(function, entry.plugin)
-    defaults = {p.name: p.default for p in parameters.values() if not p.required}
+    file = source_file(entry.plugin, entry.location)
+    read = read_signature(file, entry.plugin.rpartition(":")[2], entry.asked or entry.plugin)
+    defaults = {p.name: p.default for p in read.parameters.values() if not p.required}
     return replace(
         entry,
-        arguments=arguments,
-        parameters=parameters,
+        arguments=read.arguments,
+        parameters=read.parameters,
         params={**defaults, **entry.params},
-        code=code_hash(source_file(entry.plugin, entry.location)),
+        code=code_hash(file),
     )
 
 
@@ -175,10 +174,9 @@ def _from_declaration(block: Block, asked: str, known: Recipe | None) -> Recipe:
 
 
 def _from_function(block: Block, text: str, asked: str, settings: Settings) -> Recipe:
-    plugin, location, _ = find_source(text, settings.folder)
-    function = load_function(plugin, location)
-    arguments = read_signature(function, asked)[0]
-    data = declaration(function)
+    plugin, location, function = find_source(text, settings.folder)
+    read = read_signature(source_file(plugin, location), function, asked)
+    arguments, data = read.arguments, dict(read.declared)
     takes, needs = data.get("takes"), data.get("needs")
     data |= _spread(block.extra.get("declare") or {})
     if not takes and "takes" not in data and "raw" not in data and arguments:
@@ -192,7 +190,7 @@ def _from_function(block: Block, text: str, asked: str, settings: Settings) -> R
         ]
     data.setdefault("group_by", "exposure")
     if not data.get("description"):
-        data["description"] = (function.__doc__ or "").strip().partition("\n")[0]
+        data["description"] = read.description
     recipe = _finish(block, asked, {**data, "kind": "python", "plugin": plugin})
     unknown = set(recipe.takes) - {one.category for one in arguments}
     unknown |= {need.category for need in recipe.needs} - {one.category for one in arguments}

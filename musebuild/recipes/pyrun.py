@@ -67,29 +67,30 @@ class PythonRunner:
 
     def _run(self, call: RecipeCall, location: str) -> RecipeOutcome:
         wanted = str(call.options.get("code") or "")
-        if wanted and code_hash(source_file(call.plugin, location)) != wanted:
+        file = source_file(call.plugin, location)
+        if wanted and code_hash(file) != wanted:
             return RecipeOutcome(
                 (),
                 failure=f"the source of {call.plugin} changed after the build began: run again",
                 kind="changed input",
             )
         function = load_function(call.plugin, location)
-        arguments, parameters = read_signature(function, call.plugin)
+        read = read_signature(file, call.plugin.rpartition(":")[2])
         frames: dict[str, list[Path]] = {}
         for tag, path in call.inputs:
             frames.setdefault(tag, []).append(Path(path))
-        positional = [_files(one, frames.pop(one.category, [])) for one in arguments]
+        positional = [_files(one, frames.pop(one.category, [])) for one in read.arguments]
         if frames:
             return RecipeOutcome(
                 (), failure=f"{call.plugin} takes no {', '.join(sorted(frames))}", kind="parameter"
             )
         named: dict[str, Any] = {}
         for name, value in call.params.items():
-            if name not in parameters:
+            if name not in read.parameters:
                 return RecipeOutcome(
                     (), failure=f"{call.plugin} has no parameter {name}", kind="parameter"
                 )
-            named[name] = fit(value, parameters[name])
+            named[name] = fit(value, read.parameters[name])
         os.chdir(call.folder)
         returned = function(*positional, **named)
         products = _products(returned, call)

@@ -1,4 +1,4 @@
-"""Where a Python recipe's code lies: loading its function, and the hash of its source."""
+"""Where a Python recipe's code lies: its source, the hash of it, and, for a build, its function."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import importlib.util
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -80,11 +81,11 @@ def find_source(text: str, folder: Path) -> tuple[str, str, str]:
                 remedy="correct the path; relative ones start from the folder of the settings",
             )
         return f"{file.stem}:{function}", str(file), function
-    with contextlib.suppress(ImportError, ValueError, AttributeError):
-        if importlib.util.find_spec(place) is not None:
-            return text, "", function
     parts = folder.joinpath(*place.split("."))
-    for file in (parts.with_suffix(".py"), parts / "__init__.py"):
+    beside = [parts.with_suffix(".py"), parts / "__init__.py"]
+    if importable(place) and find_module(place) not in beside:
+        return text, "", function
+    for file in beside:
         if file.is_file():
             return text, str(file), function
     raise RecipeError(
@@ -94,8 +95,50 @@ def find_source(text: str, folder: Path) -> tuple[str, str, str]:
     )
 
 
+def _spec(name: str, places: list[str] | None) -> Any:
+    """As `importlib` finds a module, whose package need not be imported."""
+    for finder in sys.meta_path:
+        # What a finder raises is as good as nothing found.
+        with contextlib.suppress(Exception):
+            spec = finder.find_spec(name, places)
+            if spec is not None:
+                return spec
+    return None
+
+
+def _module_spec(name: str) -> Any:
+    """The specification of a module, with nothing imported: `importlib.util.find_spec` runs the
+    packages around it."""
+    places: list[str] | None = None
+    spec = None
+    for part in name.split("."):
+        spec = _spec(part if spec is None else f"{spec.name}.{part}", places)
+        if spec is None:
+            return None
+        inside = spec.submodule_search_locations
+        try:
+            places = None if inside is None else list(inside)
+        except KeyError:  # a package without a file, in a package that is not imported
+            places = [str(Path(place) / part) for place in places or ()]
+        if places is None:
+            places = []
+    return spec
+
+
+def importable(name: str) -> bool:
+    """Whether a module can be imported, as far as that can be told without doing so."""
+    return bool(name) and _module_spec(name) is not None
+
+
+def find_module(name: str) -> Path | None:
+    """The Python source of a module that can be imported; None where it has none."""
+    spec = _module_spec(name)
+    origin = str(spec.origin or "") if spec is not None else ""
+    return Path(origin) if origin.endswith(".py") and Path(origin).is_file() else None
+
+
 def load_function(plugin: str, location: str) -> Callable[..., Any]:
-    """The function of a recipe.
+    """The function of a recipe, for a build: its module is executed.
 
     Parameters
     ----------
@@ -164,14 +207,14 @@ def source_file(plugin: str, location: str) -> Path:
     if location:
         return Path(location)
     place = plugin.rpartition(":")[0]
-    spec = importlib.util.find_spec(place)
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+    file = find_module(place)
+    if file is None:
         raise RecipeError(
             f"The source of the recipe {plugin} cannot be read",
             why="only Python source can be hashed into the key",
             remedy="put the function into a .py file that calls the compiled module",
         )
-    return Path(spec.origin)
+    return file
 
 
 def code_hash(file: Path) -> str:
@@ -197,10 +240,13 @@ def code_hash(file: Path) -> str:
         path = waiting.pop()
         if path in done:
             continue
-        tree = _parse(path)
+        tree = parse_source(path)
         waiting += [p for p in _imported(tree, path, roots) if p.is_relative_to(folder)]
         _strip(tree)
-        done[path] = ast.dump(tree)
+        try:
+            done[path] = ast.dump(tree)
+        except RecursionError as error:
+            raise unreadable(str(path), error) from error
     hasher = blake3(b"musebuild code %d\n" % CODE_VERSION)
     # The file itself may have any name; what it imports is known by its name.
     others = sorted((str(p.relative_to(folder)), dump) for p, dump in done.items() if p != file)
@@ -210,17 +256,34 @@ def code_hash(file: Path) -> str:
     return hasher.hexdigest()
 
 
-def _parse(path: Path) -> ast.Module:
+def parse_source(path: Path) -> ast.Module:
+    """A Python source as a tree.
+
+    Raises
+    ------
+    RecipeError
+        It cannot be read or parsed.
+    """
     try:
-        return ast.parse(path.read_bytes(), filename=str(path))
-    except (OSError, SyntaxError, ValueError) as error:
-        line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise RecipeError(
-            "The source of a recipe cannot be read",
-            where=f"{path}{line}",
-            why=getattr(error, "strerror", None) or getattr(error, "msg", None) or str(error),
-            remedy="mend the file",
-        ) from error
+        with warnings.catch_warnings():
+            # Of a strange escape in a text: the build tells when it runs the file.
+            warnings.simplefilter("ignore")
+            return ast.parse(path.read_bytes(), filename=str(path))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None)
+        raise unreadable(f"{path}:{line}" if line else str(path), error) from error
+
+
+def unreadable(where: str, error: Exception) -> RecipeError:
+    """A source that cannot be read or parsed."""
+    told = getattr(error, "strerror", None) or getattr(error, "msg", None) or str(error)
+    deep = isinstance(error, RecursionError | MemoryError)
+    return RecipeError(
+        "The source of a recipe cannot be read",
+        where=where,
+        why="it is nested too deep" if deep else told,
+        remedy="mend the file",
+    )
 
 
 def _imported(tree: ast.Module, path: Path, roots: list[Path]) -> list[Path]:

@@ -30,7 +30,7 @@ class LocalExecutor:
     def _server(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "musebuild.workers.fork_server"],
+                [sys.executable, "-P", "-m", "musebuild.workers.fork_server"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from pathlib import Path
+
 import pytest
 
 from musebuild.check.parameter_checks import read_parameters
@@ -22,7 +25,7 @@ MEANT_OTHERWISE = {"output_wcs", "cache_cubes"}
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_those_of_a_python_recipe_are_the_arguments_of_its_function(name: str) -> None:
-    _, parameters = read_signature(FUNCTIONS[name], name)
+    parameters = read_signature(Path(inspect.getfile(FUNCTIONS[name])), name).parameters
     own = load_catalogue()[name].params
     told = {key: part["default"] for key, part in HINTS[name].items()}
     assert {key: told[key] for key in told.keys() - MEANT_OTHERWISE} == {

@@ -112,6 +112,8 @@ def _module_spec(name: str) -> Any:
     places: list[str] | None = None
     spec = None
     for part in name.split("."):
+        if not part.isidentifier():
+            return None
         spec = _spec(part if spec is None else f"{spec.name}.{part}", places)
         if spec is None:
             return None
@@ -127,7 +129,7 @@ def _module_spec(name: str) -> Any:
 
 def importable(name: str) -> bool:
     """Whether a module can be imported, as far as that can be told without doing so."""
-    return bool(name) and _module_spec(name) is not None
+    return _module_spec(name) is not None
 
 
 def find_module(name: str) -> Path | None:

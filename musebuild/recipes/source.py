@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import metadata
+from os.path import isdir
 from pathlib import Path
 from typing import Any
 
@@ -107,23 +108,25 @@ def _spec(name: str, places: list[str] | None) -> Any:
 
 
 def _module_spec(name: str) -> Any:
-    """The specification of a module, with nothing imported: `importlib.util.find_spec` runs the
-    packages around it."""
+    """The specification of a module, with nothing imported.
+
+    `importlib.util.find_spec` executes the packages around it.
+    """
     places: list[str] | None = None
     spec = None
+    before = ""
     for part in name.split("."):
         if not part.isidentifier():
             return None
-        spec = _spec(part if spec is None else f"{spec.name}.{part}", places)
-        if spec is None:
-            return None
-        inside = spec.submodule_search_locations
-        try:
-            places = None if inside is None else list(inside)
-        except KeyError:  # a package without a file, in a package that is not imported
-            places = [str(Path(place) / part) for place in places or ()]
-        if places is None:
-            places = []
+        spec = _spec(f"{before}{part}", places)
+        if spec is not None:
+            places = list(spec.submodule_search_locations or ())
+        else:
+            # A package without a file, in a package that is not imported.
+            places = [place for one in places or () if (place := f"{one}/{part}") and isdir(place)]
+            if not places:
+                return None
+        before += f"{part}."
     return spec
 
 

@@ -10,7 +10,6 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import metadata
-from os.path import isdir
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +122,7 @@ def _module_spec(name: str) -> Any:
             places = list(spec.submodule_search_locations or ())
         else:
             # A package without a file, in a package that is not imported.
-            places = [place for one in places or () if (place := f"{one}/{part}") and isdir(place)]
+            places = [str(Path(one, part)) for one in places or () if Path(one, part).is_dir()]
             if not places:
                 return None
         before += f"{part}."

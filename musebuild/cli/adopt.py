@@ -35,7 +35,7 @@ MOST_FOLDERS = 30
 @format_option("For people, or for machines.", TEXT_OR_JSON)
 @on_project
 def adopt_project(project: Project, dry_run: bool, undo: bool, flags: str, form: str) -> int:
-    """Take over a project of another tool: its products aside, its flags in.
+    """Take over a project of MuseRed, with its flags.
 
     Products that lie where the plan writes are moved. Nothing is deleted or overwritten.
     """

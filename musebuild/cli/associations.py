@@ -21,7 +21,7 @@ from musebuild.report.associations import as_dot, as_json, as_mermaid, tree_text
 @switch("--ifus", text="Keep the IFUs of a task apart.")
 @on_project
 def associations(project: Project, names: tuple[str, ...], form: str, ifus: bool) -> None:
-    """Which frames are used for what, and how well they fit.
+    """Which calibrations are used for what, and how well they match.
 
     For what cannot be planned: the candidates that were refused, and the setting that would
     accept them. It reads headers only.

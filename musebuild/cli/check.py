@@ -23,7 +23,7 @@ from musebuild.report.spans import count
 @format_option("For people, or for machines.", TEXT_OR_JSON)
 @on_project
 def check(project: Project, strict: bool, form: str) -> int:
-    """Everything that can be said against the project before it runs.
+    """Find what is wrong with the project before anything runs.
 
     All mistakes and warnings at once; nothing runs. Exit status 2 where something is wrong.
     """

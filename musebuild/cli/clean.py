@@ -33,7 +33,7 @@ def clean(
     cleanall: bool,
     cleanforget: bool,
 ) -> None:
-    """Remove tasks' files from the reduced tree; the store keeps them.
+    """Remove products from the reduced tree; the cache keeps them.
 
     `doit` brings them back. Files that were edited or added stay.
     """

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from musebuild import __version__
+from musebuild.cli import of_musered
 from musebuild.cli.command import CONTEXT, HELP, Call, Command, Group, Kind, read_words
 from musebuild.cli.doit_config import read_defaults
 from musebuild.cli.opening import OPTIONS
@@ -23,83 +24,85 @@ from musebuild.errors import UsageError
 from musebuild.settings.nearest import did_you_mean
 
 SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "Build": {
-        "run": ("run:run", "build what is not up to date"),
-        "list": ("list:list_tasks", "list tasks, what is pending first"),
-        "status": ("status:status", "counts of states, and the price of what is pending"),
-        "clean": ("clean:clean", "remove tasks' files from the reduced tree; the store keeps them"),
-        "forget": ("clean:forget", "forget tasks, so that they run again in spite of the cache"),
-        "log": ("log:log", "show the log of a task's recipe"),
+    "Start": {
+        "init": ("init:init", "make a project folder with settings.yml to edit"),
+        "demo": ("demo:demo", "simulate a night and reduce it to a data cube"),
+        "simulate": (
+            "simulate:simulate_night",
+            "simulate a MUSE night: raw frames and static calibrations",
+        ),
+        "retrieve": (
+            "retrieve:retrieve",
+            "fetch frames and calibrations from the ESO archive",
+        ),
+        "adopt": (
+            "adopt:adopt_project",
+            "take over a project of MuseRed, with its flags",
+        ),
     },
-    "Understand": {
+    "Build": {
+        "check": ("check:check", "find what is wrong with the project before anything runs"),
+        "list": ("list:list_tasks", "what is to do: a row for each block, opened by name"),
+        "status": ("status:status", "what is done and running, and what the rest will take"),
+        "run": ("run:run", "build what is not up to date"),
+        "clean": ("clean:clean", "remove products from the reduced tree; the cache keeps them"),
+        "forget": ("clean:forget", "forget tasks, so that they run again in spite of the cache"),
+    },
+    "Look": {
         "info": ("info:info", "the project at a glance, or all about tasks"),
+        "info-raw": ("info_raw:info_raw", "raw frames whose headers say KEY:VALUE"),
+        "info-exp": ("info_exp:info_exp", "the reduction log of an exposure"),
+        "info-warnings": (
+            "info_warnings:info_warnings",
+            "warnings of the recipes that made the products",
+        ),
+        "log": ("log:log", "show the log of a task's recipe"),
+        "qc": ("qc:qc", "quality-control parameters of products"),
+        "alignment": ("alignment:alignment", "offsets between exposures, and pictures of them"),
+    },
+    "Explain": {
         "why": ("why:why", "why a task ran, will run, or will not"),
-        "diff": ("diff:diff", "in what two versions, settings, ledgers or lock files differ"),
-        "plan": ("plan:plan", "the plan as a graph: JSON, dot, Mermaid, HTML"),
         "associations": (
             "associations:associations",
-            "which frames are used for what, and how well they fit",
+            "which calibrations are used for what, and how well they match",
         ),
         "provenance": (
             "provenance:provenance",
             "where a product comes from, down to the raw frames",
         ),
-        "check": ("check:check", "everything that can be said against the project before it runs"),
+        "plan": ("plan:plan", "the plan as a graph: JSON, dot, Mermaid, HTML"),
+        "diff": ("diff:diff", "compare two versions, settings, ledgers or lock files"),
         "settings": (
             "settings:settings",
-            "the settings after substitution, and where each value comes from",
+            "the settings in full, and where each value comes from",
         ),
     },
-    "Frames and products": {
-        "info-raw": ("info_raw:info_raw", "raw frames whose headers say KEY:VALUE"),
-        "info-exp": ("info_exp:info_exp", "the reduction log of an exposure"),
-        "info-warnings": (
-            "info_warnings:info_warnings",
-            "warnings of the recipes that made the current products",
-        ),
-        "qc": ("qc:qc", "quality-control parameters of products"),
+    "Choose and keep": {
         "flag": ("flag:flag", "flag exposures"),
-        "alignment": ("alignment:alignment", "offsets between exposures, and pictures of them"),
+        "lock": (
+            "lock:lock",
+            "pin it all in settings.lock: inputs, software, products",
+        ),
+        "reproduce": (
+            "lock:reproduce",
+            "rebuild from a lock file and compare the products",
+        ),
+        "cache": ("cache:cache", "look after the store"),
         "ingest": (
             "ingest:ingest",
-            "bring the index of raw frames, weather and observing logs up to date",
+            "read new raw frames, weather and observing logs now",
         ),
         "check-integrity": (
             "check_integrity:check_integrity",
             "verify the FITS check sums of raw frames",
         ),
-        "retrieve": (
-            "retrieve:retrieve",
-            "fetch a dataset's frames and their calibrations from the ESO archive",
-        ),
     },
-    "Keep and pass on": {
-        "cache": ("cache:cache", "look after the store"),
-        "lock": (
-            "lock:lock",
-            "write settings.lock: all that the products rest on, and their digests",
-        ),
-        "reproduce": (
-            "lock:reproduce",
-            "build what a lock file says, without the cache, and compare the products",
-        ),
-    },
-    "Begin": {
-        "init": ("init:init", "make a project folder: settings.yml to edit, dodo.py, doit.cfg"),
-        "adopt": (
-            "adopt:adopt_project",
-            "take over a project of another tool: its products aside, its flags in",
-        ),
-        "simulate": (
-            "simulate:simulate_night",
-            "simulate a MUSE night: raw frames, static calibrations, the truth",
-        ),
-        "demo": ("demo:demo", "simulate a night and reduce it to a data cube, from start to end"),
+    "Help": {
+        "help": ("commands:help_on", "help on a command, or all commands"),
         "completion": (
             "completion:completion",
             "completion of commands and tasks in a shell: bash, zsh, fish",
         ),
-        "help": ("commands:help_on", "help on a command, or all commands"),
     },
 }
 COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
@@ -172,6 +175,11 @@ class Root(Group):
                 f"{rest[0]} is a command of doit that musebuild has not",
                 remedy=OF_DOIT[rest[0]],
             )
+        if rest and rest[0] in of_musered.COMMANDS:
+            raise UsageError(
+                f"{rest[0]} is a command of MuseRed",
+                remedy=f"{of_musered.instead(rest)}\n(docs/from-musered.md has all of them)",
+            )
         return ["run", *arguments]
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
@@ -184,12 +192,15 @@ class Root(Group):
         for title, commands in SECTIONS.items():
             with formatter.section(title):
                 for name, (_, purpose) in commands.items():
-                    formatter.write(f"  musebuild {name:<{width}}  {purpose}\n")
+                    formatter.write(f"  {name:<{width}}  {purpose}\n")
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Where there is more."""
         formatter.write_paragraph()
-        formatter.write("musebuild help COMMAND tells the options of a command.\n")
+        formatter.write(
+            "New here? `musebuild demo demo` reduces a simulated night, `musebuild init`\n"
+            "starts a project. `musebuild help COMMAND` shows a command's options and an example.\n"
+        )
 
 
 def load_command(name: str) -> click.Command:

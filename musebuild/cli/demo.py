@@ -35,7 +35,7 @@ OFFSETS = Path("exp_align/FIELD_drs/OFFSET_LIST.fits")
 @click.argument("folder", default="demo", metavar="[DIR]", type=click.Path(path_type=Path))
 @workers_option
 def demo(folder: Path, num_process: int) -> int:
-    """Simulate a night and reduce it to a data cube, from start to end.
+    """Simulate a night and reduce it to a data cube.
 
     The cube is held against the truth.
     """

@@ -41,7 +41,7 @@ def diff(
     everything: bool,
     form: str,
 ) -> int:
-    """In what two versions, settings, ledgers or lock files differ.
+    """Compare two versions, settings, ledgers or lock files.
 
     A side is a version that was built here, a settings file, a project's folder, a musebuild.db or
     a settings.lock; one alone is compared with what the settings ask for now. Exit status 0: they

@@ -33,7 +33,7 @@ from musebuild.report.tables import Rows
 def info_warnings(
     project: Project, names: tuple[str, ...], mode: str, dates: tuple[str, ...], form: str
 ) -> None:
-    """Warnings of the recipes that made the current products."""
+    """Warnings of the recipes that made the products."""
     plan = project.plan
 
     def when(made: Invocation) -> When:

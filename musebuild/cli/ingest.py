@@ -18,7 +18,7 @@ from musebuild.report.spans import count
 @switch("--force", text="Read all headers again, not only those of new and changed files.")
 @on_project
 def ingest(project: Project, force: bool) -> int:
-    """Bring the index of raw frames, weather and observing logs up to date.
+    """Read new raw frames, weather and observing logs now.
 
     Each build does so by itself. Exit status 1 where a file cannot be used.
     """

@@ -68,7 +68,7 @@ def make_project(folder: Path, settings: str) -> list[Path]:
 @click.command("init", cls=Command, example="musebuild init my-project", takes="one folder")
 @click.argument("folder", default=".", metavar="[DIR]", type=click.Path(path_type=Path))
 def init(folder: Path) -> None:
-    """Make a project folder: settings.yml to edit, dodo.py, doit.cfg.
+    """Make a project folder with settings.yml to edit.
 
     Files that are there stay as they are.
     """

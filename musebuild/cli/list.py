@@ -47,7 +47,7 @@ def list_tasks(
     blocks: bool,
     form: str,
 ) -> None:
-    """List what is to do: a row for each block on a terminal, else tasks, what is pending first.
+    """What is to do: a row for each block, opened by name.
 
     A block, night, dataset or other name opens its tasks; `--all` opens all of them. It hashes
     nothing: a frame that was never read is "to run, not yet hashed".

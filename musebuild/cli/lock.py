@@ -46,7 +46,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 @output_option("The lock file [default: settings.lock beside the settings].")
 @on_project
 def lock(project: Project, names: tuple[str, ...], output: Path | None) -> None:
-    """Write settings.lock: all that the products rest on, and their digests."""
+    """Pin it all in settings.lock: inputs, software, products."""
     path = output or project.settings.folder / LOCK_NAME
     made = make_lock(project, list(names))
     write_lock(made, path)
@@ -95,7 +95,7 @@ def reproduce(
     junit: Path | None,
     any_software: bool,
 ) -> int:
-    """Build what a lock file says, without the cache, and compare the products.
+    """Rebuild from a lock file and compare the products.
 
     Exit status 0: all products have the same content; 1: not.
     """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from musebuild.cli.command import call
-from musebuild.engine.project import Project, find_settings
+from musebuild.engine.project import SETTINGS_VARIABLE, Project, find_settings, project_folder
 from musebuild.errors import UNFORESEEN, MusebuildError, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ def place_of(
             where = (where / dodo).parent
         if folder:
             where = where / Path(folder).expanduser()
+        if not (dodo or folder or settings_file or os.environ.get(SETTINGS_VARIABLE)):
+            where = project_folder(where)
         if not where.is_dir():
             raise UsageError(f"there is no folder {where}", remedy="correct --dir")
     values: dict[str, str] = {}

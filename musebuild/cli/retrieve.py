@@ -90,7 +90,7 @@ def retrieve(
     force: bool,
     username: str | None,
 ) -> int:
-    """Fetch a dataset's frames and their calibrations from the ESO archive.
+    """Fetch frames and calibrations from the ESO archive.
 
     Night logs come with them, and the index is brought up to date. What is there already is not
     fetched again; what was interrupted goes on where it stopped. Exit status 1 where a frame did

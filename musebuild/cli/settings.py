@@ -30,7 +30,7 @@ settings_format = format_option("For people, or for machines.", TEXT_OR_JSON)
 
 @click.group(cls=Group, default="show", formerly={"--diff": "diff"})
 def settings() -> None:
-    """The settings after substitution, and where each value comes from."""
+    """The settings in full, and where each value comes from."""
 
 
 @settings.command("show", cls=Command, example="musebuild settings show --set version=2")

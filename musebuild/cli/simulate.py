@@ -87,7 +87,7 @@ def simulate_night(
     geometry: str,
     compress: bool,
 ) -> None:
-    """Simulate a MUSE night: raw frames, static calibrations, the truth."""
+    """Simulate a MUSE night: raw frames and static calibrations."""
     # Slow to load, and every other command starts without it.
     from musebuild.simulation import SimulationOptions, simulate
 

@@ -22,7 +22,7 @@ from musebuild.report.status import status_json, status_text
 @format_option("For people, or JSON with the state of each invocation.", TEXT_OR_JSON)
 @on_project
 def status(project: Project, names: tuple[str, ...], num_process: int, form: str) -> None:
-    """Counts of states, and the price of what is pending.
+    """What is done and running, and what the rest will take.
 
     Time, memory and disk are estimated from earlier runs and the size of the inputs, for so many
     recipes side by side as -n says. It hashes nothing.

@@ -47,6 +47,19 @@ PROBLEMS_TOLD = 5
 """Files that cannot be used, and are named where there is no other."""
 
 
+def project_folder(start: Path) -> Path:
+    """The nearest folder with a settings file, from here upwards; `start` where there is none.
+
+    A folder of another user above is passed over: who writes there must not say what is built.
+    """
+    mine = {os.getuid(), start.stat().st_uid}
+    for folder in (start, *start.parents):
+        path = folder / SETTINGS_NAME
+        if path.is_file() and (folder == start or path.stat().st_uid in mine):
+            return folder
+    return start
+
+
 def find_settings(given: str | None, folder: Path, environment: Mapping[str, str]) -> Path:
     """Find the settings file of a build.
 

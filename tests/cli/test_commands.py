@@ -342,7 +342,7 @@ def test_help_names_every_command(project: MockProject) -> None:
         "simulate",
         "demo",
     ]:
-        assert f"musebuild {command} " in out
+        assert f"\n  {command} " in out
         assert command in project.ask("help", command).out
     for written in (["--help"], ["-h"]):
         assert project.ask(*written).out == out

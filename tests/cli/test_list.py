@@ -6,10 +6,13 @@ import contextlib
 import io
 import json
 import os
+from pathlib import Path
+
+import pytest
 
 from musebuild.cache.locks import KeyLock
 from musebuild.cli.main import main
-from musebuild.engine.project import Project
+from musebuild.engine.project import Project, project_folder
 from musebuild.engine.resolve import State
 from musebuild.engine.view import look
 from musebuild.report.listing import Line, block_rows
@@ -77,3 +80,30 @@ def test_blocks_stand_in_the_order_of_the_plan_and_what_is_left_out_is_counted()
     rows = block_rows(lines, [], {}, ["a", "b"])
     assert rows.columns == ("block", "tasks", "done", "running", "to run", "failed")
     assert rows.rows == (("a", 1, 1, None, None, None), ("b", 3, None, 1, 1, 1))
+
+
+def test_settings_are_sought_in_the_folders_above(
+    built: MockProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = built.ask("list").out
+    below = next(built.reduced.rglob("MASTER_BIAS*.fits"))
+    monkeypatch.chdir(below.parent)
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out == told
+    # Names of files are those of the folder one stands in.
+    assert main(["provenance", below.name]) == 0
+    assert below.name in capsys.readouterr().out
+    assert main(["list", "-d", "."]) == 2
+    assert "there is no settings.yml" in capsys.readouterr().err
+
+
+def test_settings_of_another_user_above_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "settings.yml").write_text("version: '1'\n")
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    assert project_folder(below) == tmp_path
+    os.chown(tmp_path / "settings.yml", os.getuid() + 1, -1) if os.getuid() == 0 else None
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    assert project_folder(below) == (below if below.stat().st_uid == 0 else tmp_path)

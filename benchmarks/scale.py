@@ -155,6 +155,7 @@ def prefill(folder: Path) -> tuple[int, int]:
             if not stored.exists():
                 os.link(path, stored)
             status = path.stat()
+            store.verified.was_changed_by_us(str(stored), name_, status)
             products.append(Product(category, path.name, name_, name_, status.st_size))
             placed.append(
                 Placed(

@@ -78,6 +78,19 @@ def _levels(database: Database) -> None:
     database.execute("ALTER TABLE associations ADD COLUMN level INTEGER")
 
 
+def _verified(database: Database) -> None:
+    database.execute(
+        """CREATE TABLE verified (
+            path TEXT PRIMARY KEY, object TEXT, device INTEGER, inode INTEGER, size INTEGER,
+            mtime_ns INTEGER, ctime_ns INTEGER)"""
+    )
+    # What we placed before counts as it did then, until it is looked at.
+    database.execute(
+        "INSERT INTO verified (path, object) "
+        "SELECT DISTINCT object, object FROM placed WHERE object <> ''"
+    )
+
+
 CACHE_MIGRATIONS = (
     Migration("cache-1", _create),
     Migration("cache-up-to-date", _count_up_to_date),
@@ -86,4 +99,5 @@ CACHE_MIGRATIONS = (
     Migration("cache-settings", _settings),
     Migration("cache-newest", _newest),
     Migration("cache-levels", _levels),
+    Migration("cache-verified", _verified),
 )

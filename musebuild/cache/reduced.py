@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,7 @@ class PlaceReport:
 
 
 def is_as_placed(path: str, known: Placed | None, seen: Seen | None = None) -> bool:
-    """Whether a file is the one that we put there, untouched; a stat, no more."""
+    """Whether a file looks like the one that we put there; a stat, no more."""
     if known is None:
         return False
     try:
@@ -101,9 +102,30 @@ class ReducedTree:
     def as_placed(
         self, path: str, name: str, known: Mapping[str, Placed], seen: Seen | None = None
     ) -> bool:
-        """Whether a file is an object that we put there, untouched; a stat, no more."""
+        """Whether a file is an object that we put there, untouched.
+
+        A hard link is one file with its object, which the store vouches for. A copy is read where
+        its status changed since.
+        """
         file = known.get(path)
-        return file is not None and file.object == name and is_as_placed(path, file, seen)
+        if file is None or file.object != name or not is_as_placed(path, file, seen):
+            return False
+        try:
+            return not name or self._holds_object(path, name)
+        except OSError:
+            return False
+
+    def _holds_object(self, path: str, name: str) -> bool:
+        """Whether a file is a link of an object, or a copy of its bytes."""
+        status = os.stat(path)
+        verified = self.store.verified
+        if self.store.is_object(status, name) or verified.holds(path, name, status):
+            return True
+        began = time.time_ns()
+        if hash_file(Path(path)) != name:
+            return False
+        verified.was_read(path, name, status, began)
+        return True
 
     def place(
         self,
@@ -163,12 +185,13 @@ class ReducedTree:
             if note in wanted:
                 raise BadNameError(f"{sidecar_name}: the note beside the products has this name")
             known = self.ledger.placed([*wanted, note])
-            for place in wanted:
-                self._make_way(place, known.get(place), report)
+            for place, product in wanted.items():
+                self._make_way(place, known, report, product.object)
             if not _says(note, text):
-                self._make_way(note, known.get(note), report)
+                self._make_way(note, known, report)
             for path, product in wanted.items():
-                report.how = self.store.restore(product, path)
+                with self._replacing(known.get(path), product.object):
+                    report.how = self.store.restore(product, path)
                 report.files.append(_placed(path, task, product.object))
                 report.placed += 1
                 step("product placed")
@@ -177,8 +200,7 @@ class ReducedTree:
             step("note placed")
             report.gone = [path for path in before if path not in wanted and path != note]
             for path in report.gone:
-                if is_as_placed(path, before[path]):
-                    os.unlink(path)
+                self._unlink(path, before)
         except BadNameError as error:
             raise StoreError(
                 f"The products of {task} cannot be put into place",
@@ -205,17 +227,42 @@ class ReducedTree:
 
     def note(self, report: PlaceReport) -> None:
         """Tell the ledger what `put` put into place."""
+        for path in report.gone:
+            self.store.verified.forget(path)
         self.ledger.set_placed(report.files, report.gone)
+        self.store.verified.write()
         if report.gone:
             self._remove_empty(Path(path).parent for path in report.gone)
 
-    def _make_way(self, place: str, known: Placed | None, report: PlaceReport) -> None:
-        """Make sure that nothing is lost when `place` is replaced."""
+    def _replacing(
+        self, known: Placed | None, name: str
+    ) -> contextlib.AbstractContextManager[None]:
+        """Replace a file that we put there by an object, inside."""
+        if known is None or known.object in ("", name):
+            return contextlib.nullcontext()
+        return self.store.losing_link(known.object)
+
+    def _unlink(self, path: str, known: Mapping[str, Placed]) -> bool:
+        """Take a file of ours away, unless it was edited; whether it was there, and went."""
+        name = known[path].object
+        if not self.as_placed(path, name, known):
+            return False
+        with self.store.losing_link(name) if name else contextlib.nullcontext():
+            os.unlink(path)
+        return True
+
+    def _make_way(
+        self, place: str, placed: Mapping[str, Placed], report: PlaceReport, name: str = ""
+    ) -> None:
+        """Make sure that nothing is lost when an object (or a note) gets `place`."""
         try:
-            os.lstat(place)
+            status = os.lstat(place)
         except (FileNotFoundError, NotADirectoryError):
             return
-        if is_as_placed(place, known):
+        known = placed.get(place)
+        if name and self.store.is_object(status, name):
+            return
+        if known is not None and self.as_placed(place, known.object, placed):
             return
         path = Path(place)
         if path.is_file() and (self.holds(path) or (known is None and is_note(path))):
@@ -236,7 +283,9 @@ class ReducedTree:
         Then it is ours, whatever the ledger says: placed before the database was lost, or by a
         build that died before it could tell.
         """
-        return self.store.holds(hash_file(path), path.stat().st_size)
+        began, status = time.time_ns(), path.stat()
+        name = hash_file(path)
+        return self.store.is_same(name, status, began) or self.store.holds(name, status.st_size)
 
     def _placed_by(self, task: str) -> list[Placed]:
         """Files of a task in this tree: those of another version are none of our business."""
@@ -259,9 +308,8 @@ class ReducedTree:
         files = list(files)
         removed = []
         for placed in files:
-            if is_as_placed(placed.path, placed):
-                with contextlib.suppress(OSError):
-                    Path(placed.path).unlink()
+            with contextlib.suppress(OSError):
+                if self._unlink(placed.path, {placed.path: placed}):
                     removed.append(placed.path)
         self.ledger.set_placed([], [placed.path for placed in files])
         self._remove_empty(Path(placed.path).parent for placed in files)

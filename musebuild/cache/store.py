@@ -33,9 +33,10 @@ from musebuild.cache.model import Manifest, Product
 from musebuild.cache.owner import describe, is_dead, read_owner, start_time
 from musebuild.cache.place import beside, place, sweep_parts, sync, write_atomically
 from musebuild.cache.steps import step
+from musebuild.cache.verified import Verified
 from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
-from musebuild.index.digests import identity
+from musebuild.index.digests import Identity, identity
 from musebuild.settings.own_files import MOST, copy_new, make_below, open_own, write_new
 
 __all__ = [
@@ -49,14 +50,15 @@ __all__ = [
 ]
 
 OBJECT_TIME = 1_000_000_000
-"""Every object gets this modification time (s): one that was written to shows another, and
-its bytes are then hashed before it is used."""
+"""Every object gets this modification time (s): one that was written to shows another. Whoever
+puts it back does not put back the time of the status change (`Verified`)."""
 OWNER_FILE = "owner.json"
 UNOWNED_AGE = 3600
 """Seconds after which a scratch folder without a readable owner is nobody's."""
 FOREIGN_AGE = 30 * 24 * 3600
 """Seconds after which a scratch folder of another machine is taken for abandoned."""
 ROOM = "make room on that disk, then run `doit` again: nothing finished is lost"
+UNREAD = "unread"
 Seen = Callable[[str, os.stat_result], object]
 """Told of each file that a finding rests on, as it was then."""
 
@@ -74,6 +76,8 @@ class Lookup:
     """`hit`, `absent`, `manifest damaged`, `manifest unreadable`, `manifest of another version`,
     `object missing`, `object damaged`, `object unreadable`."""
     detail: str = ""
+    proven: bool = True
+    """Whether the bytes of all objects are vouched for; else nothing speaks against them."""
 
 
 class Store:
@@ -83,6 +87,8 @@ class Store:
     ----------
     roots : sequence of Path
         The first is written; all are read.
+    verified : Verified, optional
+        What is known of the bytes of objects; default: nothing, so that each is read once.
 
     Raises
     ------
@@ -90,15 +96,18 @@ class Store:
         The first store cannot be made or written, or one of them is laid out in a newer way.
     """
 
-    def __init__(self, roots: Sequence[Path]) -> None:
+    def __init__(self, roots: Sequence[Path], verified: Verified | None = None) -> None:
         self.roots = tuple(roots)
         self.root = self.roots[0]
-        self._verdicts: dict[str, tuple[tuple[int, ...], bool]] = {}
+        self.verified = verified or Verified()
+        self._unsound: dict[str, Identity] = {}
+        """Objects that were read and are damaged, as they were then."""
         # Asked hundreds of thousands of times: plain text, where `Path` would cost more than
         # to look at the file.
         self._objects = [f"{root}/objects/" for root in self.roots]
-        self._touched: set[str] = set()
-        """Objects that somebody touched, and whose bytes are as they were."""
+        self._touched: dict[str, tuple[str, Identity]] = {}
+        """Objects that somebody touched, and whose bytes are as they were: path → name, and what
+        they look like."""
         self._without_reflinks: set[tuple[int, int]] = set()
         try:
             if not self.root.is_dir():
@@ -137,17 +146,23 @@ class Store:
                 status = os.lstat(path)
             except OSError:
                 continue
-            if self._verdict(path, status):
+            verdict = self._verdict(path, name, status)
+            if verdict:
                 return path
-            doubtful = doubtful or path
+            if verdict is None:
+                doubtful = doubtful or path
         return doubtful or f"{self._objects[0]}{name[:2]}/{name[2:]}"
 
-    def _verdict(self, path: str, status: os.stat_result) -> bool | None:
+    def _verdict(self, path: str, name: str, status: os.stat_result) -> bool | None:
         """Whether an object is sound, as far as that is known without reading it."""
-        known = self._verdicts.get(path)
-        if known is not None and known[0] == identity(status):
-            return known[1]
-        return True if _untouched(status) else None
+        if self._unsound.get(path) == identity(status):
+            return False
+        if self.verified.holds(path, name, status):
+            return True
+        if _untouched(status) and self.verified.is_of_old(name):
+            self.verified.was_changed_by_us(path, name, status)
+            return True
+        return None
 
     def holds(self, name: str, size: int) -> bool:
         """Whether any of the stores has an object, sound."""
@@ -183,6 +198,7 @@ class Store:
                 self.set_aside(target)
             self._make_folder(target.parent)
             self._move(path, target)
+            self.verified.was_changed_by_us(str(target), name, target.lstat())
         except OSError as error:
             raise StoreError(
                 f"{path.name} cannot be put into the store",
@@ -226,33 +242,93 @@ class Store:
         sync(path)
 
     def _is_sound(self, path: Path, size: int, name: str) -> bool:
-        """Whether an object is what its name says; cheap where nobody touched it."""
+        """Whether an object is what its name says; cheap where that is known."""
         return self._condition(str(path), size, name) == ""
 
-    def _condition(self, path: str, size: int, name: str, seen: Seen = _unseen) -> str:
-        """`missing`, `damaged`, `unreadable`; empty for an object that is sound."""
+    def _condition(
+        self, path: str, size: int, name: str, seen: Seen = _unseen, *, read: bool = True
+    ) -> str:
+        """`missing`, `damaged`, `unreadable`; empty for an object that is sound.
+
+        Without `read`, `unread` for one whose times and mode are as they should be, and no more is
+        known.
+        """
         try:
             status = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return "missing"
         except OSError:
             return "unreadable"
-        verdict = self._verdict(path, status)
+        verdict = self._verdict(path, name, status)
+        untouched = _untouched(status)
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
             verdict = False
-        elif verdict is None:
+        elif verdict is None and (read or not untouched):
             # Somebody could have written to it: only its bytes tell.
+            began = time.time_ns()
             try:
                 verdict = hash_file(Path(path)) == name
             except OSError:
                 return "unreadable"
+            if verdict:
+                self.verified.was_read(path, name, status, began)
         seen(path, status)
-        touched = not _untouched(status)
-        if not verdict or touched:
-            self._verdicts[path] = (identity(status), verdict)
-        if verdict and touched and path.startswith(self._objects[0]):
-            self._touched.add(path)
-        return "" if verdict else "damaged"
+        if verdict is False:
+            self._unsound[path] = identity(status)
+            return "damaged"
+        if not untouched and path.startswith(self._objects[0]):
+            self._touched[path] = (name, identity(status))
+        return "" if verdict else UNREAD
+
+    def known_identity(self, path: str, name: str) -> Identity | None:
+        """What an object looks like, where that vouches for its bytes; else None."""
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return None
+        return identity(status) if self._verdict(path, name, status) else None
+
+    def take_over(self, name: str, known: Sequence[int]) -> None:
+        """Take an object as sound that looks as its worker left it."""
+        path = str(self.object_path(self.root, name))
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            # A device has another number on each machine.
+            if identity(status)[1:] == tuple(known)[1:]:
+                self.verified.was_changed_by_us(path, name, status)
+
+    def is_object(self, status: os.stat_result, name: str) -> bool:
+        """Whether a file is a hard link of an object."""
+        return bool(self._linked(status, name))
+
+    def _linked(self, status: os.stat_result, name: str) -> str:
+        """The object that a file is a hard link of; empty: it is none."""
+        for objects in self._objects:
+            path = f"{objects}{name[:2]}/{name[2:]}"
+            with contextlib.suppress(OSError):
+                own = os.lstat(path)
+                if (own.st_dev, own.st_ino) == (status.st_dev, status.st_ino):
+                    return path
+        return ""
+
+    def is_same(self, name: str, status: os.stat_result, began_ns: int) -> bool:
+        """Whether a file whose bytes were read, and have that hash, is a link of the object."""
+        path = self._linked(status, name)
+        if path:
+            self.verified.was_read(path, name, status, began_ns)
+        return bool(path)
+
+    @contextlib.contextmanager
+    def losing_link(self, name: str) -> Iterator[None]:
+        """Take away a link of an object inside; what was known of it is known afterwards."""
+        path, before = self.text_path(name), None
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            before = status if self._verdict(path, name, status) else None
+        yield
+        if before is not None:
+            with contextlib.suppress(OSError):
+                self._known_as_before(path, name, before, os.lstat(path))
 
     def set_aside(self, path: Path) -> None:
         """Take a damaged object or manifest out of the way."""
@@ -330,7 +406,7 @@ class Store:
             text = file.read(MOST)
         return read_text(text)
 
-    def lookup(self, key: str, seen: Seen = _unseen) -> Lookup:
+    def lookup(self, key: str, seen: Seen = _unseen, *, read: bool = False) -> Lookup:
         """What the store has for a key; a manifest only if all its objects are sound.
 
         Nothing is changed: whoever makes the invocation again takes away what is damaged
@@ -342,17 +418,20 @@ class Store:
             Of an invocation.
         seen : callable, optional
             Told of each file that the finding rests on, as it was when it was looked at.
+        read : bool
+            Whether objects are read for whose bytes nothing vouches. Else only those are whose
+            times or mode show that somebody wrote to them, and the others are not proven.
         """
         outcome = Lookup(None, "absent")
         for root in self.roots:
-            found = self._lookup_in(root, key, seen)
+            found = self._lookup_in(root, key, seen, read=read)
             if found.outcome == "hit":
                 return found
             if found.outcome != "absent":
                 outcome = found
         return outcome
 
-    def _lookup_in(self, root: Path, key: str, seen: Seen) -> Lookup:
+    def _lookup_in(self, root: Path, key: str, seen: Seen, *, read: bool) -> Lookup:
         path = self.manifest_path(root, key)
         try:
             manifest = self.read_manifest(path, seen)
@@ -366,7 +445,7 @@ class Store:
             return Lookup(None, "manifest unreadable", f"{path}: {error.strerror}")
         except BAD_MANIFEST as error:
             return Lookup(None, "manifest damaged", f"{path}: {error}")
-        return self._damaged(manifest, seen) or Lookup(manifest, "hit")
+        return self._with_objects(manifest, seen, read=read)
 
     def clear(self, key: str) -> None:
         """Take away what is damaged of a key in the writable store: it is made again.
@@ -391,28 +470,30 @@ class Store:
     def mend(self) -> None:
         """Give objects that were touched, and found sound, the time by which they are known."""
         while self._touched:
-            path = Path(self._touched.pop())
+            path, (name, known) = self._touched.popitem()
             with contextlib.suppress(OSError):
-                known = self._verdicts.get(str(path))
-                if known is not None and known == (identity(path.lstat()), True):
-                    path.chmod(0o444)
+                if known == identity(os.lstat(path)):
+                    Path(path).chmod(0o444)
                     os.utime(path, (OBJECT_TIME, OBJECT_TIME))
+                    self.verified.was_changed_by_us(path, name, os.lstat(path))
 
-    def _damaged(self, manifest: Manifest, seen: Seen) -> Lookup | None:
-        """What is wrong with a manifest's objects, where no store has a sound copy of one."""
+    def _with_objects(self, manifest: Manifest, seen: Seen, *, read: bool) -> Lookup:
+        """What a sound manifest is worth, of whose objects no store may have a sound copy."""
+        proven = True
         for product in manifest.kept:
             worst, name = "missing", product.object
             for objects in self._objects:
                 path = f"{objects}{name[:2]}/{name[2:]}"
-                condition = self._condition(path, product.size, name, seen)
-                if not condition:
+                condition = self._condition(path, product.size, name, seen, read=read)
+                if condition in ("", UNREAD):
+                    proven = proven and not condition
                     break
                 if condition != "missing":
                     worst = condition
             else:
                 first = self.object_path(self.root, product.object)
                 return Lookup(None, f"object {worst}", f"{product.name} ({first})")
-        return None
+        return Lookup(manifest, "hit", proven=proven)
 
     def manifest_files(self) -> Iterator[tuple[str, Path]]:
         """(key, path) of all manifests of the writable store, sound or not."""
@@ -429,8 +510,42 @@ class Store:
         return found
 
     def restore(self, product: Product, target: Path | str) -> str:
-        """Put a product at `target`: reflink, hard link or copy."""
-        return place(self.text_path(product.object), target, self._without_reflinks)
+        """Put a product at `target`: reflink, hard link or copy.
+
+        Raises
+        ------
+        StoreError
+            Its object is damaged, or gone.
+        OSError
+            None of the ways works.
+        """
+        name = product.object
+        path = self.text_path(name)
+        condition = self._condition(path, product.size, name)
+        if condition:
+            raise StoreError(
+                f"The object of {product.name} is {condition}",
+                where=path,
+                remedy="run `doit` again: it is made once more",
+            )
+        before = os.lstat(path)
+        how = place(path, target, self._without_reflinks)
+        after = os.lstat(path)
+        if how == "hard link":
+            self._known_as_before(path, name, before, after)
+        elif identity(after) == identity(before):
+            self.verified.was_changed_by_us(str(target), name, os.lstat(target))
+        else:
+            # Somebody wrote to it, or linked it, while it was copied.
+            self.verified.forget(str(target))
+        return how
+
+    def _known_as_before(
+        self, path: str, name: str, before: os.stat_result, after: os.stat_result
+    ) -> None:
+        """Know an object that was sound before we made or took away a link of it."""
+        if identity(after)[:-1] == identity(before)[:-1]:
+            self.verified.was_changed_by_us(path, name, after)
 
     # scratch
 

@@ -31,6 +31,7 @@ from musebuild.engine.summary import Failure
 from musebuild.engine.tasks import Plugins, longest_paths
 from musebuild.engine.view import MOST_KNOWN, View
 from musebuild.engine.work import (
+    GoneError,
     OrderOptions,
     make_order,
     runner_options,
@@ -263,20 +264,43 @@ class Build:
         return report
 
     def order(self, name: str, threads: int) -> WorkOrder:
-        """The work order of an invocation; what the store has of it in damage goes."""
-        self.project.store.clear(self.resolutions[name].key)
-        return make_order(
-            self.plan.invocations[name],
-            self.resolutions[name],
-            self.plan,
-            self.project,
-            OrderOptions(
-                threads=threads,
-                input_bytes=self._input_bytes(name),
-                keep_failed=self.options.keep_failed,
-                runner_options=runner_options(self.project),
-            ),
+        """The work order of an invocation; what the store has of it in damage goes.
+
+        Raises
+        ------
+        StoreError
+            An input is gone, or no scratch folder can be made.
+        """
+        resolution, known = self.resolutions[name], self.world.known
+        self.project.store.clear(resolution.key)
+        options = OrderOptions(
+            threads=threads,
+            input_bytes=self._input_bytes(name),
+            keep_failed=self.options.keep_failed,
+            runner_options=runner_options(self.project),
+            looks={
+                one.path: known[one.path].looks for one in resolution.inputs if one.path in known
+            },
         )
+        try:
+            return make_order(
+                self.plan.invocations[name], resolution, self.plan, self.project, options
+            )
+        except GoneError:
+            # What was dropped on purpose counts as made, until its bytes are needed: now.
+            makers = {one.invocation for one in resolution.inputs if one.invocation}
+            self._make_again(makers)
+            raise
+
+    def _make_again(self, names: Iterable[str]) -> None:
+        """Let the next build make invocations of which products were dropped on purpose."""
+        keys = [self.manifests[name].key for name in names]
+        gone = [
+            key
+            for key in keys
+            if (found := self.project.store.lookup(key).manifest) and found.dropped
+        ]
+        self.project.ledger.forget(gone)
 
     def memory(self, name: str) -> int:
         """Expected peak memory of an invocation."""
@@ -310,6 +334,8 @@ class Build:
             self.project.ledger.record(manifest)
             self.quality.record([(name, manifest)], known)
         step("ledger written")
+        for one, seen in result.looks.items():
+            self.project.store.take_over(one, seen)
         self.world.forgotten = self.world.forgotten - {manifest.key}
         self.manifests[name] = bare(manifest)
         report = self._place(name, manifest)

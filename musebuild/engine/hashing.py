@@ -5,12 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from musebuild.errors import FrameError
 from musebuild.fits.digest import FrameDigest, digest_frame
-from musebuild.index.digests import COARSE_TICK_NS, DigestMemory, Identity, identity, tick_of
+from musebuild.index.digests import (
+    COARSE_TICK_NS,
+    DigestMemory,
+    Identity,
+    identity,
+    tick_of,
+)
 
 ATTEMPTS = 3
 MARGIN = 0.001
@@ -111,7 +117,7 @@ class Hasher:
                 self._memory.commit()
 
     def _learn(self, path: str, hashed: Hashed) -> None:
-        self._known[path] = hashed.digest
+        self._known[path] = replace(hashed.digest, looks=hashed.identity)
         self._memory.remember(Path(path), hashed.digest, hashed.identity, hashed.began_ns)
 
     def close(self) -> None:

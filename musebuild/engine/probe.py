@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 from musebuild.cache.ledger import Placed
 from musebuild.cache.model import Input, Manifest
@@ -23,7 +23,7 @@ from musebuild.plan.selecting import Members
 
 def digest_of(wanted: Input, digest: FrameDigest) -> str:
     """The digest by which an input is known: of its IFU's data where it is split."""
-    return digest.content if wanted.ifu is None else digest.for_ifu(wanted.ifu)
+    return digest.of_part(wanted.ifu)
 
 
 def file_inputs(invocation: Invocation) -> list[str]:
@@ -85,7 +85,8 @@ class ProjectWorld:
         placed : mapping or None
             Path → what was placed there; None: the ledger is asked each time.
         looks : Looks or None
-            Told of each file that the store and the tree look at.
+            Told of each file that the store and the tree look at. Without one, what will be used
+            is asked for: nothing counts as made whose bytes nobody vouches for.
         """
 
         def digest(wanted: Input) -> str | None:
@@ -98,19 +99,21 @@ class ProjectWorld:
 
         store, tree = self.project.store, self.project.tree
         seen: Seen | None = None
-        lookup: Callable[[str], Lookup] = store.lookup
+        lookup: Callable[..., Lookup] = partial(store.lookup, read=True)
         if looks is not None:
             stored, places = looks.stored, looks.placed
 
             def seen(path: str, status: os.stat_result) -> None:
                 places.append((path, status))
 
-            def lookup(key: str) -> Lookup:
-                return store.lookup(key, lambda *one: stored.append(one))
+            def lookup(key: str, *, read: bool = False) -> Lookup:
+                stored.clear()
+                return store.lookup(key, lambda *one: stored.append(one), read=read)
 
         return World(
             digest=digest,
             lookup=lookup,
+            prove=partial(lookup, read=True),
             in_place=lambda made, manifest: tree.in_place(made.folder, manifest, placed, seen),
             forgotten=lambda key: key in self.forgotten,
             choose=self._choose,

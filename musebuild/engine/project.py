@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from musebuild.cache.ledger import Ledger
 from musebuild.cache.reduced import ReducedTree
 from musebuild.cache.store import Store
 from musebuild.cache.trees import mark, own_tree
+from musebuild.cache.verified import Verified
 from musebuild.engine.migrations import MIGRATIONS
 from musebuild.errors import UsageError
 from musebuild.index.database import Connection, open_database, own_path, settle_folder
@@ -333,7 +335,7 @@ class Project:
         """The content-addressed store; who only looks may do so where it is read-only."""
         if not self.settings.cache[0].is_dir():
             make_folder(self.settings.cache[0], "store")
-        return Store(self.settings.cache)
+        return Store(self.settings.cache, Verified(lambda: self.connection))
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -386,7 +388,12 @@ class Project:
             ) from None
 
     def close(self) -> None:
-        """Close the database, if it was opened."""
+        """Close the database, if it was opened; what was read of the store is remembered."""
+        store: Store | None = vars(self).get("store")
+        if store is not None:
+            # It saves time, no more.
+            with contextlib.suppress(sqlite3.Error):
+                store.verified.write()
         connection: Connection | None = vars(self).pop("connection", None)
         if connection is not None:
             connection.close()

@@ -47,6 +47,8 @@ class LookupLike(Protocol):
     def outcome(self) -> str: ...
     @property
     def detail(self) -> str: ...
+    @property
+    def proven(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class World:
     digest: Callable[[Input], str | None]
     """Content digest of a raw frame or a file; None: not hashed yet."""
     lookup: Callable[[str], LookupLike]
+    """What the store has for a key; a look reads no object that is not in place."""
+    prove: Callable[[str], LookupLike]
+    """The same, once the bytes of all objects are vouched for."""
     in_place: Callable[[Invocation, Manifest], bool]
     forgotten: Callable[[str], bool]
     choose: Callable[[Choosing, Mapping[str, Manifest]], Members]
@@ -277,11 +282,14 @@ def judge(resolution: Resolution, invocation: Invocation, world: World) -> Resol
     if world.forgotten(resolution.key):
         return replace(resolution, state=State.RUN, manifest=None, reason="forgotten on request")
     found = world.lookup(resolution.key)
+    placed = found.manifest is not None and world.in_place(invocation, found.manifest)
+    if placed and not found.proven:
+        found = world.prove(resolution.key)
     if found.manifest is None:
         return replace(
             resolution, state=State.RUN, manifest=None, reason=found.outcome, detail=found.detail
         )
-    if world.in_place(invocation, found.manifest):
+    if placed:
         return replace(resolution, state=State.UP_TO_DATE, manifest=found.manifest, reason="")
     return replace(
         resolution,

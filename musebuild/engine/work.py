@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -10,10 +11,15 @@ from musebuild.cache.model import Manifest, UsedInput
 from musebuild.cache.store import Store
 from musebuild.engine.project import Project
 from musebuild.engine.resolve import Resolution
+from musebuild.errors import StoreError
 from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.model import ProductRule, Recipe
 from musebuild.settings.path_names import NAME, cut
-from musebuild.workers.orders import WorkOrder
+from musebuild.workers.orders import Vouched, WorkOrder
+
+
+class GoneError(StoreError):
+    """An input is a product whose bytes no store has: somebody took it away, or dropped it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,8 @@ class OrderOptions:
     input_bytes: int = 0
     keep_failed: bool = False
     runner_options: Mapping[str, Any] = field(default_factory=dict)
+    looks: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """What files look like whose digests are known: path → identity."""
 
 
 def _file_name(path: str) -> str:
@@ -34,6 +42,29 @@ def _file_name(path: str) -> str:
 def source_path(used: UsedInput, store: Store) -> str:
     """The file of an input."""
     return used.path if used.product is None else store.text_path(used.product.object)
+
+
+def _vouched(
+    used: UsedInput, path: str, store: Store, looks: Mapping[str, Sequence[int]]
+) -> Vouched:
+    """What vouches for an input.
+
+    Raises
+    ------
+    StoreError
+        It is an object that is not there.
+    """
+    if used.product is None:
+        return Vouched(used.digest, False, used.ifu, tuple(looks.get(path, ())))
+    name = used.product.object
+    known = store.known_identity(path, name)
+    if known is None and not os.path.lexists(path):
+        raise GoneError(
+            f"The object of {used.product.name} is gone, which {used.invocation} made",
+            where=path,
+            remedy="run `doit` again: it is made once more",
+        )
+    return Vouched(name, True, None, known or ())
 
 
 def link_names(inputs: tuple[UsedInput, ...], plan: Plan) -> list[str]:
@@ -91,8 +122,13 @@ def make_order(
     """The work order of an invocation whose key is known; makes its scratch folder."""
     recipe = project.catalogue[invocation.recipe]
     block = project.settings.blocks.get(invocation.block)
-    scratch = project.store.scratch(invocation.name)
     names = link_names(resolution.inputs, plan)
+    paths = [source_path(used, project.store) for used in resolution.inputs]
+    vouched = tuple(
+        _vouched(used, path, project.store, options.looks)
+        for used, path in zip(resolution.inputs, paths, strict=True)
+    )
+    scratch = project.store.scratch(invocation.name)
     drs = recipe.kind == "drs"
     return WorkOrder(
         task=invocation.name,
@@ -104,8 +140,8 @@ def make_order(
         drs={"path": project.drs.path, "version": project.drs.version},
         params=dict(invocation.params),
         inputs=tuple(
-            (used.tag, source_path(used, project.store), name)
-            for used, name in zip(resolution.inputs, names, strict=True)
+            (used.tag, path, name)
+            for used, path, name in zip(resolution.inputs, paths, names, strict=True)
         ),
         products=tuple(_plain(rule) for rule in rules_for(invocation, recipe)),
         scratch=str(scratch),
@@ -121,6 +157,7 @@ def make_order(
         options=dict(options.runner_options)
         if drs
         else {"location": recipe.location, "code": recipe.code},
+        vouched=vouched,
     )
 
 

@@ -45,6 +45,12 @@ class FrameDigest:
     """EXTNAME (`#n` where it has none) → digest of that HDU."""
     bytes: str = ""
     """Of the file's bytes, where asked for."""
+    looks: tuple[int, ...] = field(default=(), compare=False, repr=False)
+    """Device, inode, size and times of the file while it is known to have these digests."""
+
+    def of_part(self, ifu: int | None) -> str:
+        """Digest of what counts of the frame: of one IFU's data, or of the whole."""
+        return self.content if ifu is None else self.for_ifu(ifu)
 
     def for_ifu(self, ifu: int) -> str:
         """Digest of what an invocation split by IFU depends on.

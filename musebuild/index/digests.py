@@ -113,7 +113,7 @@ class DigestMemory:
             ):
                 for path, now in asked[known[1]]:
                     if now == tuple(known) and trustworthy(now, hashed_ns, self._tick(path)):
-                        found[path] = FrameDigest(**json.loads(text))
+                        found[path] = FrameDigest(**json.loads(text), looks=now)
         return found
 
     def all_known(self) -> list[tuple[str, FrameDigest]]:
@@ -142,13 +142,16 @@ class DigestMemory:
         hashed_ns : int, optional
             When it began to be read (ns since the epoch); default: now.
         """
+        told = asdict(digest)
+        # That is a column of each row.
+        del told["looks"]
         # Kept until `commit`: an open transaction would keep other builds waiting.
         self._pending.append(
             (
                 self._connection.paths.stored(str(path)),
                 *known,
                 time.time_ns() if hashed_ns is None else hashed_ns,
-                json.dumps(asdict(digest)),
+                json.dumps(told),
             )
         )
 

@@ -44,6 +44,9 @@ from musebuild.settings.sizes import parse_bytes
 
 OF_AN_EXPOSURE = ("OBJECT", "PIXTABLE_OBJECT", "PIXTABLE_REDUCED", "IMAGE_FOV")
 """Tags whose DATE-OBS goes on into what is made of them, as the pipeline does it."""
+WRITTEN = "2026-01-01T00:00:00"
+"""DATE of all that it makes, so that what is made again is the same to the byte; `cards` may say
+otherwise."""
 _DIGESTS: dict[bytes, FrameDigest] = {}
 """Digests by the bytes of a frame: where many recipes run in one process, most meet the same."""
 TABLES = ("TABLE", "LIST", "SAMPLES", "RESPONSE", "TELLURIC", "FLUXES", "PIXTABLE")
@@ -255,11 +258,10 @@ def _write(
     columns: Mapping[str, list[Any]] | None = None,
 ) -> None:
     data = np.frombuffer(blake3(seed + category.encode() + filter_name.encode()).digest(48), "u1")
-    own: dict[str, Any] = {"INSTRUME": "MUSE", "ESO PRO CATG": category}
+    own: dict[str, Any] = {"INSTRUME": "MUSE", "ESO PRO CATG": category, "DATE": WRITTEN}
     if filter_name:
         own["ESO DRS MUSE FILTER NAME"] = filter_name
     own |= cards
-    own["DATE"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     name = {"EXTNAME": f"CHAN{nifu:02d}"} if isinstance(nifu, int) else {}
     if columns is not None:
         second = table({name: _column(values) for name, values in columns.items()}, name)

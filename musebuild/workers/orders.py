@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -11,6 +11,19 @@ from typing import Any
 def _shallow(record: Any) -> dict[str, Any]:
     """Fields of a record, not copied: what they hold is plain already."""
     return {one.name: getattr(record, one.name) for one in fields(record)}
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """What vouches for the content of an input: of the preimage it is a part of."""
+
+    digest: str
+    """Of its content; of an object, hash of its bytes."""
+    is_object: bool = False
+    ifu: int | None = None
+    identity: tuple[int, ...] = ()
+    """Device, inode, size and times with which the file is known to have that digest; empty: it
+    must be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +56,12 @@ class WorkOrder:
     input_bytes: int = 0
     keep_failed: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    vouched: tuple[Vouched, ...] = ()
+    """Of each input, in their order; empty: nothing is compared."""
 
     def to_json(self) -> str:
         """The order as one line of JSON."""
-        return json.dumps(_shallow(self))
+        return json.dumps(_shallow(self) | {"vouched": [_shallow(one) for one in self.vouched]})
 
     @staticmethod
     def from_json(text: str) -> WorkOrder:
@@ -55,6 +70,9 @@ class WorkOrder:
         data["inputs"] = tuple((tag, path, name) for tag, path, name in data["inputs"])
         data["products"] = tuple(data["products"])
         data["store"] = tuple(data["store"])
+        data["vouched"] = tuple(
+            Vouched(**{**one, "identity": tuple(one["identity"])}) for one in data["vouched"]
+        )
         return WorkOrder(**data)
 
 
@@ -71,6 +89,8 @@ class WorkResult:
     """`message`, `errors`, `return_code`, `kind`, `scratch`."""
     quality: tuple[Mapping[str, Any], bool] | None = None
     """What `index.qc.parameters_of` gave for the products: a worker has them at hand."""
+    looks: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Object of a product → device, inode, size and times, as the worker left it."""
     log: str = ""
     """Name of the log's object in the store; or a path, where it could not be put there."""
 

@@ -13,8 +13,8 @@ import shutil
 import socket
 import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from musebuild.cache.model import Manifest, Product
@@ -26,10 +26,12 @@ from musebuild.errors import MusebuildError
 from musebuild.fits.digest import digest_frame
 from musebuild.fits.hashing import hash_file
 from musebuild.index import qc
+from musebuild.index.digests import Identity
 from musebuild.recipes.inputs import refusal
 from musebuild.recipes.model import ProductRule, RecipeCall, RecipeOutcome
 from musebuild.recipes.runners import runner
 from musebuild.workers.failures import keep_log, keep_scratch
+from musebuild.workers.input_watch import InputWatch
 from musebuild.workers.orders import WorkOrder, WorkResult
 from musebuild.workers.parameters import made_of
 from musebuild.workers.product_checks import check_products, filter_name, is_frame
@@ -69,38 +71,14 @@ def _link(order: WorkOrder) -> tuple[tuple[str, str], ...]:
     return tuple(linked)
 
 
-def _identities(order: WorkOrder) -> list[tuple[int, int, int]]:
-    found = []
-    for _, path, _ in order.inputs:
-        status = Path(path).stat()
-        found.append((status.st_ino, status.st_size, status.st_mtime_ns))
-    return found
-
-
-def _changed(order: WorkOrder, before: list[tuple[int, int, int]]) -> str:
-    try:
-        after = _identities(order)
-    except OSError as error:
-        return str(error.filename)
-    for (_, path, _), old, new in zip(order.inputs, before, after, strict=True):
-        if old != new:
-            return path
-    return ""
-
-
 def _run(order: WorkOrder, log: Path) -> RecipeOutcome:
     inputs = _link(order)
     step("inputs linked")
     output = Path(order.scratch) / "out"
     output.mkdir(exist_ok=True)
-    try:
-        before = _identities(order)
-    except OSError as error:
-        return RecipeOutcome(
-            (),
-            failure=f"the input {error.filename} cannot be read: {error.strerror}",
-            kind="missing input",
-        )
+    inputs_now = InputWatch(order)
+    if refused := inputs_now.refusal():
+        return refused
     call = RecipeCall(
         recipe=order.recipe,
         plugin=order.plugin,
@@ -120,14 +98,8 @@ def _run(order: WorkOrder, log: Path) -> RecipeOutcome:
     step("recipe ended")
     if outcome.failure:
         return outcome
-    changed = _changed(order, before)
-    if changed:
-        return RecipeOutcome(
-            (),
-            failure=f"the input {changed} changed while the recipe ran: run again",
-            warnings=outcome.warnings,
-            kind="changed input",
-        )
+    if changed := inputs_now.changed():
+        return replace(changed, warnings=outcome.warnings)
     return check_products(outcome, call.expected)
 
 
@@ -242,8 +214,16 @@ def _keep(
         manifest=asdict(manifest),
         seconds=seconds,
         quality=qc.parameters_of(made_of(manifest, store)),
+        looks=_looks(products, store),
         log=manifest.log,
     )
+
+
+def _looks(products: Sequence[Product], store: Store) -> dict[str, Identity]:
+    """What the objects look like that were put into the store just now."""
+    names = {product.object for product in products}
+    found = {name: store.known_identity(store.text_path(name), name) for name in names}
+    return {name: known for name, known in found.items() if known is not None}
 
 
 def _failed(

@@ -8,6 +8,8 @@ from dataclasses import replace
 from musebuild.check.archive_filter import check_archive_filters
 from musebuild.check.bands import check_bands
 from musebuild.check.block_checks import check_blocks, products_of_paths
+from musebuild.check.causes import CauseProblem
+from musebuild.check.findings import Findings
 from musebuild.check.name_checks import (
     check_categories,
     check_excluded,
@@ -22,11 +24,11 @@ from musebuild.check.plan_checks import check_plan, of_error
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, RecipeError
 from musebuild.index.vanished import used_below
-from musebuild.plan.balance import Balance
 from musebuild.plan.blocks import PlannedBlock, plan_blocks
 from musebuild.plan.model import Invocation
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.declare import complete
+from musebuild.recipes.drs import find_drs
 from musebuild.recipes.model import Recipe
 from musebuild.recipes.source import load_function
 from musebuild.settings.model import Settings
@@ -40,7 +42,7 @@ _PLACES = (("db",), ("workdir",), ("reduced_path",), ("cache",))
 """Without these nothing can be looked at."""
 
 
-def check_project(project: Project, found: list[Balance] | None = None) -> list[Problem]:
+def check_project(project: Project, found: Findings | None = None) -> list[Problem]:
     """All errors and warnings, in the order of the settings file.
 
     Parameters
@@ -48,10 +50,10 @@ def check_project(project: Project, found: list[Balance] | None = None) -> list[
     project : Project
         Nothing of it needs to exist besides the settings file; nothing is run, and only headers
         are read.
-    found : list of Balance, optional
-        Gets what becomes of the files that are there.
+    found : Findings, optional
+        Gets what was looked at, and what was not checked.
     """
-    found = [] if found is None else found
+    found = Findings() if found is None else found
     told: list[Problem] = []
     try:
         settings = project.settings
@@ -68,11 +70,11 @@ def check_project(project: Project, found: list[Balance] | None = None) -> list[
 
 
 def _further(
-    project: Project, settings: Settings, told: list[Problem], found: list[Balance]
+    project: Project, settings: Settings, told: list[Problem], found: Findings
 ) -> list[Problem]:
     """All that is wrong, with what the schema told."""
     wrong = {str(p.keys[1]) for p in told if p.keys[:1] == ("recipes",) and len(p.keys) > 1}
-    catalogue, blocks, more = _of_settings(project, settings, wrong)
+    catalogue, blocks, more = _of_settings(project, settings, wrong, found)
     places = any(p.severity == "error" and p.keys[:1] in _PLACES for p in more)
     if blocks and settings.raw_path.is_dir() and not places and all(map(_apart, told)):
         more += check_plan(project, settings, catalogue, blocks, wrong, found)
@@ -83,7 +85,13 @@ def _further(
     # What the schema says of a password is said of it already.
     known = {problem.keys for problem in told}
     more += [p for p in check_secrets(settings) if p.keys not in known]
-    return ordered([*told, *more])
+    stopping = [one for one in more if isinstance(one, CauseProblem)]
+    # A place that a cause tells of, with all that it stops, is not told of once more.
+    places_told = {keys for one in stopping for keys in one.cause.where}
+    rest = [one for one in more if not isinstance(one, CauseProblem)]
+    of_paths = {"muse_calib_path", "static_calib", "frames"}
+    rest = [p for p in rest if p.keys not in places_told or of_paths.isdisjoint(p.keys)]
+    return [*ordered([*told, *rest]), *stopping]
 
 
 def _lost(problem: Problem, number: int) -> Problem:
@@ -103,7 +111,7 @@ def _apart(problem: Problem) -> bool:
 
 
 def _of_settings(
-    project: Project, settings: Settings, wrong: set[str]
+    project: Project, settings: Settings, wrong: set[str], found: Findings
 ) -> tuple[Mapping[str, Recipe], list[PlannedBlock], list[Problem]]:
     """Recipes, blocks that can be planned, and what the settings alone tell.
 
@@ -129,7 +137,7 @@ def _of_settings(
     problems += check_static(settings, catalogue)
     problems += check_excluded(settings, catalogue)
     problems += check_python(blocks, settings)
-    problems += _of_pipeline(project, blocks)
+    problems += _of_pipeline(project, blocks, found)
     problems += check_paths(settings, products_of_paths(settings, blocks))
     if not settings.raw_path.is_dir():
         problems += check_targets(settings, {planned.name for planned in blocks})
@@ -201,19 +209,37 @@ def _of_code(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem
     return problems
 
 
-def _of_pipeline(project: Project, blocks: Iterable[PlannedBlock]) -> list[Problem]:
+def _of_pipeline(
+    project: Project, blocks: Iterable[PlannedBlock], found: Findings | None = None
+) -> list[Problem]:
     """Parameters against those of the pipeline, where one is installed."""
     settings = project.settings
+    found = Findings() if found is None else found
+    problems: list[Problem] = []
     try:
         drs = project.drs
-        if not drs.path:
-            return []
-        known = read_parameters(drs.path, [planned.recipe.plugin for planned in blocks])
     except MusebuildError as error:
         # It is needed only when something runs; a settings file can be written before.
         keys = ("cpl", "recipe_path") if settings.cpl.recipe_path else ("cpl",)
-        return [of_error(error, settings, *keys, severity="warning")]
-    return check_parameters(blocks, known, settings)
+        problems.append(of_error(error, settings, *keys, severity="warning"))
+        try:
+            drs = find_drs(None, None)
+        except MusebuildError:
+            found.unchecked.append(f"parameters of recipes ({error.what})")
+            return problems
+        found.unchecked.append(
+            f"parameters of recipes against {'.'.join(keys)}; against the DRS "
+            f"{drs.version or 'of unknown version'} in {drs.path} they were"
+        )
+    if not drs.path:
+        # The runner of tests, which takes any.
+        return problems
+    try:
+        known = read_parameters(drs.path, [planned.recipe.plugin for planned in blocks])
+    except MusebuildError as error:
+        found.unchecked.append(f"parameters of recipes ({error.what})")
+        return [*problems, of_error(error, settings, "cpl", severity="warning")]
+    return problems + check_parameters(blocks, known, settings)
 
 
 def check_secrets(settings: Settings) -> list[Problem]:

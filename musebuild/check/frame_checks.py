@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from musebuild.engine.balance import folded
 from musebuild.index.walk import BadFile
 from musebuild.plan.balance import Balance, Fate, Part
-from musebuild.plan.model import LeftOut
 from musebuild.settings.model import Position, Settings
 from musebuild.settings.problems import Problem
 
@@ -54,32 +52,6 @@ def check_frames(found: Balance, settings: Settings) -> Iterator[Problem]:
         yield _problem(
             f"{text}: {_names(part, settings.raw_path)}",
             remedy or "`musebuild info --unused --all` names all files",
-        )
-
-
-def check_vanished(left_out: Iterable[LeftOut]) -> Iterator[Problem]:
-    """An error for each cause why frames that builds used cannot be read any more.
-
-    Parameters
-    ----------
-    left_out : iterable of LeftOut
-        Of the plan; others are passed over.
-    """
-    stopped = [left for left in left_out if left.vanished]
-    causes: dict[tuple[str, str], list[LeftOut]] = defaultdict(list)
-    for left in stopped:
-        for one in left.missing:
-            causes[one.reason, one.remedy].append(left)
-    follow = sum(bool(left.because) for left in stopped)
-    for (reason, remedy), lefts in causes.items():
-        more = len(lefts) - MOST_NAMED
-        told = ", ".join(left.name for left in lefts[:MOST_NAMED])
-        told += f" and {more} more" if more > 0 else ""
-        below = f", and what needs {'it' if len(lefts) == 1 else 'them'}" if follow else ""
-        yield _problem(
-            f"{reason}; that stops {told}{below}",
-            remedy,
-            error=any(left.error for left in lefts),
         )
 
 

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 from musebuild.check.bands import check_bands
 from musebuild.check.block_checks import below
+from musebuild.check.causes import cause_problems
 from musebuild.check.exclusion_checks import check_exclusions, frame_rows, task_rows
-from musebuild.check.frame_checks import check_files, check_frames, check_vanished
+from musebuild.check.findings import Findings, planned_line
+from musebuild.check.frame_checks import check_files, check_frames
 from musebuild.check.unmatched import check_exposures, check_included, check_objects, check_refused
 from musebuild.engine.balance import balance_of
 from musebuild.engine.project import Project
 from musebuild.errors import MusebuildError, UsageError
 from musebuild.index.selection import select_exposures
-from musebuild.plan.balance import Balance
 from musebuild.plan.blocks import PlannedBlock
 from musebuild.plan.build import make_plan
 from musebuild.plan.model import LeftOut, Plan
@@ -48,7 +49,7 @@ def check_plan(
     catalogue: Mapping[str, Recipe],
     blocks: Collection[PlannedBlock],
     wrong: Collection[str],
-    told: list[Balance],
+    told: Findings,
 ) -> list[Problem]:
     """What is missing for the blocks that can be planned, and what cannot be read.
 
@@ -64,8 +65,8 @@ def check_plan(
         Those that can be planned.
     wrong : collection of str
         Blocks with mistakes, which were told: nothing that follows from them is told again.
-    told : list of Balance
-        Gets what becomes of the files that are there.
+    told : Findings
+        Gets what was looked at.
     """
     out = below(blocks, wrong, settings, catalogue)
     kept = {
@@ -87,9 +88,9 @@ def check_plan(
     except MusebuildError as error:
         return [of_error(error, settings, "recipes")]
     balance = balance_of(project, rest, plan, blocks)
-    told.append(balance)
+    told.balances.append(balance)
+    told.planned, told.settings = planned_line(plan, frames), settings
     found += check_frames(balance, settings)
-    found += check_vanished(plan.left_out)
     if settings.frames_exclude:
         rows = frame_rows(project.connection, settings)
         found += check_exclusions(settings, rows, task_rows(plan, rows))
@@ -97,9 +98,7 @@ def check_plan(
     found += check_objects(rest, {one.object_orig for one in frames if one.category == "OBJECT"})
     found += check_included(rest, plan)
     found += check_refused(rest, plan)
-    found += [
-        _left(one, settings) for one in plan.left_out if _block(one) not in out and not one.vanished
-    ]
+    found += cause_problems((one for one in plan.left_out if _block(one) not in out), settings)
     found += check_files(project.scan_report.problems, settings)
     found += [
         problem_at(settings, ["muse_calib_path"], text, severity="warning")
@@ -117,24 +116,6 @@ def _switched_off(block: Block, catalogue: Mapping[str, Recipe]) -> Block:
 
 def _block(left: LeftOut) -> str:
     return left.name.partition(":")[0]
-
-
-def _left(left: LeftOut, settings: Settings) -> Problem:
-    block = _block(left)
-    keys = ["recipes", block] if block in settings.blocks else []
-    keys = ["datasets", left.name] if left.name in settings.datasets else keys
-    exposure = ("recipes", block, "offsets", left.name.partition(":")[2])
-    if exposure in settings.key_positions:
-        keys = list(exposure)
-    problem = problem_at(
-        settings,
-        keys,
-        left.reason,
-        of_key=True,
-        remedy=left.remedy,
-        severity="error" if left.error else "warning",
-    )
-    return replace(problem, message=f"{left.name}: {left.reason}")
 
 
 def _targets(

@@ -32,7 +32,7 @@ def associations(project: Project, names: tuple[str, ...], form: str, ifus: bool
         roots = select(plan, names) if names else plan.default
     except UsageError:
         # What is left out altogether has no invocation, and its reason is the answer.
-        if not any(left.missing for left in left_out):
+        if not left_out:
             raise
         roots = ()
     needed = list(closure(plan, roots))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 
 import click
 
+from musebuild.check.causes import CauseProblem
 from musebuild.check.everything import check_project
+from musebuild.check.findings import Findings
 from musebuild.cli.command import Command
 from musebuild.cli.opening import on_project
 from musebuild.cli.options import TEXT_OR_JSON, format_option, switch
@@ -15,37 +18,57 @@ from musebuild.engine.project import Project
 from musebuild.errors import EXIT_USAGE
 from musebuild.plan.balance import Balance
 from musebuild.report.balance import balance_numbers
+from musebuild.report.causes import MOST_LINES, MOST_OTHERS, besides, told
 from musebuild.report.spans import count
+from musebuild.settings.problems import Problem
 
 
 @click.command(cls=Command, example="musebuild check --strict")
 @switch("--strict", text="Warnings fail, too.")
+@switch("--all", "every", text="Every cause, with the names of the tasks that it stops.")
 @format_option("For people, or for machines.", TEXT_OR_JSON)
 @on_project
-def check(project: Project, strict: bool, form: str) -> int:
+def check(project: Project, strict: bool, every: bool, form: str) -> int:
     """Find what is wrong with the project before anything runs.
 
     All mistakes and warnings at once; nothing runs. Exit status 2 where something is wrong.
     """
-    found: list[Balance] = []
+    found = Findings()
     problems = check_project(project, found)
     errors = [problem for problem in problems if problem.severity == "error"]
     warnings = len(problems) - len(errors)
     if form == "json":
-        told = [problem.to_dict() for problem in problems]
-        told += [_note(balance) for balance in found if not balance.whole]
-        json.dump(told, sys.stdout, indent=1)
+        document = [problem.to_dict() for problem in problems]
+        document += [_note(balance) for balance in found.balances if not balance.whole]
+        document += [
+            {"severity": "note", "message": f"not checked: {text}"} for text in found.unchecked
+        ]
+        json.dump(document, sys.stdout, indent=1)
         sys.stdout.write("\n")
     else:
-        for problem in problems:
-            sys.stdout.write(f"{problem}\n")
-        sys.stdout.write("".join(f"{balance.line}\n" for balance in found))
-        sys.stdout.write(
-            f"{count(len(errors), 'error')}, {count(warnings, 'warning')}\n"
-            if problems
-            else "No problems found.\n"
-        )
+        lines = _lines(problems, found, every=every)
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
     return EXIT_USAGE if errors or (strict and warnings) else 0
+
+
+def _lines(problems: Sequence[Problem], found: Findings, *, every: bool) -> list[str]:
+    """What is told to people: mistakes in the settings, causes, what was and was not checked."""
+    causes = [problem.cause for problem in problems if isinstance(problem, CauseProblem)]
+    lines = [str(problem) for problem in problems if not isinstance(problem, CauseProblem)]
+    if causes:
+        lines += told(causes, found.settings, most=None if every else MOST_LINES)
+        lines += besides(causes, label="warning", most=None if every else MOST_OTHERS)
+    lines += [f"NOT CHECKED: {text}" for text in found.unchecked]
+    lines += filter(None, [found.planned, *(one.line for one in found.balances)])
+    errors = sum(problem.severity == "error" for problem in problems)
+    if not problems:
+        lines.append("No problems found.")
+    elif not errors:
+        lines.append(f"No errors, {count(len(problems), 'warning')}.")
+    else:
+        warnings = count(len(problems) - errors, "warning")
+        lines.append(f"{count(errors, 'error')}, {warnings}.")
+    return lines
 
 
 def _note(balance: Balance) -> dict[str, object]:

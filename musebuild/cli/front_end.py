@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from musebuild.engine.project import Project
 from musebuild.plan.model import Invocation, LeftOut
-from musebuild.report.summary import ahead_text, notes_text, summary_text
+from musebuild.report.causes import notes_text
+from musebuild.report.summary import ahead_text, summary_text
 
 if TYPE_CHECKING:
     from musebuild.engine.build_state import Build

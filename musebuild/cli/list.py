@@ -15,9 +15,9 @@ from musebuild.engine.machine import machine_of
 from musebuild.engine.project import Project
 from musebuild.engine.view import View, look
 from musebuild.explain.why import Explainer
+from musebuild.report.causes import besides_text, causes_text
 from musebuild.report.listing import Line, block_rows, counts, lines_json, table, view_lines
 from musebuild.report.status import price_text
-from musebuild.report.summary import besides_text
 from musebuild.report.tables import text_of
 from musebuild.report.why import short
 
@@ -101,4 +101,5 @@ def _blocks(project: Project, view: View, lines: list[Line]) -> str:
 def _besides(view: View) -> str:
     """What people should know besides a list."""
     text = "".join(f"{problem}\n" for problem in (*view.problems, *view.file_problems))
-    return text + "".join(f"{line}\n" for line in besides_text(view.left_out))
+    lines = [*causes_text(view.left_out), *besides_text(view.left_out)]
+    return text + "".join(f"{line}\n" for line in lines)

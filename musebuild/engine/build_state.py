@@ -231,7 +231,7 @@ class Build:
     def leave_out(self, resolution: Resolution) -> None:
         """Too few exposures of a combination are left, now that they are made."""
         block = self.plan.invocations[resolution.name].block
-        left = LeftOut(resolution.name, resolution.reason, choose_others(block))
+        left = LeftOut.of(resolution.name, resolution.reason, choose_others(block))
         self.summary.left_out.append(left)
 
     def restore(self, name: str) -> None:

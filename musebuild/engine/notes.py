@@ -7,7 +7,6 @@ import json
 import secrets
 import sqlite3
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from musebuild.engine import plan_cache, plan_rows
@@ -31,6 +30,7 @@ from musebuild.index.files import paths_of
 from musebuild.index.meta import generation
 from musebuild.index.soundness import may_be_damage
 from musebuild.plan.blocks import plan_blocks
+from musebuild.plan.causes import as_plain
 from musebuild.plan.model import Invocation, Plan
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class BuildNotes:
                 structure_hash(project, blocks, self._files, self._generation),
                 self._inputs,
                 sorted(view.probe.forgotten),
-                hidden(json.dumps([asdict(left) for left in view.plan.left_out])),
+                hidden(json.dumps(as_plain(view.plan.left_out))),
                 [hidden(text) for text in view.problems],
                 [hidden(text) for text in view.file_problems],
                 view.balance,

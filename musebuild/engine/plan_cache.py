@@ -48,6 +48,7 @@ from musebuild.engine.plan_rows import (
 )
 from musebuild.index.database import transaction
 from musebuild.index.meta import set_meta
+from musebuild.plan.causes import from_plain
 from musebuild.plan.model import Invocation, LeftOut, Plan
 from musebuild.plan.names import select
 
@@ -63,7 +64,7 @@ _OPPOSITE = bytes([1, 0, *range(2, 256)])
 
 def left_out_of(head: Head, places: Places) -> tuple[LeftOut, ...]:
     """What the plan left out."""
-    return tuple(LeftOut.from_dict(left) for left in json.loads(places.shown(head.left_out)))
+    return from_plain(json.loads(places.shown(head.left_out)))
 
 
 # Writing

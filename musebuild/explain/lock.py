@@ -46,6 +46,7 @@ from musebuild.explain.sides import (
 from musebuild.fits.digest import FrameDigest, digest_frame
 from musebuild.fits.volatile import DIGEST_VERSION
 from musebuild.index.questions import ask
+from musebuild.plan.causes import folded
 from musebuild.settings.load import load_settings
 from musebuild.settings.resolved import Keys, Value
 from musebuild.settings.schema import default_at
@@ -369,7 +370,7 @@ def make_lock(project: Project, names: Sequence[str]) -> Lock:
         raise PlanError(
             f"{len(impossible)} of the tasks that the settings ask for cannot be done, "
             "so that no lock can hold all of them",
-            why="\n".join(f"{left.name}: {left.reason}" for left in impossible[:10]),
+            why="\n".join(cause.title for cause in folded(impossible)[:10]),
             remedy="mend the settings or the raw frames, or lock the rest by name",
         )
     world, needed = looked_at(project, names)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from musebuild.cache.model import Input
 from musebuild.index.model import FileFrame, RawFrame
 from musebuild.plan.blocks import PlannedBlock, holds
-from musebuild.plan.calibrations import choose_illum
+from musebuild.plan.calibrations import REFUSED_SHOWN, choose_illum
 from musebuild.plan.levels import WORST, WORST_TAKEN, accepting, worse
-from musebuild.plan.model import Missing, Refused
+from musebuild.plan.model import Cause, Refused
 from musebuild.plan.named import Named
 from musebuild.plan.planned_task import Setup, setup_of
 from musebuild.plan.products import Found, Known, Products, Subject, lacks
@@ -18,12 +18,14 @@ from musebuild.plan.static_files import Static, choose_static
 from musebuild.recipes.model import Need
 
 
-def _unnamed(need: Need, subject: Subject) -> Missing:
+def _unnamed(need: Need, subject: Subject) -> Cause:
     planned = subject.planned
-    return Missing(
-        need.category,
+    return Cause(
         f"{planned.recipe.name} needs a {need.category}, and the settings name none",
         f"name one with recipes.{planned.name}.frames.{need.category}",
+        category=need.category,
+        block=planned.name,
+        where=("recipes", planned.name),
     )
 
 
@@ -60,6 +62,7 @@ class Finder:
         self._illums: dict[str, dict[str, list[tuple[RawFrame, Setup]]]] = {}
         self._needs: dict[str, list[tuple[Need, bool]]] = {}
         self._statics: dict[tuple[object, ...], tuple[Static, Input | None]] = {}
+        self._supposed: dict[tuple[object, ...], tuple[Cause, ...]] = {}
 
     def needs_of(self, planned: PlannedBlock) -> list[tuple[Need, bool]]:
         """Needs that a block has with its settings, and whether the settings name the frame."""
@@ -95,7 +98,7 @@ class Finder:
             category = need.category
             if category in taken or (not explicit and not _applies(need, subject, taken)):
                 continue
-            before = len(found.inputs)
+            before, lacking = len(found.inputs), len(found.missing)
             if explicit:
                 self.named.explicit(need, subject, found)
             elif need.source == "named":
@@ -111,9 +114,32 @@ class Finder:
                 self._illum(need, subject, found)
             if self._refuses:
                 self._refuse_worse(need, subject, found, before)
+            if len(found.missing) > lacking:
+                self._suppose(need, subject, found)
             if found.inputs and found.inputs[-1].tag == category:
                 taken.add(category)
         return found
+
+    def _suppose(self, need: Need, subject: Subject, found: Found) -> None:
+        """What else would be missing, if the raw frames for a product were there.
+
+        They are supposed to be of the night and the set-up of what needs them.
+        """
+        name: str = need.recipe if found.missing[-1].wanted is not None else ""
+        while name and name in self.known.blocks:
+            planned = self.known.blocks[name]
+            if planned.recipe.group_by in ("dataset", "run"):
+                return
+            key = name, subject.setup.night, subject.setup.kind, subject.wanted
+            if key not in self._supposed:
+                # While it is asked, nothing more is known.
+                self._supposed[key] = ()
+                supposed = replace(
+                    subject, planned=planned, task="", dataset="", frame=None, run="", part=""
+                )
+                self._supposed[key] = self.find(supposed).causes
+            found.missing += self._supposed[key]
+            name = planned.source
 
     def _made(self, need: Need, subject: Subject, found: Found) -> None:
         """A product of the plan, or one that the archive delivers, as the settings prefer."""
@@ -150,11 +176,13 @@ class Finder:
             return
         name = subject.planned.name
         found.missing.append(
-            Missing(
-                category,
+            Cause(
                 f"the settings name a {need.of} for {name}, and no {category} to go with it",
                 f"name one with recipes.{name}.frames.{category}, "
                 f"or take {need.of} out of recipes.{name}.frames",
+                category=category,
+                block=name,
+                where=("recipes", name, "frames", need.of),
             )
         )
 
@@ -171,11 +199,15 @@ class Finder:
         name = bad.invocation or bad.path.rpartition("/")[2]
         reason = f"is of level {level}, and {worst} {WORST_TAKEN}"
         setting = accepting(need.category, level, rule.levels)
-        missing = Missing(
-            need.category,
-            f"{need.category}: {name} {reason}",
-            f"accept it with {setting}",
-            (Refused(name, reason, setting),),
+        label = f"{need.category}: {name}" if bad.kind == "file" else name
+        missing = Cause(
+            f"no {{category}} of level {worst} or better for {{of}}",
+            kind="category",
+            of=subject.setup.night,
+            category=need.category,
+            block=subject.planned.name,
+            optional=not need.required,
+            refused=(Refused(label, reason, setting),),
         )
         lacks(need, missing, found)
 
@@ -208,31 +240,45 @@ class Finder:
             if static.note:
                 found.notes.append(static.note)
             return
-        folder = self.known.files.folder
-        note = static.note
-        if not note:
-            note = f"no {category}"
-            if not folder:
-                note += ": the settings give no muse_calib_path"
-            elif not self.known.files.folder_exists:
-                note += f": muse_calib_path {folder} does not exist"
-            else:
-                note += f" in {folder}"
-            others = [file.path for file in self._static.get(category, ())]
+        missing = self._no_static(need, subject, static)
+        if need.required or need.expected:
+            found.missing.append(missing)
+        else:
+            text = missing.told if category in missing.told else f"no {category}: {missing.told}"
+            found.notes.append(f"{text}: reduced without it")
+
+    def _no_static(self, need: Need, subject: Subject, static: Static) -> Cause:
+        """Why there is no static calibration of a category."""
+        category, name = need.category, subject.planned.name
+        where: tuple[str, ...] = ("muse_calib_path",)
+        folder, kind, of = self.known.files.folder, "folder", ""
+        others = [file.path for file in self._static.get(category, ())]
+        if not folder:
+            what, where = "the settings give no muse_calib_path", ()
+            hint = "muse_calib_path: the folder of the static calibrations of the pipeline"
+        elif not self.known.files.folder_exists:
+            what = f"muse_calib_path does not exist: {folder}"
+            hint = "muse_calib_path: the folder of the static calibrations of the pipeline"
+        elif static.note:
+            what, kind, where = static.note, "file", ("static_calib", category)
+            hint = f"correct static_calib.{category}, or put the file into {folder}"
+        else:
+            what, kind = f"no {{category}} in {folder}", "category"
+            hint = f"put a file with ESO PRO CATG = {{category}} into {folder}"
             if others:
-                name = others[0].rpartition("/")[2]
-                note += f" for {setup.ins_mode or 'frames without INS MODE'} ({name} is not)"
-        if not (need.required or need.expected):
-            found.notes.append(f"{note}: reduced without it")
-            return
-        place = folder or "the folder that muse_calib_path names"
-        found.missing.append(
-            Missing(
-                category,
-                note,
-                f"put a file with ESO PRO CATG = {category} into {place}, "
-                f"or name one with recipes.{subject.planned.name}.frames: {{{category}: FILE}}",
-            )
+                of = subject.setup.ins_mode or "frames without INS MODE"
+                what = f"no {{category}} in {folder} for {{of}}"
+        refused = tuple(Refused(path.rpartition("/")[2], "is of another mode") for path in others)
+        return Cause(
+            what,
+            hint,
+            kind,
+            of=of,
+            category=category,
+            block=name,
+            where=where,
+            optional=not need.required,
+            refused=refused[:REFUSED_SHOWN] if of else (),
         )
 
     # illumination flats

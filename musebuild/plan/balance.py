@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from musebuild.index.model import RawFrame
 from musebuild.plan.blocks import PlannedBlock
+from musebuild.plan.causes import folded
 from musebuild.plan.model import Plan
 
 Counts = dict["Fate", Counter[str]]
@@ -116,8 +117,10 @@ class Judge:
         for left in plan.left_out:
             block, _, label = left.name.partition(":")
             # Of several blocks the first takes the frames themselves.
+            first = folded([left])[0]
             for category in takes[block].raw if block in takes else ():
-                self._why.setdefault((category, label), (left.reason, left.remedy))
+                told = first.short, next(iter(first.hints), "")
+                self._why.setdefault((category, label), told)
 
     def __call__(self, frame: RawFrame) -> Told:
         """What becomes of a frame."""

@@ -171,7 +171,7 @@ def _without_source(
     blocks: dict[str, Block], catalogue: Mapping[str, Recipe], left_out: Iterable[LeftOut]
 ) -> list[LeftOut]:
     """Take out the blocks that take products of one that is left out, and theirs."""
-    gone = {left.name: left.reason for left in left_out}
+    gone = {left.name: left.causes for left in left_out}
     found: list[LeftOut] = []
     more = True
     while more:
@@ -179,7 +179,7 @@ def _without_source(
         for name, block in list(blocks.items()):
             source = source_of(block, catalogue[recipe_name(block, catalogue)])
             if source not in blocks and source in gone:
-                gone[name] = f"it takes products of {source}, which is left out: {gone[source]}"
+                gone[name] = gone[source]
                 found.append(LeftOut(name, gone[name]))
                 del blocks[name]
                 more = True
@@ -225,13 +225,15 @@ def _enabled(
     left_out: list[LeftOut] = []
     for name, block in settings.blocks.items():
         if name in without:
-            left_out.append(LeftOut(name, "it has a mistake"))
+            left_out.append(LeftOut.of(name, f"{name} has a mistake"))
             continue
         recipe = catalogue[_recipe_of(name, block, settings, catalogue)]
         if not block.enabled:
-            left_out.append(LeftOut(name, "switched off (enabled: false)"))
+            hint = f"recipes.{name}.enabled: true"
+            where = ("recipes", name, "enabled")
+            left_out.append(LeftOut.of(name, f"{name} is switched off", hint, where=where))
         elif recipe.unavailable:
-            left_out.append(LeftOut(name, recipe.unavailable))
+            left_out.append(LeftOut.of(name, f"{{of}}: {recipe.unavailable}", of=name))
         else:
             blocks[name] = block
     return blocks, left_out + _without_source(blocks, catalogue, left_out)

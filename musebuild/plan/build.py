@@ -33,6 +33,7 @@ def _plan(draft: Draft) -> Plan:
         refused = refused_keys(planned) or refused_scales(planned, draft.blocks, draft.left_out)
         if refused is not None:
             draft.left_out.append(refused)
+            draft.off[planned.name] = refused
             continue
         if planned.recipe.group_by == "sequence":
             add_sequences(draft, planned)

@@ -44,7 +44,7 @@ def check_datasets(
     for name, number in sorted(outside.items()):
         known = name in settings.datasets
         found.append(
-            LeftOut(
+            LeftOut.of(
                 name or "exposures without OBJECT",
                 f"{number} exposure{'s' * (number != 1)} of this OBJECT belong to no dataset",
                 f"datasets.{name} does not take them: widen it"
@@ -60,7 +60,7 @@ def _renamed(settings: Settings, exposures: Iterable[RawFrame]) -> Iterator[Left
     names = {f.object_orig: f.dataset for f in exposures if f.dataset not in settings.datasets}
     for text, dataset in sorted(names.items()):
         if dataset and dataset != text:
-            yield LeftOut(
+            yield LeftOut.of(
                 dataset,
                 f"so is called the dataset of OBJECT {shown(text)}, which cannot be a folder's "
                 f"name: {why_no_part(text, ROOM)}",
@@ -96,10 +96,12 @@ def _empty(dataset: Dataset, settings: Settings, exposures: Sequence[RawFrame]) 
             f"no exposure points within {told(dataset.position.radius * 3600)} of its "
             f"position{named}{near or there}"
         )
-    return LeftOut(
+    return LeftOut.of(
         dataset.name,
-        reason,
+        f"{{of}}: {reason}",
         f"add its raw frames to {settings.raw_path}, or correct {key}",
+        of=dataset.name,
+        where=("datasets", dataset.name),
         error=True,
         dataset=dataset.name,
     )
@@ -127,10 +129,13 @@ def _shared(settings: Settings, exposures: Iterable[RawFrame]) -> list[LeftOut]:
         found = datasets_of(frame.object_orig, settings, "OBJECT", frame.ra, frame.dec)
         counts.update((found[0], other) for other in found[1:])
     return [
-        LeftOut(
+        LeftOut.of(
             other,
-            f"{number} of its exposures belong{'s' * (number == 1)} to the dataset {first} already",
+            f"{{of}}: {number} of its exposures belong{'s' * (number == 1)} "
+            f"to the dataset {first} already",
             f"an exposure belongs to one dataset: narrow datasets.{first} or datasets.{other}",
+            of=other,
+            where=("datasets", other),
             error=True,
             dataset=other,
         )

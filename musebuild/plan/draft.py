@@ -14,7 +14,7 @@ from musebuild.errors import PlanError
 from musebuild.index.model import FileIndex, RawFrame, Selected
 from musebuild.plan.association import Finder
 from musebuild.plan.blocks import PlannedBlock, made_by, plan_blocks, top_folder
-from musebuild.plan.model import Choosing, Invocation, LeftOut, Missing
+from musebuild.plan.model import Cause, Choosing, Invocation, LeftOut
 from musebuild.plan.parts import label_of, parts_of
 from musebuild.plan.planned_task import PlannedTask, Setup
 from musebuild.plan.products import Alone, Found, Known
@@ -54,10 +54,10 @@ class Draft:
                 (self.raw if frame.is_raw else delivered)[frame.category].append(frame)
         self.invocations: dict[str, Invocation] = {}
         self.tasks: dict[str, list[PlannedTask]] = defaultdict(list)
-        self.why: dict[str, LeftOut] = {}
+        self.ghosts: dict[str, list[PlannedTask]] = defaultdict(list)
         self._made_of: dict[tuple[str, str], tuple[str, ...]] = {}
         self._params: dict[tuple[str, int | None], Mapping[str, Any]] = {}
-        self.lost: dict[str, list[tuple[Setup, LeftOut]]] = defaultdict(list)
+        self.off = {left.name: left for left in self.left_out}
         self.alone: list[Alone] = []
         self.finder = Finder(
             Known(
@@ -68,7 +68,9 @@ class Draft:
                 delivered,
                 files,
                 self.tasks,
-                self.lost,
+                self.ghosts,
+                self.off,
+                catalogue,
                 self.alone,
             )
         )
@@ -111,47 +113,45 @@ class Draft:
             folder=f"{top_folder(planned)}/{label}",
         )
 
-    def leave(
-        self,
-        left: LeftOut,
-        dataset: str,
-        setup: Setup | None = None,
-        run: str = "",
-        part: str = "",
-    ) -> None:
-        """Leave a task, or a part of it, out.
+    def sources(self, block: str) -> list[PlannedTask]:
+        """Tasks whose products another block takes, as if all were made.
+
+        What is left out, in whole or in part, stands among them as what it would be.
+        """
+        ghosts = self.ghosts[block]
+        lost = {ghost.label for ghost in ghosts}
+        return [*(made for made in self.tasks[block] if made.label not in lost), *ghosts]
+
+    def leave(self, task: PlannedTask, causes: Iterable[Cause], *, error: bool = True) -> None:
+        """Leave a task, or some of its IFUs, out.
+
+        What needs it is planned as if it were there, so that all that is missing is found at once.
 
         Parameters
         ----------
-        left : LeftOut
-            The task, and why.
-        dataset : str
-            Whose exposures need it; empty for a calibration.
-        setup : Setup, optional
-            Of its frames: what needs its products is told of it.
-        run : str
-            Observing run.
-        part : str
-            Of the dataset.
+        task : PlannedTask
+            As it would be, with all its IFUs.
+        causes : iterable of Cause
+            All that keep it from being made.
+        error : bool
+            Whether that is a fault; False: the settings want it so.
         """
-        lacking = [item.wanted for item in left.missing if item.wanted is not None]
-        planned = self.blocks.get(left.name.partition(":")[0])
-        if planned is not None and not (planned.declared or planned.recipe.default):
-            # It is made on demand: nobody misses it, and who takes its products says so.
-            left, lacking = replace(left, wanted=()), []
-        left = replace(
-            left,
+        planned = self.blocks[task.block]
+        left = LeftOut(
+            task.task,
+            tuple(dict.fromkeys(causes)),
             # A calibration that nobody can use is no error: what needs it says so.
-            error=left.error and bool(dataset),
-            wanted=tuple(dict.fromkeys([*left.wanted, *lacking])),
-            dataset=dataset,
-            night=setup.night if setup is not None else "",
-            run=run,
-            part=part,
+            error=error and bool(task.dataset),
+            dataset=task.dataset,
+            night=task.setup.night,
+            run=task.run,
+            part=task.part,
+            exposure=task.exposure,
+            on_demand=not (planned.declared or planned.recipe.default),
         )
-        if setup is not None:
-            self.lost[left.name.partition(":")[0]].append((setup, left))
-        self.why.setdefault(left.name, left)
+        self.ghosts[task.block].append(
+            replace(task, by_ifu=task.by_ifu or {None: task.task}, left=left)
+        )
         self.left_out.append(left)
 
     def add(
@@ -218,14 +218,14 @@ class Draft:
 
     def _refuse_name(self, task: PlannedTask, error: BadNameError) -> None:
         """Leave a task out whose products could have no folder; once, whatever its IFUs."""
-        name = f"{task.block}:{shown(task.label)}"
-        if name in self.why:
+        refused = replace(task, label=shown(task.label))
+        if any(ghost.label == refused.label for ghost in self.ghosts[task.block]):
             return
         headers = "correct ESO TPL START and DATE-OBS in the headers of its raw frames"
         naming = "give its dataset another name: datasets: {NAME: {OBJECT: …}}"
         reason = f"its products would lie in a folder of this name: {error}"
         remedy = naming if task.dataset else headers
-        self.leave(LeftOut(name, reason, remedy, error=True), task.dataset, task.setup, task.run)
+        self.leave(refused, [Cause(reason, remedy, of=refused.task)])
 
     def _params_of(self, planned: PlannedBlock, ifu: int | None) -> Mapping[str, Any]:
         """Parameters of a block's invocations of an IFU: the same ones for all of them."""
@@ -256,15 +256,6 @@ def products_of(sources: Sequence[PlannedTask], planned: PlannedBlock) -> list[I
         for source in sources
         for name in source.by_ifu.values()
     ]
-
-
-def lacking(task: str, missing: Sequence[Missing]) -> LeftOut:
-    """A task whose frames are missing."""
-    remedies = dict.fromkeys(item.remedy for item in missing if item.remedy)
-    if any(item.wanted is not None for item in missing):
-        remedies["`musebuild retrieve --missing` looks for raw frames in the archive"] = None
-    reasons = "; ".join(item.reason for item in missing)
-    return LeftOut(task, reasons, "; ".join(remedies), error=True, missing=tuple(missing))
 
 
 def ifu_list(ifus: Iterable[int]) -> str:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from musebuild.cache.model import Input
 from musebuild.plan.blocks import PlannedBlock, top_folder
-from musebuild.plan.draft import Draft, ifu_list, lacking, plain_mode
-from musebuild.plan.model import LeftOut, Wanted
+from musebuild.plan.draft import Draft, ifu_list, plain_mode
+from musebuild.plan.model import Cause, LeftOut, Wanted
 from musebuild.plan.planned_task import PlannedTask
 from musebuild.plan.products import Found, Subject
 from musebuild.plan.sequences import Group, exposures, matter_of, sequences, too_small
@@ -54,7 +54,7 @@ def lacking_ifus(draft: Draft) -> list[LeftOut]:
             if lost:
                 alike[tuple(sorted(lost))].append(frame.filename)
     told = [
-        LeftOut(
+        LeftOut.of(
             names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else ""),
             f"IFU {ifu_list(lost)} is lacking, which other frames of the night hold: "
             "what is made of it lacks them, too",
@@ -68,7 +68,7 @@ def lacking_ifus(draft: Draft) -> list[LeftOut]:
     # Where there is none of those that are wanted, nothing can be done, and that is said.
     if nowhere and held & {*(wanted or ())}:
         reason = f"no frame holds IFU {ifu_list(sorted(nowhere))}: the rest is reduced"
-        told.append(LeftOut("ifus", reason, "correct `ifus` in the settings", note=True))
+        told.append(LeftOut.of("ifus", reason, "correct `ifus` in the settings", note=True))
     return told
 
 
@@ -101,67 +101,79 @@ def _from_raw(draft: Draft, planned: PlannedBlock, group: Group, folder: str) ->
     )
     wanted = draft.settings.ifus
     ifus = tuple(ifu for ifu in group.channels if wanted is None or ifu in wanted)
-    failures: dict[str, tuple[LeftOut, list[int]]] = {}
     refused = _without_ifus(draft, planned, group, ifus)
-    # What is refused is told once, also where there is no IFU to tell it of.
-    for ifu in ifus if recipe.split_by_ifu and not refused else (None,):
-        left = refused or _add(draft, task, group, ifus, ifu)
-        if left is not None:
-            failures.setdefault(left.reason, (left, []))[1].append(ifu or 0)
-    for left, bad in failures.values():
-        part = f"IFU {ifu_list(bad)}: " if any(bad) and len(bad) < len(ifus) else ""
-        draft.leave(
-            replace(left, name=task.task, reason=part + left.reason),
-            task.dataset,
-            group.setup,
-            first.run,
-            task.part,
-        )
+    if refused is not None:
+        draft.leave(task, [refused])
+        return
+    failures: dict[Cause, list[int]] = {}
+    split = ifus if recipe.split_by_ifu else (None,)
+    for ifu in split:
+        for cause in _add(draft, task, group, ifus, ifu):
+            failures.setdefault(cause, []).append(ifu or 0)
+    if failures:
+        # Of some IFUs each says of which.
+        causes = [
+            cause
+            if len(bad) == len(split)
+            else replace(cause, of=f"{cause.of}, IFU {ifu_list(bad)}".removeprefix(", "))
+            for cause, bad in failures.items()
+        ]
+        whole = {ifu: task.task if ifu is None else f"{task.task}.ifu{ifu:02d}" for ifu in split}
+        draft.leave(replace(task, by_ifu=whole), causes)
 
 
 def _without_ifus(
     draft: Draft, planned: PlannedBlock, group: Group, ifus: tuple[int, ...]
-) -> LeftOut | None:
+) -> Cause | None:
     """Why nothing can be made of the IFUs that frames hold and settings want."""
     recipe, held, wanted = planned.recipe, group.channels, draft.settings.ifus
+    if not held:
+        return Cause(
+            f"{group.first.category} frames have no extension CHANnn ({{of}}): "
+            "they are headers only, or cut off",
+            "fetch them again, or take them out of raw_path",
+            "frames",
+            of=group.first.filename,
+        )
     if not ifus:
-        have = f"it holds IFU {ifu_list(held)}" if held else "it holds no IFU at all"
-        asked = "" if wanted is None else f", and the settings want IFU {ifu_list(wanted)}"
-        return LeftOut(
-            planned.name,
-            f"{group.first.filename}: {have}{asked}",
-            "correct `ifus` in the settings, or take the frame out of raw_path",
-            error=True,
+        asked = ifu_list(wanted or ())
+        return Cause(
+            f"{{of}}: it holds IFU {ifu_list(held)}, and the settings want IFU {asked}",
+            "correct `ifus` in the settings, or take the frames out of raw_path",
+            of=group.first.filename,
+            where=("ifus",),
         )
     if recipe.needs_ifu is not None and recipe.needs_ifu not in ifus:
-        return LeftOut(
-            planned.name,
+        return Cause(
             f"{recipe.name} needs IFU {recipe.needs_ifu} among its inputs, "
             f"and there is {ifu_list(ifus)}",
             f"add IFU {recipe.needs_ifu} to `ifus`, or go without: exclude what it makes "
             "from the frames of the blocks that take it",
-            error=True,
+            where=("ifus",),
         )
     return None
 
 
 def _add(
     draft: Draft, task: PlannedTask, group: Group, ifus: tuple[int, ...], ifu: int | None
-) -> LeftOut | None:
+) -> tuple[Cause, ...]:
     """Add the invocation of an IFU (None: of all together); else why that cannot be."""
     planned, first = draft.blocks[task.block], group.first
     frames = group.frames if ifu is None else group.with_channel(ifu)
     small = too_small(group, frames, planned.recipe, ifu)
+    causes: tuple[Cause, ...] = ()
     if small:
         whole = ifu is None or len(frames) == len(group.frames)
         lacks = Wanted((first.category,), group.setup.night, 0, group.setup.ins_mode)
-        return LeftOut(
-            task.task,
-            small,
-            "add the missing raw frames to raw_path; "
-            "`musebuild retrieve --missing` looks for them in the archive",
-            error=True,
-            wanted=(lacks,) if whole else (),
+        causes = (
+            Cause(
+                f"{{of}}: {small}",
+                "add the missing raw frames to raw_path; "
+                "`musebuild retrieve --missing` looks for them in the archive",
+                "frames",
+                of=task.task,
+                wanted=lacks if whole else None,
+            ),
         )
     subject = Subject(
         planned,
@@ -175,11 +187,12 @@ def _add(
         part=task.part,
     )
     found = draft.finder.find(subject)
-    if found.missing:
-        return lacking(task.task, found.missing)
+    causes += found.causes
+    if causes:
+        return causes
     raw = [Input(f.category, "raw", path=f.path, ifu=ifu, order=f.date_obs) for f in frames]
     draft.add(task, Found([*raw, *found.inputs], found.notes), ifu)
-    return None
+    return ()
 
 
 def _sequence_folder(planned: PlannedBlock, group: Group) -> str:

@@ -9,7 +9,7 @@ from musebuild.cache.model import Input
 from musebuild.index.model import RawFrame
 from musebuild.plan.calibrations import choose_made, refused_for
 from musebuild.plan.levels import Rule
-from musebuild.plan.model import Missing, Refused
+from musebuild.plan.model import Cause, Refused
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, setup_of
 
 MASTER = "master"
@@ -61,14 +61,20 @@ class Masters:
             taken[path] = Input(rule.category, "file", path, ifu=ifu, quality=choice.quality)
         return list(taken.values())
 
-    def missing(self, rule: Rule, setup: Setup, ifus: Sequence[int | None], block: str) -> Missing:
+    def missing(self, rule: Rule, setup: Setup, ifus: Sequence[int | None], block: str) -> Cause:
         """What is said where the settings ask for one and none fits; parameters as below."""
         category = rule.category
         told = tuple(one for _, _, one in self.refused(rule, setup, ifus, block, asked=True))
-        reason = f"the archive delivered no {category} that fits"
-        if told:
-            reason += " (" + "; ".join(f"{one.task} {one.reason}" for one in told) + ")"
-        return Missing(category, reason, f"take {category} out of recipes.{block}.frames", told)
+        return Cause(
+            "the archive delivered no {category} that fits {of}",
+            f"take {category} out of recipes.{block}.frames",
+            "category",
+            of=setup.night,
+            category=category,
+            block=block,
+            where=("recipes", block, "frames", category),
+            refused=told,
+        )
 
     def refused(
         self,

@@ -9,6 +9,8 @@ from typing import Any
 from musebuild.cache.model import Input
 from musebuild.index.model import Condition
 
+CATEGORY, OF = "{category}", "{of}"
+"""What stands for the category, and for what a cause is about, in its texts."""
 ADDED = frozenset({"nifu", "offsets", "scale_bands"})
 """Parameters that the plan itself gives to some invocations, beside those of their block."""
 
@@ -120,69 +122,91 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A frame that a task needs and that cannot be found."""
+class Cause:
+    """Something that is missing or wrong: why tasks are left out. Alike ones are equal."""
 
-    category: str
-    reason: str
-    remedy: str = ""
-    refused: tuple[Refused, ...] = ()
+    what: str
+    """The fact, the same text for all of a kind: `no {category} within 5 nights of {of}`."""
+    hint: str = ""
+    """What mends it; `{category}` stands for the category here, too."""
+    kind: str = "setting"
+    """`category`, `folder`, `file`, `setting` or `frames`."""
+    of: str = ""
+    """The night, task or exposure that it is about."""
+    category: str = ""
+    """The category that is missing."""
+    block: str = ""
+    """The block that takes the category."""
+    where: tuple[str | int, ...] = ()
+    """Keys of the settings that it comes from."""
+    optional: bool = False
+    """Whether `frames.exclude` of the block does without the category."""
+    refused: tuple[Refused, ...] = field(default=(), compare=False)
     """The nearest candidates."""
-    wanted: Wanted | None = None
+    wanted: Wanted | None = field(default=None, compare=False)
     """Raw frames that would mend it."""
+
+    @property
+    def told(self) -> str:
+        """The fact, as a sentence."""
+        return self.what.replace(CATEGORY, self.category).replace(OF, self.of)
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something that the settings ask for and the plan does not hold, with the reason."""
+    """Something that the settings ask for and the plan does not hold, with its causes."""
 
     name: str
     """Task or block."""
-    reason: str
-    remedy: str = ""
+    causes: tuple[Cause, ...]
+    """All that keep it from being made, found in one go; shared with others that they stop."""
     error: bool = False
     """True: asked for and impossible (a required frame is missing); False: by rule."""
-    wanted: tuple[Wanted, ...] = ()
-    """Raw frames that would mend it; none where its cause is told of by another."""
-    missing: tuple[Missing, ...] = ()
-    """Frames that it needs and that cannot be found."""
-    because: str = ""
-    """The task that it needs and that is left out itself."""
     dataset: str = ""
     night: str = ""
     """Empty: of no one night."""
     run: str = ""
     part: str = ""
     """The part of its dataset; empty where that is whole."""
+    exposure: str = ""
+    """Of which it is made; empty: of several, or of calibration frames."""
     note: bool = False
     """Nothing is left out: it is told, since people should know it before anything runs."""
     vanished: bool = False
     """Frames that it used cannot be read any more: that stops what needs it, and nothing else."""
+    on_demand: bool = False
+    """Nobody misses it: who takes its products says so."""
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        what: str,
+        hint: str = "",
+        *,
+        kind: str = "setting",
+        of: str = "",
+        where: tuple[str | int, ...] = (),
+        **more: Any,
+    ) -> LeftOut:
+        """Something that is left out for a reason of its own."""
+        return cls(name, (Cause(what, hint, kind, of, where=where),), **more)
 
     @property
     def blocks_others(self) -> bool:
         """Whether nothing of its dataset may begin."""
         return self.error and not self.vanished
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> LeftOut:
-        """What `dataclasses.asdict` made of one, perhaps by way of JSON."""
-        missing = [
-            Missing(
-                item["category"],
-                item["reason"],
-                item["remedy"],
-                tuple(Refused(**refused) for refused in item["refused"]),
-                _wanted_from(item["wanted"]) if item["wanted"] else None,
-            )
-            for item in data["missing"]
-        ]
-        wanted = tuple(_wanted_from(item) for item in data["wanted"])
-        return cls(**{**data, "missing": tuple(missing), "wanted": wanted})
+    @property
+    def reason(self) -> str:
+        """The facts of its causes, each once."""
+        return "; ".join(dict.fromkeys(cause.told for cause in self.causes))
 
-
-def _wanted_from(data: Mapping[str, Any]) -> Wanted:
-    return Wanted(**{**data, "categories": tuple(data["categories"])})
+    @property
+    def wanted(self) -> tuple[Wanted, ...]:
+        """Raw frames that would mend it."""
+        found = (cause.wanted for cause in self.causes if cause.wanted is not None)
+        return () if self.on_demand else tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)

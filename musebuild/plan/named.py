@@ -19,7 +19,7 @@ from musebuild.plan.blocks import (
 from musebuild.plan.calibrations import WORDS, choose_made
 from musebuild.plan.levels import WORST, Rule, quality_of
 from musebuild.plan.masters import MASTER
-from musebuild.plan.model import Missing
+from musebuild.plan.model import Cause
 from musebuild.plan.offsets import OFFSET_LIST, lacking, lacking_file
 from musebuild.plan.parts import label_of
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of
@@ -63,9 +63,11 @@ class Named:
         if not text:
             self._unnamed(
                 need,
+                subject,
                 found,
-                f"the settings name no {category} for the night {subject.setup.night}",
-                f"add a range that holds it under {self._key(subject, category)}",
+                f"the settings name no {category} for the night {{of}}",
+                f"add a range that holds them under {self._key(subject, category)}",
+                of=subject.setup.night,
             )
         elif is_path(text):
             self._path(need, text, subject, found)
@@ -74,7 +76,7 @@ class Named:
             if not makes(recipe, serving(category)):
                 reason = f"the block {text} makes no {category}"
                 remedy = f"name another under {self._key(subject, category)}"
-                self._unnamed(need, found, reason, remedy)
+                self._unnamed(need, subject, found, reason, remedy)
             elif recipe.group_by == "run":
                 self._of_run(need, text, subject, found)
             elif recipe.group_by == "dataset":
@@ -128,14 +130,18 @@ class Named:
         """What a block made of the run of an exposure, in its instrument mode."""
         category, mode = need.category, subject.setup.ins_mode
         of_run = [made for made in self.known.tasks.get(block, ()) if made.run == subject.run]
-        fitting = [made for made in of_run if not made.setup.agrees(subject.setup, ("ins_mode",))]
-        if fitting:
+        lost = [made for made in self.known.ghosts.get(block, ()) if made.run == subject.run]
+        every = [*of_run, *lost]
+        fitting = [made for made in every if not made.setup.agrees(subject.setup, ("ins_mode",))]
+        if fitting and not self._left(fitting[:1], found):
             quality = Quality("as set", level=self._level(need, fitting[0], subject))
             self.products.take(category, fitting[0], category, quality, subject, found)
+        if fitting:
             return
         run = f"the run {subject.run}" if subject.run else "a night that belongs to no run"
         self._unnamed(
             need,
+            subject,
             found,
             f"{block} makes no {category} for {run}" + (f" in the mode {mode}" if of_run else ""),
             f"add a standard star of that run, or correct `runs`, or take {category} out of "
@@ -150,7 +156,7 @@ class Named:
         asked = subject.planned.name, block, made_category
         if asked not in self._makers:
             by_part: dict[tuple[str, str], list[PlannedTask]] = {}
-            for tasks in self.known.tasks.values():
+            for tasks in (*self.known.tasks.values(), *self.known.ghosts.values()):
                 for task in tasks:
                     if made_category in task.categories and (
                         task.block == block if block else bool(task.result)
@@ -160,26 +166,53 @@ class Named:
         by_part = self._makers[asked]
         makers = by_part.get((subject.dataset, subject.part), [])
         fitting = [task for task in makers if block or task.result == result]
+        fitting = [task for task in fitting if task.left is None] or fitting
+        lost = all(task.left is not None for task in fitting)
+        if lost and self._alone(need, block, result, subject, found):
+            return
+        if self._left(fitting[:1], found):
+            return
         if len(fitting) == 1:
             quality = Quality("as set", level=_level_named(need))
             self.products.take(category, fitting[0], made_category, quality, subject, found)
             return
         wanted = block or f"{category}_{result}"
-        if not fitting and self._alone(need, block, result, subject, found):
+        if not fitting and self._left_block(need, block, result, found):
             return
         if fitting:
             reason = f"{wanted} means several results: {' and '.join(t.task for t in fitting)}"
-            self._unnamed(need, found, reason, "give each block a `name:` of its own")
+            self._unnamed(need, subject, found, reason, "give each block a `name:` of its own")
             return
         whole = label_of(subject.dataset, subject.part)
         every = [task for some in by_part.values() for task in some]
-        detail = self._why_none(category, whole, every)
+        names = sorted({f"{category}_{task.result}" for task in every if task.result})
+        there = f"there is {', '.join(names)}" if names else f"no block makes an {category}"
         self._unnamed(
             need,
+            subject,
             found,
-            f"there is no {wanted} for the dataset {whole} ({detail})",
+            f"there is no {wanted} for the dataset {whole} ({there})",
             f"correct {self._key(subject, category)}, or declare a block that makes it",
         )
+
+    @staticmethod
+    def _left(tasks: Sequence[PlannedTask], found: Found) -> bool:
+        """Whether what would be taken is left out itself."""
+        lost = [task.left for task in tasks if task.left is not None]
+        found.ghosts += lost
+        return bool(lost)
+
+    def _left_block(self, need: Need, block: str, result: str, found: Found) -> bool:
+        """Whether the block that would make a result is not planned at all."""
+        for name, left in self.known.off.items():
+            given = self.known.settings.blocks.get(name)
+            recipe = self.known.recipes.get((given and given.recipe) or name)
+            if given is None or recipe is None or not makes(recipe, serving(need.category)):
+                continue
+            if name == block or (not block and (given.label or recipe.suffix) == result):
+                found.ghosts.append(left)
+                return True
+        return False
 
     def _alone(self, need: Need, block: str, result: str, subject: Subject, found: Found) -> bool:
         """Whether nothing makes a category of a dataset, since there is but one exposure.
@@ -205,27 +238,13 @@ class Named:
         found.unaligned = subject.planned.recipe.group_by == "exposure"
         self._unnamed(
             need,
+            subject,
             found,
             f"{alone[0].task} is left out, since it leaves other exposures out",
             f"let recipes.{alone[0].block} and recipes.{subject.planned.name} select the same "
             "exposures",
         )
         return True
-
-    def _why_none(self, category: str, dataset: str, makers: Sequence[PlannedTask]) -> str:
-        """Why a dataset has no result of a category: what is left out, else what there is."""
-        reasons = [
-            f"{left.name} is left out: {left.reason}"
-            for maker, lost in self.known.lost.items()
-            if maker in self.known.blocks
-            and makes(self.known.blocks[maker].recipe, serving(category))
-            for _, left in lost
-            if f"{left.name}_".startswith(f"{maker}:{dataset}_")
-        ]
-        there = sorted({f"{category}_{task.result}" for task in makers if task.result})
-        if reasons or there:
-            return "; ".join(reasons) or f"there is {', '.join(there)}"
-        return f"no block makes an {category}"
 
     # paths
 
@@ -234,12 +253,13 @@ class Named:
         key = text, category
         if key not in self._paths:
             path = planned_path(text, category, self.known.settings)
-            self._paths[key] = [
+            meant = [
                 (made, path)
-                for tasks in self.known.tasks.values()
+                for tasks in (*self.known.tasks.values(), *self.known.ghosts.values())
                 for made in tasks
                 if path is not None and path.means(made.folder) and path.category(made.categories)
             ]
+            self._paths[key] = [one for one in meant if not _are_lost([one])] or meant
         return self._paths[key]
 
     def _as_in_musered(
@@ -248,7 +268,7 @@ class Named:
         """What a path means that is named as MuseRed names folders; of the dataset first."""
         if path not in self._theirs:
             found = self._theirs[path] = {}
-            for tasks in self.known.tasks.values():
+            for tasks in (*self.known.tasks.values(), *self.known.ghosts.values()):
                 for made in tasks:
                     if path.means_as_in_musered(
                         made.folder, made.dataset, made.result
@@ -256,7 +276,8 @@ class Named:
                         found.setdefault((made.dataset, made.part), []).append((made, path))
         every = self._theirs[path]
         own = every.get((subject.dataset, subject.part))
-        return own or [one for some in every.values() for one in some]
+        held = own or [one for some in every.values() for one in some]
+        return [one for one in held if not _are_lost([one])] or held
 
     def _alone_at(self, path: PlannedPath, need: Need, subject: Subject, found: Found) -> bool:
         """Whether a path means what is not made, since there is but one exposure (`_alone`)."""
@@ -271,21 +292,23 @@ class Named:
         planned = self._planned(text, need.category)
         named = planned_path(text, need.category, self.known.settings)
         there = self.known.files.named.get((need.category, text))
-        if named is not None and not planned and not there:
-            planned = self._as_in_musered(named, subject)
-            if not planned and self._alone_at(named, need, subject, found):
+        if named is not None and _are_lost(planned) and not there:
+            planned = planned or self._as_in_musered(named, subject)
+            if _are_lost(planned) and self._alone_at(named, need, subject, found):
                 return
             if len(planned) > 1:
                 meant = " and ".join(made.task for made, _ in planned)
                 reason = f"{need.category}: {text} means several results: {meant}"
                 places = " or ".join(made.folder for made, _ in planned)
-                self._unnamed(need, found, reason, f"name one by its own folder: {places}")
+                self._unnamed(need, subject, found, reason, f"name one by its own folder: {places}")
                 return
         if not planned:
             self._files(need, text, subject, found)
             return
         tasks = [made for made, _ in planned]
         best, note = self._best_of(need, tasks, subject)
+        if self._left([best], found):
+            return
         path = planned[0][1]
         category = path.category(best.categories)
         images = str(self.known.blocks[best.block].shaping.get("filter", "")).split(",")
@@ -302,6 +325,7 @@ class Named:
         if len(found.inputs) == before:
             self._unnamed(
                 need,
+                subject,
                 found,
                 f"{need.category}: {text} is {best.task}, which lacks IFU {subject.ifu}",
                 f"name another with {self._key(subject, need.category)}",
@@ -339,16 +363,16 @@ class Named:
             elif planned_path(text, need.category, self.known.settings) and places:
                 near = nearest(text.rpartition("/reduced/")[2] or text, places) or places[:2]
                 remedy += f"; products of the plan are {' and '.join(near)} below reduced_path"
-            self._unnamed(need, found, reason, remedy)
+            self._unnamed(need, subject, found, reason, remedy)
             return
         several = "*" in text or not text.lower().endswith(ENDINGS)
         if need.category == SKY_MASK and several and subject.dates:
             files = _of_exposure(files, subject.dates[0])
             if not files:
                 name = subject.dates[0]
-                reason = f"{need.category}: {text} holds none for the exposure {name}"
-                remedy = f"put one there whose name holds {name}, or name a single file"
-                self._unnamed(need, found, reason, remedy)
+                reason = f"{need.category}: {text} holds none for the exposure {{of}}"
+                remedy = "put one there whose name holds its name, or name a single file"
+                self._unnamed(need, subject, found, reason, remedy, of=name)
                 return
         chosen, note = _nearest_files(files, subject.setup)
         found.inputs.extend(
@@ -388,9 +412,17 @@ class Named:
             if similar in made.categories
         ]
 
-    @staticmethod
-    def _unnamed(need: Need, found: Found, reason: str, remedy: str) -> None:
-        found.missing.append(Missing(need.category, reason, remedy))
+    def _unnamed(
+        self, need: Need, subject: Subject, found: Found, what: str, hint: str, *, of: str = ""
+    ) -> None:
+        block, category = subject.planned.name, need.category
+        keys = keys_of_frame(self.known.settings, block, category)
+        found.missing.append(Cause(what, hint, "setting", of, category, block, tuple(keys)))
+
+
+def _are_lost(planned: Sequence[tuple[PlannedTask, PlannedPath]]) -> bool:
+    """Whether all that a path means is left out."""
+    return all(made.left is not None for made, _ in planned)
 
 
 def _as_set(differs: str, note: str, hours: float | None = None, *, level: int | None) -> Quality:

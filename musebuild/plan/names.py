@@ -7,9 +7,13 @@ from collections.abc import Collection, Iterable, Sequence
 
 from musebuild.errors import UsageError
 from musebuild.index.dates import When, check_range, matches
+from musebuild.plan.causes import folded
 from musebuild.plan.model import LeftOut, Plan
 from musebuild.plan.parts import label_of
 from musebuild.settings.nearest import nearest
+
+MOST_CAUSES = 5
+"""Causes that one message names."""
 
 
 def _is_pattern(name: str) -> bool:
@@ -76,10 +80,12 @@ def select(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
 def _unknown(plan: Plan, name: str) -> UsageError:
     lost = [left for left in concerned(plan.left_out, [name], ()) if not left.note]
     if lost:
+        causes = folded(lost)
+        hints = (cause.hints[0] for cause in causes if cause.hints)
         return UsageError(
             f"{name} is left out of the plan",
-            why="\n".join(dict.fromkeys(f"{left.name}: {left.reason}" for left in lost)),
-            remedy="; ".join(dict.fromkeys(left.remedy for left in lost if left.remedy)) or None,
+            why="\n".join(cause.title for cause in causes[:MOST_CAUSES]),
+            remedy=next(hints, None),
         )
     tasks = dict.fromkeys([*plan.groups, *plan.invocations])
     near = nearest(name.replace("*", "").replace("?", ""), tasks)

@@ -9,7 +9,7 @@ from typing import Any
 
 from musebuild.index.model import FileFrame, RawFrame
 from musebuild.plan.blocks import PlannedBlock
-from musebuild.plan.model import Missing
+from musebuild.plan.model import Cause
 from musebuild.plan.planned_task import PlannedTask
 from musebuild.settings.nearest import nearest
 
@@ -136,7 +136,7 @@ def _some(names: Sequence[str]) -> str:
 
 def lacking(
     listed: Collection[str] | None, name: str, dates: Sequence[str], block: str, maker: str = ""
-) -> Missing | None:
+) -> Cause | None:
     """What is said of a list of offsets that lacks exposures; None where it lacks none.
 
     The pipeline leaves an exposure that it does not find in the list where it is, and says nothing.
@@ -155,29 +155,36 @@ def lacking(
         The task that makes the list; empty: it is a file.
     """
     if listed is None:
-        return Missing(
-            OFFSET_LIST,
+        return _cause(
             f"{name} is no list of offsets: it has no table with DATE_OBS, RA_OFFSET and "
             "DEC_OFFSET",
             f"name another file with recipes.{block}.frames.{OFFSET_LIST}",
+            block,
         )
     missing = [date for date in dates if date not in listed]
     if not missing:
         return None
     if maker:
-        return Missing(
-            OFFSET_LIST,
-            f"{maker} makes no offset for {_some(missing)}",
+        return _cause(
+            f"{maker} makes no offset for {{of}}",
             f"let recipes.{maker.partition(':')[0]} and recipes.{block} select the same exposures",
+            block,
+            _some(missing),
         )
-    return Missing(
-        OFFSET_LIST,
-        f"{name} has no offset for {_some(missing)}; DATE_OBS in it: {_some(sorted(listed))}",
+    return _cause(
+        f"{name} has no offset for {{of}}; DATE_OBS in it: {_some(sorted(listed))}",
         "add rows with the DATE-OBS of these exposures, or exclude them with frames.exclude.OBJECT",
+        block,
+        _some(missing),
     )
 
 
-def lacking_file(files: Iterable[FileFrame], dates: Sequence[str], block: str) -> Missing | None:
+def _cause(what: str, hint: str, block: str, of: str = "") -> Cause:
+    where = ("recipes", block, "frames", OFFSET_LIST)
+    return Cause(what, hint, "file", of, OFFSET_LIST, block, where)
+
+
+def lacking_file(files: Iterable[FileFrame], dates: Sequence[str], block: str) -> Cause | None:
     """The same of files that the settings name."""
     for file in files:
         said = lacking(file.exposures, file.path.rpartition("/")[2], dates, block)

@@ -126,7 +126,7 @@ def _told(dataset: str, counts: Mapping[str, int]) -> LeftOut:
     listed = [f"{label_of(dataset, part)} ({n})" for part, n in counts.items()]
     more = len(listed) - SHOWN
     shown = ", ".join(listed[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-    return LeftOut(
+    return LeftOut.of(
         dataset,
         f"its {sum(counts.values())} exposures are combined in {len(counts)} parts: {shown}",
         "docs/combining.md says what parts them, and how fields are put into one cube",

@@ -10,6 +10,7 @@ from functools import cache
 
 from musebuild.index.columns import optics_of
 from musebuild.index.model import RawFrame
+from musebuild.plan.model import LeftOut
 
 
 @cache
@@ -120,6 +121,8 @@ class PlannedTask:
     """Where its products go, below `reduced_path`."""
     aligned: tuple[str, ...] | None = None
     """DATE-OBS of the exposures that its OFFSET_LIST holds; None: that is not known."""
+    left: LeftOut | None = None
+    """Why it is left out, in whole or in part; None: it is made."""
 
     @property
     def task(self) -> str:

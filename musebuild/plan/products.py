@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import is_
 
@@ -18,12 +18,13 @@ from musebuild.plan.calibrations import (
     nearest_in_time,
     refused_for,
 )
+from musebuild.plan.causes import joined
 from musebuild.plan.levels import Rule, worse
-from musebuild.plan.masters import MASTER, Masters
-from musebuild.plan.model import LeftOut, Missing, Refused, Wanted
+from musebuild.plan.masters import Masters
+from musebuild.plan.model import Cause, LeftOut, Refused, Wanted
 from musebuild.plan.planned_task import Candidates, PlannedTask, Setup, day_of, setup_of
 from musebuild.plan.sky import Apart, from_exposures
-from musebuild.recipes.model import Need
+from musebuild.recipes.model import Need, Recipe
 from musebuild.settings.model import Settings
 
 
@@ -59,9 +60,18 @@ class Found:
 
     inputs: list[Input] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    missing: list[Missing] = field(default_factory=list)
+    missing: list[Cause] = field(default_factory=list)
     unaligned: bool = False
     """Whether the one thing that is missing is an offset, because an alignment leaves it out."""
+    ghosts: list[LeftOut] = field(default_factory=list)
+    """What would be taken, and is left out itself."""
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """All that is missing, or keeps from being made what would be taken."""
+        if not self.missing and not self.ghosts:
+            return ()
+        return joined([self.missing, *(left.causes for left in self.ghosts)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +105,12 @@ class Known:
     files : FileIndex
     tasks : mapping
         Block → tasks planned so far; grows.
-    lost : mapping
-        Block → set-up of each task that is left out, and why; grows.
+    ghosts : mapping
+        Block → tasks that are left out, in whole or in part, as they would be; grows.
+    off : mapping
+        Block that is not planned at all → why; grows.
+    recipes : mapping
+        The catalogue.
     alone : sequence of Alone
         What single exposures do without; grows.
     """
@@ -108,7 +122,9 @@ class Known:
     delivered: Mapping[str, Sequence[RawFrame]]
     files: FileIndex
     tasks: Mapping[str, Sequence[PlannedTask]]
-    lost: Mapping[str, Sequence[tuple[Setup, LeftOut]]]
+    ghosts: Mapping[str, Sequence[PlannedTask]]
+    off: Mapping[str, LeftOut]
+    recipes: Mapping[str, Recipe]
     alone: Sequence[Alone]
 
 
@@ -129,7 +145,8 @@ class Products:
         self._candidates: dict[tuple[str, str], Candidates] = {}
         self._excluded: dict[tuple[str, str], list[PlannedTask]] = {}
         self._fitting: dict[tuple[object, ...], tuple[int, tuple[PlannedTask, ...]]] = {}
-        self._missing: dict[tuple[object, ...], Missing] = {}
+        self._missing: dict[tuple[object, ...], Cause | LeftOut] = {}
+        self._ghosts: dict[tuple[str, str], Candidates] = {}
         self._rules: dict[tuple[str, str], Rule] = {}
         self.masters = Masters(known.delivered)
         self._last: dict[tuple[str, str, str], tuple[Setup, tuple[PlannedTask, ...], Nearest]] = {}
@@ -194,8 +211,24 @@ class Products:
                 self.take(category, choice.made, category, quality, subject, found)
                 return
         if key not in self._missing:
-            self._missing[key] = self._not_made(need, block, subject, rule)
-        lacks(need, self._missing[key], found)
+            ghost = self._ghost(need, block, subject, rule)
+            self._missing[key] = ghost or self._not_made(need, block, subject, rule)
+        missing = self._missing[key]
+        if isinstance(missing, Cause):
+            lacks(need, missing, found)
+        else:
+            would_take(need, missing, found)
+
+    def _ghost(self, need: Need, block: str, subject: Subject, rule: Rule) -> LeftOut | None:
+        """What would be taken, and is left out itself: a task, else its whole block."""
+        key = block, need.category
+        if key not in self._ghosts:
+            candidates = self._ghosts[key] = Candidates()
+            for ghost in self.known.ghosts.get(block, ()):
+                if need.category in ghost.categories:
+                    candidates.add(ghost)
+        made = choose_made(self._ghosts[key], subject.setup, rule, subject.wanted).made
+        return made.left if made is not None else self.known.off.get(block)
 
     def _choice(
         self,
@@ -234,34 +267,37 @@ class Products:
                     Input(tag, "product", "", by_ifu[ifu], category, filt, None, made.date, quality)
                 )
 
-    def _not_made(self, need: Need, block: str, subject: Subject, rule: Rule) -> Missing:
+    def _not_made(self, need: Need, block: str, subject: Subject, rule: Rule) -> Cause:
         category, setup = need.category, subject.setup
-        name, offset = subject.planned.name, rule.offset
-        refused = self._refused(need, block, subject, rule)
-        reason = f"no {category} within {offset} night{'s' * (offset != 1)} of {setup.night}"
-        if refused:
-            reason += " (" + "; ".join(f"{r.task} {r.reason}" for r in refused) + ")"
-        elif block not in self.known.blocks:
-            reason += f" (the block {block} is not planned)"
+        name = subject.planned.name
+        within = f"within {rule.offset} night{'s' * (rule.offset != 1)} of {{of}}"
         raw = self.raw_categories(block, category)
-        frames = f"raw {' or '.join(raw)} frames" if raw else "what it is made from"
-        remedy = f"add {frames} of that night to raw_path"
-        first = sorted(refused, key=lambda r: r.contradicts)
-        accepting = next((r.setting for r in first if r.setting), "")
-        if accepting:
-            taking = accepting.startswith("take ")
-            remedy += f", or {'' if taking else 'accept another with '}{accepting}"
-            if accepting.endswith(f": {MASTER}}}"):
-                remedy += f" (in all blocks: association.prefer: {{{category}: {MASTER}}})"
+        wanted = self._wanted(need, raw, setup, rule.offset)
+        what = f"no {{category}} {within}"
+        hint = f"add raw {' or '.join(raw)} frames of those nights to raw_path" if raw else ""
+        if wanted is not None:
+            # Of several categories that are made from them it is the same.
+            what = f"no raw {' or '.join(raw)} {within} (for {{category}})"
+            hint = f"`musebuild retrieve --missing`, or {hint}"
+        elif block not in self.known.blocks:
+            hint = f"declare the block {block}, which makes it"
         if raw == ("SKY",):
             asked = from_exposures(subject.planned.block)
             own = f"take recipes.{name}.sky out"
             if not asked:
                 own = f"set recipes.{name}.params.skymethod: model"
-            remedy += f", or {own} to model the sky of the field itself"
-        if not need.required:
-            remedy += f", or go without with recipes.{name}.frames.exclude: {category}"
-        return Missing(category, reason, remedy, refused, self._wanted(need, raw, setup, offset))
+            hint += f", or {own} to model the sky of the field itself"
+        return Cause(
+            what,
+            hint,
+            "frames" if wanted is not None else "category",
+            of=setup.night,
+            category=category,
+            block=name,
+            optional=not need.required,
+            refused=self._refused(need, block, subject, rule),
+            wanted=wanted,
+        )
 
     def _wanted(
         self, need: Need, categories: tuple[str, ...], setup: Setup, offset: int
@@ -312,10 +348,6 @@ class Products:
             tell(
                 made.setup, Refused(made.task, reason, f"take it out of frames.exclude.{category}")
             )
-        for other, left in self.known.lost.get(block, ()):
-            tell(other, Refused(left.name, f"is left out: {left.reason}"))
-        for other, left in self._lost_above(block, category):
-            tell(other, Refused(left.name, f"is left out: {left.reason}"))
         for sequence, frame in self._excluded_frames(block, category).items():
             setting = frame.excluded.partition(" by ")[2].removesuffix(" in the settings")
             refused = Refused(
@@ -328,20 +360,6 @@ class Products:
         )
         told.sort(key=lambda item: (item[0], item[1], item[2].task))
         return tuple(refused for _, _, refused in told[:REFUSED_SHOWN])
-
-    def _lost_above(self, block: str, category: str) -> Iterator[tuple[Setup, LeftOut]]:
-        """What is left out of the blocks whose products a block makes a category of.
-
-        What belongs to a dataset is told of the block itself.
-        """
-        raw = self.raw_categories(block, category)
-        names = {frame.name for one in raw for frame in self.known.raw.get(one, ())}
-        planned = self.known.blocks.get(block)
-        while planned is not None and planned.source:
-            for setup, left in self.known.lost.get(planned.source, ()):
-                if not left.dataset and left.name.partition(":")[2] in names:
-                    yield setup, left
-            planned = self.known.blocks.get(planned.source)
 
     def _excluded_frames(self, block: str, category: str) -> dict[str, RawFrame]:
         """TPL START or exposure → its first frame, of those that the settings exclude."""
@@ -356,12 +374,27 @@ class Products:
         return found
 
 
-def lacks(need: Need, missing: Missing, found: Found) -> None:
+def lacks(need: Need, missing: Cause, found: Found) -> None:
     """Note that there is no frame for a need: an error, or a note where it can be done without."""
     if need.required or need.expected:
         found.missing.append(missing)
     else:
-        found.notes.append(f"{missing.reason}: reduced without it")
+        found.notes.append(f"{_without(need.category, missing)}: reduced without it")
+
+
+def _without(category: str, missing: Cause) -> str:
+    nearest = "".join(f"; {one.task} {one.reason}" for one in missing.refused[:1])
+    told = missing.told.removesuffix(f" (for {category})")
+    lacks = f"no {category}"
+    return f"{told if told.startswith(lacks) else f'{lacks} ({told})'}{nearest}"
+
+
+def would_take(need: Need, left: LeftOut, found: Found) -> None:
+    """Note that what would be taken is left out itself."""
+    if need.required or need.expected:
+        found.ghosts.append(left)
+    else:
+        found.notes.append(f"no {need.category}, since {left.name} is left out: reduced without it")
 
 
 def _same(some: Sequence[PlannedTask], others: Sequence[PlannedTask]) -> bool:

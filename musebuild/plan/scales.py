@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from musebuild.cache.model import Input
 from musebuild.plan.blocks import PlannedBlock, makes, scale_block
-from musebuild.plan.model import Choosing, LeftOut, Missing
+from musebuild.plan.model import Cause, Choosing, LeftOut
 from musebuild.plan.planned_task import PlannedTask
 from musebuild.settings.nearest import nearest
 
@@ -62,7 +62,8 @@ def refused_scales(
         return None
 
     def refused(reason: str, remedy: str) -> LeftOut:
-        return LeftOut(planned.name, f"use_scale: {reason}", remedy, error=True)
+        where = ("recipes", planned.name, "use_scale")
+        return LeftOut.of(planned.name, f"use_scale: {reason}", remedy, where=where, error=True)
 
     if not any(need.category == CATEGORY for need in planned.recipe.needs):
         return refused(
@@ -70,9 +71,9 @@ def refused_scales(
         )
     other = "or give the scales by hand: params: {scales: {DATE-OBS: …}}, or in a SCALE_TABLE"
     if name not in blocks:
-        why = next((one.reason for one in left_out if one.name == name), "")
-        if why:
-            return refused(f"{name} is left out: {why}", f"name another block, {other}")
+        off = next((one for one in left_out if one.name == name), None)
+        if off is not None:
+            return LeftOut(planned.name, off.causes, error=True)
         near = nearest(name, blocks)
         meant = f"; did you mean {' or '.join(near)}?" if near else ""
         return refused(f"there is no block {name}{meant}", f"correct use_scale.from, {other}")
@@ -87,7 +88,7 @@ def scales_of(
     made: Sequence[PlannedTask],
     dataset: str,
     part: str = "",
-) -> Scales | Missing:
+) -> Scales | Cause:
     """Tables of image photometry of the exposures that are combined.
 
     Parameters
@@ -116,11 +117,14 @@ def scales_of(
     lacking = [one.label for one in chosen if one.exposure not in own]
     if lacking:
         block = scale_block(planned.block)
-        return Missing(
-            CATEGORY,
-            f"use_scale: {block} makes no {CATEGORY} of {', '.join(lacking[:3])}"
-            f"{' …' if len(lacking) > 3 else ''}",
+        return Cause(
+            f"use_scale: {block} makes no {CATEGORY} of {{of}}",
             f"mend recipes.{block}, or take use_scale out of recipes.{planned.name}",
+            "category",
+            f"{', '.join(lacking[:3])}{' …' if len(lacking) > 3 else ''}",
+            CATEGORY,
+            planned.name,
+            ("recipes", planned.name, "use_scale"),
         )
     pairs = [
         (one.exposure, name, one.date)

@@ -8,7 +8,7 @@ from typing import Any
 
 from musebuild.index.model import QA_REDUCED, Condition, Selected
 from musebuild.plan.blocks import PlannedBlock, result_name
-from musebuild.plan.model import Candidate, Choosing, Clause, Invocation, LeftOut, Missing
+from musebuild.plan.model import Candidate, Cause, Choosing, Clause, Invocation, LeftOut
 from musebuild.plan.planned_task import PlannedTask
 
 SELECTING = ("select", "names_with_selection", "exclude_flags", "max_exps", "min_exps")
@@ -151,7 +151,7 @@ class Measured:
 
     def choosing(
         self, choice: Choice, sources: Iterable[PlannedTask], dataset: str, part: str = ""
-    ) -> Choosing | Missing:
+    ) -> Choosing | Cause:
         """How a combination chooses among exposures when all are made.
 
         Parameters
@@ -165,7 +165,7 @@ class Measured:
 
         Returns
         -------
-        Choosing or Missing
+        Choosing or Cause
             The latter where nothing makes the products to be measured.
         """
         candidates = []
@@ -178,7 +178,7 @@ class Measured:
                     found = self._above(source, category) or self._beside(
                         source, category, (dataset, part) if of_several else None
                     )
-                    if isinstance(found, Missing):
+                    if isinstance(found, Cause):
                         return found
                     measured += [(name, category) for name in found]
                 if condition.of_all:
@@ -228,7 +228,7 @@ class Measured:
 
     def _beside(
         self, source: PlannedTask, category: str, of: tuple[str, str] | None
-    ) -> list[str] | Missing:
+    ) -> list[str] | Cause:
         """What else makes a category of the exposure, or for each of its dataset."""
         makers = [
             made
@@ -244,16 +244,18 @@ class Measured:
         if len(blocks) == 1:
             return [name for made in makers for name in made.by_ifu.values()]
         if blocks:
-            return Missing(
-                category,
-                f"what it selects by is measured on {category}, which {' and '.join(blocks)} "
-                f"make of {source.label}",
+            return Cause(
+                f"what it selects by is measured on {category}, which {' and '.join(blocks)} make "
+                "of {of}",
                 "select by what is measured on one, or take products of one of them: from_recipe",
+                of=source.label,
+                category=category,
             )
-        return Missing(
-            category,
-            f"what it selects by is measured on {category}, which nothing makes of {source.label}",
+        return Cause(
+            f"what it selects by is measured on {category}, which nothing makes of {{of}}",
             _MEASURED.get(category, f"declare a block that makes {category} of each exposure"),
+            of=source.label,
+            category=category,
         )
 
 
@@ -408,20 +410,22 @@ def refused_keys(planned: PlannedBlock) -> LeftOut | None:
     """What is said of a block with keys that cannot be followed; None where all can be."""
     extra = planned.block.extra
     if extra.get("offsets") and not planned.recipe.by_hand:
-        return LeftOut(
+        return LeftOut.of(
             planned.name,
             f"offsets by hand make a list of their own, and {planned.recipe.name} takes none",
             f"move recipes.{planned.name}.offsets to a block exp_align_by_hand",
+            where=("recipes", planned.name, "offsets"),
             error=True,
         )
     other = [key for key in SELECTING if extra.get(key)]
     if other and planned.recipe.group_by != "dataset":
-        return LeftOut(
+        return LeftOut.of(
             planned.name,
             f"{', '.join(other)}: exposures are selected for what combines those of a dataset, "
             f"and {planned.recipe.name} does not",
             f"move it from recipes.{planned.name} to the block that combines, or exclude the "
             "exposures altogether with frames.exclude.OBJECT",
+            where=("recipes", planned.name, other[0]),
             error=True,
         )
     return None

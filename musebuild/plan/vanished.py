@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from musebuild.index.model import Loss
-from musebuild.plan.model import Invocation, LeftOut, Missing, Plan
+from musebuild.plan.causes import joined
+from musebuild.plan.model import Cause, Invocation, LeftOut, Plan
 
 REMEDY = "bring back what is missing, or do without it from now on: `doit --without-vanished`"
 MOST_NAMED = 2
@@ -31,29 +32,25 @@ def stop(plan: Plan, lost: Iterable[Loss], folder: str = "") -> Plan:
     folder : str
         Paths below it are told from there.
     """
-    causes = told_losses(lost, f"{folder}/")
-    reasons: dict[str, tuple[Missing, ...]] = {}
-    """Stopped invocation → what it lacks itself, or what the first that it needs lacks."""
-    because: dict[str, str] = {}
+    told = told_losses(lost, f"{folder}/")
+    causes = {path: Cause(text, REMEDY, "vanished") for path, text in told.items()}
+    reasons: dict[str, tuple[Cause, ...]] = {}
+    """Stopped invocation → what it lacks itself, and what those that it needs lack."""
     for name, invocation in plan.invocations.items():
-        own = {
-            causes[wanted.path]: Missing(wanted.tag, causes[wanted.path], REMEDY)
+        own = [
+            causes[wanted.path]
             for wanted in invocation.inputs
             if wanted.kind != "product" and wanted.path in causes
-        }
-        if own:
-            reasons[name] = tuple(own.values())
-            continue
-        needed = next((other for other in invocation.needs if other in reasons), None)
-        if needed is not None:
-            reasons[name] = reasons[needed]
-            because[name] = plan.invocations[needed].task
+        ]
+        above = [reasons[other] for other in invocation.needs if other in reasons]
+        if own or above:
+            reasons[name] = joined([own, *above])
     if not reasons:
         return plan
     default = frozenset(plan.default)
     tasks: dict[str, LeftOut] = {}
-    for name, missing in reasons.items():
-        left = _left(plan.invocations[name], missing, because.get(name, ""), name in default)
+    for name, stopping in reasons.items():
+        left = _left(plan.invocations[name], stopping, needed=name in default)
         tasks.setdefault(left.name, left)
     groups = _rest(plan.groups, reasons)
     return replace(
@@ -66,17 +63,12 @@ def stop(plan: Plan, lost: Iterable[Loss], folder: str = "") -> Plan:
     )
 
 
-def _left(
-    invocation: Invocation, missing: tuple[Missing, ...], because: str, needed: bool
-) -> LeftOut:
+def _left(invocation: Invocation, causes: tuple[Cause, ...], *, needed: bool) -> LeftOut:
     return LeftOut(
         invocation.task,
-        "; ".join(one.reason for one in missing),
-        REMEDY,
+        causes,
         # What nothing asks for keeps nobody from anything.
         error=needed,
-        missing=() if because else missing,
-        because=because,
         dataset=invocation.dataset,
         night=invocation.night,
         run=invocation.run,

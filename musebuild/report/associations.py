@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from musebuild.cache.model import Input, Quality
+from musebuild.plan.causes import as_plain
 from musebuild.plan.model import Invocation, LeftOut, Plan
+from musebuild.report.causes import causes_text
 from musebuild.report.graph import Arrow, Box, dot_text, mermaid_text
 from musebuild.report.spans import count
 
@@ -172,25 +174,8 @@ def tree_text(
         if task not in opened:
             lines.append(task)
             write(task, "    ")
-    for left in left_out:
-        if left.missing:
-            lines.append(f"{left.name}  cannot be planned")
-            lines.extend(_missing_lines(left))
+    lines += causes_text(left_out)
     return "\n".join(lines) + "\n" if lines else ""
-
-
-def _missing_lines(left: LeftOut) -> list[str]:
-    lines = []
-    for missing in left.missing:
-        lines.append(f"    {missing.category}: missing: {missing.reason}")
-        lines += [
-            f"        {refused.task} {refused.reason}"
-            + (f"; to accept it: {refused.setting}" if refused.setting else "")
-            for refused in missing.refused
-        ]
-        if missing.remedy:
-            lines.append(f"        hint: {missing.remedy}")
-    return lines
 
 
 def _task(invocation: Invocation, ifus: bool) -> str:
@@ -198,7 +183,7 @@ def _task(invocation: Invocation, ifus: bool) -> str:
 
 
 def as_json(
-    plan: Plan, names: Sequence[str], left_out: Collection[LeftOut], *, ifus: bool = False
+    plan: Plan, names: Sequence[str], left_out: Sequence[LeftOut], *, ifus: bool = False
 ) -> str:
     """Every association with its quality, and what is missing, as JSON."""
     notes = notes_of(plan, names, ifus=ifus)
@@ -214,7 +199,7 @@ def as_json(
             }
             for task, held in associations(plan, names, ifus=ifus).items()
         ],
-        "missing": [asdict(left) for left in left_out if left.missing],
+        **as_plain(left_out),
     }
     return json.dumps(document, indent=1) + "\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from textwrap import indent
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from musebuild.engine.resolve import Resolution, State
 from musebuild.engine.tasks import describe
 from musebuild.engine.view import View
+from musebuild.plan.causes import as_plain
 from musebuild.plan.model import Invocation, LeftOut
 from musebuild.report.listing import view_lines
 
@@ -175,8 +176,11 @@ def graph_json(view: View) -> Iterator[str]:
         )
         yield between + "\n" + indent(text, "  ")
         between = ","
-    left_out = json.dumps([asdict(left) for left in view.left_out], indent=1)
-    yield f'\n ],\n "left_out": {indent(left_out, " ").lstrip()}\n}}\n'
+    plain = as_plain(view.left_out)
+    parts = (
+        f'"{name}": {indent(json.dumps(of, indent=1), " ").lstrip()}' for name, of in plain.items()
+    )
+    yield "\n ],\n " + ",\n ".join(parts) + "\n}\n"
 
 
 def _task(invocation: Invocation, resolution: Resolution) -> dict[str, Any]:

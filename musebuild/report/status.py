@@ -12,6 +12,7 @@ from pathlib import Path
 from musebuild.engine.forecast import Forecast, Price
 from musebuild.engine.plan_rows import Entry
 from musebuild.engine.view import View
+from musebuild.plan.causes import as_plain
 from musebuild.report.listing import counts, reason_of, view_lines
 from musebuild.report.spans import count, span
 from musebuild.settings.sizes import format_bytes
@@ -99,7 +100,7 @@ def status_json(view: View, found: Forecast) -> str:
         "states": {name: str(r.state) for name, r in resolutions.items()},
         "reasons": {name: reason_of(r) for name, r in resolutions.items() if r.reason},
         "levels": level_counts(view.entries()),
-        "left_out": [asdict(left) for left in view.left_out],
+        **as_plain(view.left_out),
         "price": asdict(found.total) | {"wall": found.wall, "workers": found.workers},
         "recipes": {name: asdict(price) for name, price in found.recipes.items()},
     }

@@ -6,64 +6,15 @@ from collections.abc import Iterable, Iterator
 
 from musebuild.engine.summary import BuildSummary
 from musebuild.plan.model import LeftOut
+from musebuild.report.causes import besides_text, causes_text
 from musebuild.report.spans import count, span
+from musebuild.settings.model import Settings
 from musebuild.settings.sizes import format_bytes
 
-MOST_LEFT_OUT = 20
-"""Reasons that are told at the end of a build."""
 
-
-def left_out_text(
-    left_out: Iterable[LeftOut], *, remedies: bool = True, most: int | None = MOST_LEFT_OUT
-) -> list[str]:
-    """Lines on what is left out, errors first, alike reasons together."""
-    groups: dict[tuple[bool, str, str], list[str]] = {}
-    for left in left_out:
-        if left.note:
-            continue
-        groups.setdefault((not left.error, left.reason, left.remedy), []).append(left.name)
-    lines = []
-    for (_, reason, remedy), names in sorted(groups.items(), key=lambda item: item[0][0]):
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        lines.append(f"  {shown}: {reason}")
-        if remedy and remedies:
-            lines.append(f"      hint: {remedy}")
-    if most is not None and len(lines) > 2 * most:
-        hidden = len(lines) - 2 * most
-        lines = [*lines[: 2 * most], f"  … and {hidden} more lines: `doit list` has all"]
-    return lines
-
-
-def besides_text(left_out: Iterable[LeftOut]) -> list[str]:
-    """Lines on all that people should know of a plan: how it parts datasets, what it leaves out."""
-    left_out = list(left_out)
-    lines = left_out_text(left_out)
-    return [*notes_text(left_out), *(["Left out:", *lines] if lines else [])]
-
-
-def notes_text(left_out: Iterable[LeftOut]) -> list[str]:
-    """Lines on what is not left out, and should be known before anything runs."""
-    return [f"note: {left.name}: {left.reason}" for left in left_out if left.note]
-
-
-def impossible_text(left_out: Iterable[LeftOut]) -> list[str]:
-    """Lines on all that is asked for and cannot be done: who needs what, and what mends it.
-
-    Alike reasons stand together; what only needs something of these is counted.
-    """
-    errors = [left for left in left_out if left.error]
-    causes = [left for left in errors if not left.because] or errors
-    lines = left_out_text(causes, most=None)
-    if len(causes) < len(errors):
-        rest = len(errors) - len(causes)
-        lines.append(f"  and {count(rest, 'task')} that {'needs' if rest == 1 else 'need'} these")
-    return lines
-
-
-def ahead_text(left_out: Iterable[LeftOut]) -> str:
+def ahead_text(left_out: Iterable[LeftOut], settings: Settings | None = None) -> str:
     """What is told before the first recipe of a build that goes on all the same."""
-    lines = impossible_text(left_out)
-    return "\n".join(["Cannot be done:", *lines, ""]) if lines else ""
+    return "".join(f"{line}\n" for line in causes_text(left_out, settings))
 
 
 def summary_text(summary: BuildSummary) -> str:
@@ -73,7 +24,7 @@ def summary_text(summary: BuildSummary) -> str:
         lines.append("Files that cannot be used:")
         lines += [f"  {line}" for problem in summary.problems for line in problem.splitlines()]
     if summary.refused:
-        lines += ["Cannot be done:", *impossible_text(summary.left_out)]
+        lines += causes_text(summary.left_out)
         waiting = count(summary.refused, "task")
         lines.append(
             f"So nothing was run. `doit --continue` does the rest ({waiting} to run or restore)."
@@ -85,6 +36,7 @@ def summary_text(summary: BuildSummary) -> str:
 
 def _troubles(summary: BuildSummary) -> Iterator[str]:
     """What did not go as people may think."""
+    yield from causes_text(summary.left_out)
     yield from besides_text(summary.left_out)
     if summary.held:
         yield (

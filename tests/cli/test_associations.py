@@ -73,9 +73,9 @@ def test_what_is_missing_is_shown_with_what_would_mend_it(project: MockProject) 
         if b"'STD " in path.read_bytes()[:28800] or b"'STD'" in path.read_bytes()[:28800]:
             path.unlink()
     out = project.ask("associations", SCIPOST).out
-    assert "cannot be planned" in out
-    assert "STD_RESPONSE: missing: no STD_RESPONSE within 5 nights" in out
-    assert "hint: add raw STD frames of that night to raw_path" in out
+    assert "Cannot be done: 2 exposures of FIELD. 1 cause:" in out
+    assert "1. no raw STD within 5 nights of 2017-06-15 (for STD_RESPONSE, STD_TELLURIC)" in out
+    assert "hint: `musebuild retrieve --missing`, or add raw STD frames of those nights" in out
 
 
 def test_names_and_formats_that_do_not_exist_are_refused(project: MockProject) -> None:

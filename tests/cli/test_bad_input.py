@@ -104,7 +104,8 @@ def test_a_raw_frame_with_no_ifu_of_those_wanted(project: MockProject) -> None:
     ran = project.ask("run", "--continue")
     check(ran, "MUSE.2017-06-16T03:00:00.000.fits", "it holds IFU 9", "want IFU 1, 2", status=1)
     # Its dataset cannot be combined without it, and the first pass of the others is made.
-    assert "1 of its 3 exposures cannot be reduced" in ran.out
+    assert "stops: 3 exposures of FIELD, muse_scibasic 1," in ran.out
+    assert "hint: leave it out: frames.exclude: {OBJECT: ['2017-06-16T03:00:00.000']}" in ran.out
     assert (project.reduced / "rec/2017-06-16T01:34:56.867/DATACUBE_FINAL.fits").is_file()
 
 
@@ -121,8 +122,8 @@ def test_a_missing_calibration_names_who_needs_it_and_the_remedy(project: MockPr
     check(
         project.ask("run"),
         "muse_scipost",
-        "no STD_RESPONSE within 5 nights of 2017-06-15",
-        "frames.exclude: STD_RESPONSE",
+        "no raw STD within 5 nights of 2017-06-15 (for STD_RESPONSE, STD_TELLURIC)",
+        "frames.exclude: [STD_RESPONSE, STD_TELLURIC]",
         status=1,
     )
 

@@ -33,7 +33,7 @@ LATER = "2017-06-16T01:34:56.876"
         (
             "muse_scibasic",
             {"frames": {"include": ["MASTER_DARK"]}},
-            ("no task of muse_scibasic takes a MASTER_DARK: no MASTER_DARK within 1 night",),
+            ("no task of muse_scibasic takes a MASTER_DARK: no MASTER_DARK (no raw DARK",),
         ),
     ],
 )

@@ -111,7 +111,7 @@ def test_an_alignment_that_is_left_with_one_exposure_is_left_out(three: MockProj
     assert three.ask("lock", one).status == 0
     other = three.ask("run", f"muse_scipost:{NAMES[1]}")
     assert other.status == 1
-    assert "muse_exp_align:FIELD_drs is left out: select takes 1 of 3" in other.out
+    assert "left out: muse_exp_align:FIELD_drs: select takes 1 of 3" in other.out
 
 
 @pytest.mark.parametrize(

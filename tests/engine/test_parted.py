@@ -32,7 +32,7 @@ def test_a_stray_exposure_is_reduced_and_stops_no_dataset(one_ifu: MockProject) 
     expose(one_ifu, "02:34:56.867", target="STRAY")
     checked = one_ifu.ask("check")
     assert checked.status == 0
-    assert checked.text.count("STRAY has 1 exposure: there is nothing to align or combine") == 2
+    assert checked.text.count("STRAY has 1 exposure: there is nothing to align or combine") == 1
     ran = one_ifu.ask("run")
     assert ran.status == 0
     assert f"{ALIGN}:STRAY_drs, {COMBINE}:STRAY_drs: STRAY has 1 exposure" in ran.text

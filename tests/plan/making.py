@@ -10,6 +10,7 @@ from typing import Any
 from musebuild.index.columns import MJD_ZERO, night_of, optics_of
 from musebuild.index.model import FileFrame, FileIndex, RawFrame, Selected
 from musebuild.plan.build import make_plan
+from musebuild.plan.causes import Folded
 from musebuild.plan.model import Plan
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.settings.make import make_settings
@@ -133,7 +134,13 @@ def plan(
 
 def reasons(made: Plan) -> str:
     """All reasons and remedies of what is left out, as one text."""
-    return "\n".join(f"{left.name}: {left.reason} -> {left.remedy}" for left in made.left_out)
+    return "\n".join(
+        f"{left.name}: {cause.told} "
+        f"({'; '.join(f'{one.task} {one.reason}' for one in cause.refused)}) "
+        f"-> {', or '.join(Folded((cause,), (left,)).hints)}"
+        for left in made.left_out
+        for cause in left.causes
+    )
 
 
 def source_of(made: Plan, name: str, tag: str) -> list[str]:

@@ -92,8 +92,8 @@ def test_too_few_frames_are_told_to_who_needs_them() -> None:
     assert not made.default
     text = reasons(made)
     assert "2 BIAS frames, and muse_bias needs at least 3" in text
-    assert "no MASTER_BIAS within 1 night of 2017-06-15" in text
-    assert "add raw BIAS frames" in text
+    assert "muse_scibasic:2017-06-16T01:30:00: muse_bias:2017-06-16T10:00:00: 2 BIAS" in text
+    assert "add the missing raw frames" in text
     assert any(left.error for left in made.left_out)
 
 
@@ -113,7 +113,7 @@ def test_a_missing_static_calibration_is_told_with_its_folder() -> None:
 
 def test_an_expected_frame_may_be_left_out_on_request() -> None:
     raw = [f for f in night() if f.category != "STD"]
-    assert "frames.exclude: STD_RESPONSE" in reasons(plan(raw=raw))
+    assert "frames.exclude: [STD_RESPONSE]" in reasons(plan(raw=raw))
     text = """
 recipes:
   muse_scipost: {frames: {exclude: [STD_RESPONSE, STD_TELLURIC]}}
@@ -358,7 +358,9 @@ def test_a_block_of_which_nothing_is_left_says_why() -> None:
     with pytest.raises(UsageError) as error:
         select(made, ["muse_scipost"])
     assert "muse_scipost is left out of the plan" in str(error.value)
-    assert "no STD_RESPONSE within 5 nights" in str(error.value)
+    assert "no raw STD within 5 nights of 2017-06-15 (for STD_RESPONSE, STD_TELLURIC)" in str(
+        error.value
+    )
 
 
 STANDARDS = """

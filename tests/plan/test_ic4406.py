@@ -136,7 +136,7 @@ def test_a_smaller_offset_refuses_the_sky_flats_and_says_what_would_take_them(
     left = [left for left in plan.left_out if left.name == "muse_scibasic:2017-06-16T01:34:56.867"]
     assert left
     assert left[0].error
-    (missing,) = left[0].missing
+    (missing,) = left[0].causes
     assert missing.category == "TWILIGHT_CUBE"
     (refused,) = missing.refused
     assert refused.task == "muse_twilight:2017-06-18T22:04:55"

@@ -115,7 +115,7 @@ def test_a_hint_proposes_what_agrees_before_what_contradicts() -> None:
     assert len(told) == 1
     # The extended flats are nearer in time.
     assert "muse_flat:WFM-NOAO-E has filter (INS OPTI1) extended, not nominal; " in told[0]
-    assert "or accept another with association.worst: {default: 1, TRACE_TABLE: 2}" in told[0]
+    assert "or accept the nearest: association.worst: {default: 1, TRACE_TABLE: 2}" in told[0]
 
 
 def test_a_better_candidate_is_taken_where_the_nearest_night_is_refused() -> None:
@@ -144,7 +144,7 @@ def test_an_ao_exposure_takes_what_muse_oca_lets_it_take_after_its_own_mode() ->
     ]
     assert "INS MODE WFM-NOAO-N, not WFM-AO-N" in note
     # MASTER_FLAT must be of the same INS MODE.
-    assert "no MASTER_FLAT" in reasons(made)
+    assert "(for MASTER_FLAT)" in reasons(made)
     told = reasons(plan(FIELD + "association: {worst: 1}", [*ao, *noao]))
     assert "association.worst: {default: 1, TRACE_TABLE: 2}" in told
     # Those of the same mode go first, though they are of another night.
@@ -204,7 +204,7 @@ def test_a_file_that_the_settings_name_is_of_level_3() -> None:
     assert levels(made, FLAT)["MASTER_BIAS"] == 3
     told = reasons(plan(text + "association: {worst: 2}", index=index))
     assert "MASTER_BIAS: MASTER_BIAS-01.fits is of level 3, and 2 is the worst taken" in told
-    assert "accept it with association.worst: {default: 2, MASTER_BIAS: 3}" in told
+    assert "accept the nearest: association.worst: {default: 2, MASTER_BIAS: 3}" in told
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_masters_that_are_asked_for_and_do_not_fit_are_told() -> None:
     told = reasons(plan(text, [*night(), master(1, "2017-06-19T10:00:00"), master(2)]))
     assert "the archive delivered no MASTER_BIAS that fits" in told
     assert "M.MUSE.2017-06-19T10:00:00.001.fits is 3 nights later" in told
-    assert "muse_flat:2017-06-16T11:00:00: IFU 1" in told
+    assert "no MASTER_BIAS that fits 2017-06-15, IFU 1 (" in told
 
 
 def test_of_several_ifus_the_one_is_told_that_has_no_master() -> None:

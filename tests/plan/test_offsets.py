@@ -67,7 +67,10 @@ def test_two_datasets_have_a_list_each_of_one_name() -> None:
     assert [
         left.error for left in alone.left_out if left.name == "exp_align_by_hand:B_by_hand"
     ] == [False], "nobody asked for it"
-    assert "there is no OFFSET_LIST_by_hand for the dataset B" in reasons(alone)
+    assert (
+        "muse_scipost:2017-06-16T01:40:00: recipes.exp_align_by_hand.offsets names no exposure of B"
+        in reasons(alone)
+    )
     text = text.replace(
         "    offsets:\n", "    offsets:\n      2017-06-16T01:40:00: {east: 9, north: 9}\n"
     )
@@ -84,7 +87,7 @@ def test_an_exposure_that_the_settings_forget_or_invent() -> None:
     forgotten = plan(BY_HAND, raw=night(exposures=3, dec=0.0))
     assert "offsets lacks 2017-06-16T01:32:00 of the 3 exposures of FIELD" in reasons(forgotten)
     assert HAND not in forgotten.invocations
-    assert "(exp_align_by_hand:FIELD_by_hand is left out" in reasons(forgotten)
+    assert f"muse_scipost:{FIRST}: recipes.exp_align_by_hand.offsets lacks" in reasons(forgotten)
     text = BY_HAND.replace(
         f"      {FIRST}:", f"      {FIRST}.001: {{east: 1, north: 1}}\n      {FIRST}:"
     )
@@ -93,7 +96,7 @@ def test_an_exposure_that_the_settings_forget_or_invent() -> None:
     assert not any(left.error for left in wrong), "the others are shifted all the same"
     assert [left.name for left in wrong] == [f"exp_align_by_hand:{FIRST}.001"]
     assert "that there is not" in wrong[0].reason
-    assert f"did you mean {FIRST}" in wrong[0].remedy
+    assert f"did you mean {FIRST}" in wrong[0].causes[0].hint
     assert HAND in invented.invocations
 
 
@@ -156,7 +159,7 @@ def test_a_combination_of_what_was_not_aligned() -> None:
     wrong = [one for one in made.left_out if one.error]
     assert [one.name for one in wrong] == ["muse_exp_combine:FIELD_drs"]
     assert f"makes no offset for {SECOND}" in wrong[0].reason
-    assert "select the same exposures" in wrong[0].remedy
+    assert "select the same exposures" in wrong[0].causes[0].hint
 
 
 def test_exposures_without_overlap_are_not_aligned() -> None:

@@ -63,15 +63,15 @@ def test_the_table_goes_with_a_candidate_that_is_not_chosen() -> None:
 @pytest.mark.parametrize(
     ("extra", "more", "told"),
     [
-        ("use_scale: true", "", "there is no block imphot"),
-        ("use_scale: true", "  imphot: {}\n", "imphot is left out: the imphot package"),
-        ("use_scale: {from: phott}", EACH, "there is no block phott; did you mean phot"),
-        ("use_scale: {from: muse_scipost}", "", "muse_scipost makes no IMPHOT"),
+        ("use_scale: true", "", "use_scale: there is no block imphot"),
+        ("use_scale: true", "  imphot: {}\n", "imphot: the imphot package"),
+        ("use_scale: {from: phott}", EACH, "use_scale: there is no block phott; did you mean phot"),
+        ("use_scale: {from: muse_scipost}", "", "use_scale: muse_scipost makes no IMPHOT"),
     ],
 )
 def test_scales_that_nothing_makes(extra: str, more: str, told: str) -> None:
     made = planned(extra, more)
-    assert f"mpdaf_combine: use_scale: {told}" in reasons(made)
+    assert f"mpdaf_combine: {told}" in reasons(made)
     assert COMBINED not in made.invocations
     assert [left.error for left in made.left_out if left.name == "mpdaf_combine"] == [True]
 

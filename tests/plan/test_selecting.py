@@ -120,7 +120,7 @@ def test_a_selection_that_cannot_be_made_is_never_ignored() -> None:
     assert "select has no condition that the index was asked for" in reasons(plan(text))
     bad = {"muse_exp_combine": {"": Selected(problem="no such table", remedy="mend it")}}
     made = plan(text, selections=bad)
-    assert f"{ALL}: select: no such table -> mend it" in reasons(made)
+    assert f"{ALL}: select: no such table () -> mend it" in reasons(made)
     assert ALL not in made.invocations
     assert [left.error for left in made.left_out] == [True]
 

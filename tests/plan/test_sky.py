@@ -7,7 +7,7 @@ import pytest
 from musebuild.index.model import FileFrame, RawFrame
 from musebuild.plan.blocks import BlockError
 from musebuild.plan.model import Invocation, Plan
-from tests.plan.making import files, frame, night, plan
+from tests.plan.making import files, frame, night, plan, reasons
 
 SKY = "recipes: {muse_scipost: {sky: exposures}}\n"
 FIRST, SECOND = "2017-06-16T01:30:00", "2017-06-16T01:31:00"
@@ -36,10 +36,6 @@ def taken(invocation: Invocation) -> dict[str, str]:
         for given in invocation.inputs
         if given.tag.startswith("SKY_")
     }
-
-
-def reasons(found: Plan) -> str:
-    return "\n".join(f"{left.reason} | {left.remedy}" for left in found.left_out if left.error)
 
 
 def test_without_a_block_that_asks_nothing_of_a_plain_build_takes_them() -> None:
@@ -84,17 +80,22 @@ def test_the_set_up_must_agree_and_another_mode_is_told() -> None:
     other = sky(AFTER, ins_mode="WFM-NOAO-E")
     found = made(SKY, sky(BEFORE, ins_mode="WFM-AO-N"), other)
     # The sky exposure itself needs calibrations of its set-up, which the night does not have.
-    assert f"muse_scibasic:{AFTER} is left out" in reasons(found)
+    assert f"muse_scibasic:{AFTER}: no raw FLAT within 1 night" in reasons(found)
+    assert f"muse_scipost:{FIRST}: no raw FLAT within 1 night" in reasons(found)
     assert f"muse_scipost:{FIRST}" not in found.invocations
 
 
 @pytest.mark.parametrize(
     ("text", "reason", "hint"),
     [
-        (SKY, "no SKY_LINES within 0 nights", "take recipes.muse_scipost.sky out"),
+        (
+            SKY,
+            "no raw SKY within 0 nights of 2017-06-15 (for SKY_LINES)",
+            "take recipes.muse_scipost.sky out",
+        ),
         (
             "recipes: {muse_scipost: {params: {skymethod: subtract-model}}}\n",
-            "no SKY_LINES within 0 nights",
+            "no raw SKY within 0 nights of 2017-06-15 (for SKY_LINES)",
             "set recipes.muse_scipost.params.skymethod: model",
         ),
         (SKY, f"muse_create_sky:{NEXT} is 1 night later", "offsets: {SKY_LINES: 1}"),

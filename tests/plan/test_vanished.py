@@ -35,7 +35,7 @@ def test_exactly_what_takes_it_is_stopped(paths: list[str]) -> None:
     assert set(found.units) <= found.groups.keys()
     told = [left for left in found.left_out if left.vanished]
     assert {left.name for left in told} == {WHOLE.invocations[name].task for name in stopped}
-    assert all(left.reason and left.remedy and not left.blocks_others for left in told)
+    assert all(left.reason and left.causes[0].hint and not left.blocks_others for left in told)
 
 
 def test_a_folder_is_told_once_for_all_below() -> None:

@@ -25,8 +25,6 @@ ERRORS = {
 OTHERS = {
     "RecipeOutcome": "failure",
     "replace": "failure",
-    "Missing": "reason",
-    "LeftOut": "reason",
     "BadFile": "message",
 }
 HEAD = """# Messages
@@ -94,9 +92,12 @@ def messages_of(path: Path) -> Iterator[Message]:
         elif name in OTHERS and OTHERS[name] in keywords:
             what, why = template(keywords[OTHERS[name]]), ""
             remedy = template(keywords.get("remedy"))
-        elif name in ("Missing", "LeftOut", "BadFile", "_leave") and len(node.args) >= 2:
-            what, why = template(node.args[1]), ""
-            remedy = template(node.args[2]) if len(node.args) > 2 else ""
+        elif name in ("Cause", "_cause", "_unnamed", "of", "BadFile") and len(node.args) >= 2:
+            # What is left out, or a bad file, is named first.
+            args = node.args[1:] if name in ("of", "BadFile") else node.args
+            texts = [text for arg in args if " " in (text := template(arg))]
+            what, why = next(iter(texts), ""), ""
+            remedy = texts[1] if len(texts) > 1 else ""
         else:
             continue
         if what.replace("{…}", "").strip(" :;,"):

@@ -57,7 +57,7 @@ def _lines(problems: Sequence[Problem], found: Findings, *, every: bool) -> list
     lines = [str(problem) for problem in problems if not isinstance(problem, CauseProblem)]
     if causes:
         lines += told(causes, found.settings, most=None if every else MOST_LINES)
-        lines += besides(causes, label="warning", most=None if every else MOST_OTHERS)
+        lines += besides(causes, label="warning", hints=True, most=None if every else MOST_OTHERS)
     lines += [f"NOT CHECKED: {text}" for text in found.unchecked]
     lines += filter(None, [found.planned, *(one.line for one in found.balances)])
     errors = sum(problem.severity == "error" for problem in problems)

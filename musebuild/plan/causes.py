@@ -204,7 +204,7 @@ def folded(left_out: Iterable[LeftOut]) -> list[Folded]:
     groups: dict[tuple[object, ...], tuple[dict[Cause, None], dict[str, LeftOut]]] = {}
     for left in left_out:
         for cause in left.causes:
-            key = cause.what, cause.kind, left.note
+            key = cause.what, cause.hint, cause.kind, left.note
             causes, lefts = groups.setdefault(key, ({}, {}))
             causes[cause] = None
             lefts[left.name] = left

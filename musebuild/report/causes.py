@@ -85,6 +85,7 @@ def besides(
     causes: Iterable[Folded],
     *,
     label: str = "left out",
+    hints: bool = False,
     most: int | None = MOST_OTHERS,
     width: int = LONGEST,
 ) -> list[str]:
@@ -97,6 +98,8 @@ def besides(
         names = [left.name for left in cause.lefts]
         stops = ", ".join(names) if len(names) <= MOST_TASKS else _counts(cause.stops)
         lines += _wrapped(f"{label}: {stops}: {cause.title}", "", width)
+        if hints and cause.hints:
+            lines += _wrapped(f"hint: {'; or '.join(cause.hints)}", "  ", width)
     if len(shown) < len(others):
         lines.append(f"… and {count(len(others) - len(shown), 'more reason')}: {ALL}")
     return [_cut(line) for line in lines]

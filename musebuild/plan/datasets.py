@@ -99,7 +99,7 @@ def _empty(dataset: Dataset, settings: Settings, exposures: Sequence[RawFrame]) 
     return LeftOut.of(
         dataset.name,
         f"{{of}}: {reason}",
-        f"add its raw frames to {settings.raw_path}, or correct {key}",
+        f"add its raw frames to raw_path, or correct {key}",
         of=dataset.name,
         where=("datasets", dataset.name),
         error=True,

@@ -10,7 +10,7 @@ from musebuild.plan.model import LeftOut
 from musebuild.report.spans import count
 from musebuild.settings.model import Settings
 
-WIDTH = 100
+WIDTH = 140
 """Characters of a line; only a name that is longer goes beyond."""
 LONGEST = 160
 """Characters of a line that nothing exceeds."""

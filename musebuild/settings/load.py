@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import difflib
 import os
@@ -10,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from musebuild.settings.included import with_includes
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings
 from musebuild.settings.nearest import nearest
-from musebuild.settings.nodes import Keys, Node, mistaken_paths, overlay, plain_data
+from musebuild.settings.nodes import Keys, Node, mistaken_paths, plain_data
 from musebuild.settings.overrides import apply, environment_overrides, given_overrides
 from musebuild.settings.problems import Problem, SettingsProblems
-from musebuild.settings.reading import read_settings
 from musebuild.settings.schema import coerce, described, schema_problems
 from musebuild.settings.substitute import Substitution
 
@@ -55,7 +54,7 @@ def load_settings(
     """
     path = path.absolute()
     environment = os.environ if environment is None else environment
-    root, told, complete = _with_includes(path, ())
+    root, told, complete = with_includes(path, environment)
     root = _with_overrides(root, overrides or {}, environment, told)
     substitution = Substitution(root, complete=complete)
     root = coerce(substitution.run())
@@ -92,46 +91,6 @@ def _with_overrides(
         except SettingsProblems as error:
             told += error.problems
     return root
-
-
-def _with_includes(path: Path, open_: tuple[Path, ...]) -> tuple[Node, list[Problem], bool]:
-    """A file over those that it includes; what is wrong with them; whether all could be read."""
-    root, told = read_settings(path)
-    complete = True
-    included = root.get("include")
-    if included is None or included.value is None:
-        return root, told, complete
-    below: Node | None = None
-    for node in included.value if isinstance(included.value, list) else [included]:
-        if not isinstance(node.value, str):
-            continue  # the schema says what is wrong with it
-        other, there = path.parent / node.value, False
-        # A user that is not there; a name that no file system takes.
-        with contextlib.suppress(OSError, ValueError, RuntimeError):
-            other = (path.parent / Path(node.value).expanduser()).resolve()
-            there = other.is_file()
-        if other in (path.resolve(), *open_):
-            told.append(node.mark.problem(f"{node.value} includes itself"))
-            continue
-        if not there:
-            told.append(
-                node.mark.problem(
-                    f"include: there is no settings file {other}",
-                    remedy="paths here are relative to this file",
-                )
-            )
-            complete = False
-            continue
-        try:
-            more, wrong, whole = _with_includes(other, (*open_, path.resolve()))
-        except SettingsProblems as error:
-            told += error.problems
-            complete = False
-            continue
-        told += wrong
-        complete = complete and whole
-        below = more if below is None else overlay(below, more)
-    return (root if below is None else overlay(below, root)), told, complete
 
 
 def _below(keys: Keys, paths: Iterable[Keys]) -> bool:

@@ -18,6 +18,8 @@ class SourceText:
 
     name: str
     lines: tuple[str, ...]
+    quoted: bool = True
+    """Whether messages show its lines: not those of a file that is no settings file."""
 
     def line(self, number: int) -> str:
         """A line, counted from 1; empty beyond the end."""
@@ -44,7 +46,7 @@ class Mark:
             message,
             self.position,
             length=self.length,
-            line=self.source.line(self.line),
+            line=self.source.line(self.line) if self.source.quoted else "",
             **details,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,18 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS = {TAG + t for t in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
 
 
-def read_settings(path: Path) -> tuple[Node, list[Problem]]:
+def read_settings(
+    path: Path, *, is_settings: Callable[[str], bool] = lambda _: True
+) -> tuple[Node, list[Problem]]:
     """Read a settings file.
 
     Parameters
     ----------
     path : Path
         The file.
+    is_settings : callable
+        Whether a text is a settings file, in spite of what is wrong with it: of any other file
+        nothing is shown but where it ceases to be YAML.
 
     Returns
     -------
@@ -60,7 +66,33 @@ def read_settings(path: Path) -> tuple[Node, list[Problem]]:
             f"the file is larger than {MOST_BYTES // 1_000_000} MB, too large for settings",
             remedy="name the settings file, not a data file",
         )
-    return compose(decode(data, name), name)
+    quoted = is_settings(data.decode("utf-8", "replace"))
+    try:
+        root, told = compose(decode(data, name), name, quoted=quoted)
+    except SettingsProblems as error:
+        if quoted:
+            raise
+        raise _no_settings(error.problems) from None
+    if told and not quoted:
+        raise _no_settings(told)
+    return root, told
+
+
+def _no_settings(problems: Iterable[Problem]) -> SettingsProblems:
+    """That a file is no settings file; a word of what it holds would be too much."""
+    first = min(problems, key=lambda problem: (problem.position.line, problem.position.column))
+    syntax = "this is no YAML"
+    return SettingsProblems(
+        [
+            Problem(
+                f"{syntax}, or no settings file"
+                if first.message.startswith(syntax)
+                else "this is no settings file",
+                first.position,
+                remedy="name a settings file: YAML that begins with keys such as raw_path",
+            )
+        ]
+    )
 
 
 def decode(data: bytes, name: str) -> str:
@@ -124,7 +156,9 @@ def read_text(text: str, name: str, *, any_value: bool = False) -> Node:
     return root
 
 
-def compose(text: str, name: str, *, any_value: bool = False) -> tuple[Node, list[Problem]]:
+def compose(
+    text: str, name: str, *, any_value: bool = False, quoted: bool = True
+) -> tuple[Node, list[Problem]]:
     """Compose YAML text.
 
     Parameters
@@ -135,6 +169,8 @@ def compose(text: str, name: str, *, any_value: bool = False) -> tuple[Node, lis
         What messages call it.
     any_value : bool
         A scalar or list is as good as a mapping.
+    quoted : bool
+        Whether messages may show its lines.
 
     Returns
     -------
@@ -146,7 +182,7 @@ def compose(text: str, name: str, *, any_value: bool = False) -> tuple[Node, lis
     SettingsProblems
         A mistake of syntax, or the text is no mapping.
     """
-    source = SourceText(name, tuple(re.split(r"\r\n|[\r\n]", text)))
+    source = SourceText(name, tuple(re.split(r"\r\n|[\r\n]", text)), quoted)
     composer = _Composer(source)
     try:
         root = composer.compose(text)

@@ -27,7 +27,14 @@ complete and check the file with it. `settings.yml.example` is a whole reduction
   `MUSEBUILD__recipes__zap__enabled=false` for one value, `MUSEBUILD_SET` for lines of `KEY=VALUE`
   (see commands.md). `musebuild settings` shows what came from where.
 - `include` puts other files below this one: mappings are joined key by key, anything else is
-  replaced.
+  replaced. They lie below the folder of the settings file, links followed, or below a folder that
+  your own configuration trusts: a settings file from elsewhere must not reach into your other
+  files. Of a file that is no settings file, messages show nothing but the place of the first
+  mistake.
+- Your own configuration is `~/.config/musebuild/config.yml` (or `musebuild/config.yml` in
+  XDG_CONFIG_HOME). It has one key, for what no project may decide for itself: `trusted`, a folder
+  or a list of folders from which settings may include files (`trusted: [~/muse/common]`), and from
+  which a look may load a pipeline that `cpl.recipe_path` names.
 - Dates, numbers, `yes` and `no` need no quotes: where a text is wanted, they mean the text as it is
   written (`version: 0.10`).
 - A number is one number however it is written: `5000`, `5000.0`, `5e3` and `'5000'` for a parameter

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
+from pathlib import Path
 
 from musebuild.check.archive_filter import check_archive_filters
 from musebuild.check.bands import check_bands
@@ -28,9 +31,10 @@ from musebuild.plan.blocks import PlannedBlock, plan_blocks
 from musebuild.plan.model import Invocation
 from musebuild.recipes.catalogue import load_catalogue
 from musebuild.recipes.declare import complete
-from musebuild.recipes.drs import find_drs
+from musebuild.recipes.drs import find_drs, usual_places
 from musebuild.recipes.model import Recipe
 from musebuild.recipes.source import load_function
+from musebuild.settings.included import own_configuration, trusted_folders
 from musebuild.settings.model import Settings
 from musebuild.settings.problems import Problem, SettingsProblems, ordered, problem_at
 from musebuild.settings.resolved import flatten
@@ -212,9 +216,13 @@ def _of_code(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem
 def _of_pipeline(
     project: Project, blocks: Iterable[PlannedBlock], found: Findings | None = None
 ) -> list[Problem]:
-    """Parameters against those of the pipeline, where one is installed."""
+    """Parameters against those of the pipeline, where one is installed.
+
+    A look, which tells what it found, loads no pipeline that only the settings name: libraries run
+    code as they are loaded.
+    """
     settings = project.settings
-    found = Findings() if found is None else found
+    look, found = found is not None, found or Findings()
     problems: list[Problem] = []
     try:
         drs = project.drs
@@ -235,11 +243,27 @@ def _of_pipeline(
         # The runner of tests, which takes any.
         return problems
     try:
+        if look and not _is_trusted(drs.path, settings):
+            found.unchecked.append(
+                "parameters of recipes against cpl.recipe_path: a look loads no pipeline that only "
+                f"the settings name; a build does (trusted: [{drs.path}] in "
+                f"{own_configuration(os.environ)} has a look load it, too)"
+            )
+            return problems
         known = read_parameters(drs.path, [planned.recipe.plugin for planned in blocks])
     except MusebuildError as error:
         found.unchecked.append(f"parameters of recipes ({error.what})")
         return [*problems, of_error(error, settings, "cpl", severity="warning")]
     return problems + check_parameters(blocks, known, settings)
+
+
+def _is_trusted(path: str, settings: Settings) -> bool:
+    """Whether a pipeline lies where the system or the person has it."""
+    if settings.cpl.recipe_path is None:
+        return True
+    usual = (place.resolve() for place in usual_places(os.environ))
+    trusted = chain(usual, trusted_folders(os.environ))
+    return any(Path(path).resolve().is_relative_to(folder) for folder in trusted)
 
 
 def check_secrets(settings: Settings) -> list[Problem]:

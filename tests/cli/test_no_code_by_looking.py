@@ -115,3 +115,29 @@ def test_a_file_in_the_folder_is_not_imported_for_a_module_of_its_name(
     )
     assert "muse_bias" in done.stdout, done.stderr
     assert not executed(project)
+
+
+def test_a_look_loads_no_pipeline_that_only_the_settings_name(
+    project: MockProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins = project.folder / "muse-2.8.7"
+    plugins.mkdir()
+    (plugins / "muse_bias.so").write_bytes(b"")
+    asked: list[str] = []
+
+    def read(path: str, _: object) -> dict[str, object]:
+        asked.append(path)
+        return {}
+
+    monkeypatch.setattr("musebuild.check.everything.read_parameters", read)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(project.folder / "config"))
+    project.settings["cpl"]["recipe_path"] = "."
+    project.write()
+    told = project.ask("check").text
+    assert "a look loads no pipeline that only the settings name" in told
+    assert not asked
+    own = project.folder / "config" / "musebuild" / "config.yml"
+    own.parent.mkdir(parents=True)
+    own.write_text(f"trusted: {project.folder}\n")
+    project.ask("check")
+    assert asked == [str(plugins)]

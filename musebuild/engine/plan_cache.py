@@ -47,7 +47,7 @@ from musebuild.engine.plan_rows import (
     ranges_of,
 )
 from musebuild.index.database import transaction
-from musebuild.index.meta import set_meta
+from musebuild.index.meta import meta, set_meta
 from musebuild.plan.causes import from_plain
 from musebuild.plan.model import Invocation, LeftOut, Plan
 from musebuild.plan.names import select
@@ -147,8 +147,8 @@ def forget_plan(database: sqlite3.Connection) -> None:
 
 def read_head(connection: sqlite3.Connection) -> Head | None:
     """What is remembered of the whole plan; None: nothing."""
-    row = connection.execute("SELECT value FROM meta WHERE name = ?", [HEAD]).fetchone()
-    return Head(*json.loads(row[0])) if row else None
+    text = meta(connection, HEAD)
+    return Head(*json.loads(text)) if text else None
 
 
 class KeptPlan:
@@ -221,8 +221,7 @@ class KeptPlan:
         return self._mask(numbers[name] for name in select(plan, names))
 
     def _groups(self) -> dict[str, list[int]]:
-        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", [GROUPS])
-        groups: dict[str, list[int]] = json.loads(row.fetchone()[0])
+        groups: dict[str, list[int]] = json.loads(meta(self._connection, GROUPS))
         return groups
 
     def of_groups(self, names: Iterable[str]) -> bytearray:

@@ -248,8 +248,11 @@ class Project:
     def raw(self) -> list[RawFrame]:
         """The raw frames, after a scan."""
         from musebuild.index.frames import raw_frames
+        from musebuild.index.row_checks import require_sound
 
         report = self.scan_report
+        # A plan and keys follow from them.
+        require_sound(self.connection)
         frames = raw_frames(self.connection, self.settings)
         # Where the disk is not mounted the plan tells what vanished.
         if not frames and not self._vanished_of(frames):

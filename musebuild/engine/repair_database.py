@@ -17,13 +17,32 @@ from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.engine.migrations import MIGRATIONS
 from musebuild.engine.project import Project
 from musebuild.errors import UNFORESEEN, MusebuildError
-from musebuild.index.database import Connection, is_our_database, open_database, own_path
+from musebuild.index.database import (
+    FOLDER,
+    Connection,
+    columns_of,
+    is_our_database,
+    open_database,
+    own_path,
+    transaction,
+)
 from musebuild.index.flags import copy_path
 from musebuild.index.migrations import INDEX_MIGRATIONS
+from musebuild.index.row_checks import CHECK, CHECKED, require_check
 from musebuild.index.soundness import is_sound, may_be_damage, says_damage
+from musebuild.index.vanished import FOLDERS
 
-PEOPLES = ("flags", "forgotten")
-"""Tables that people wrote."""
+CARRIED = {
+    "flags": "1",
+    "forgotten": "1",
+    "digests": "1",
+    "integrity": "1",
+    "used_files": "1",
+    "vanished": "1",
+    "meta": f"name IN ('{FOLDER}', '{FOLDERS}')",
+}
+"""Tables of which all that is as it was written is carried over: what people wrote, what took long
+to read, what was there once."""
 BESIDE = ("-wal", "-journal", "-shm", "")
 """Endings of the files that are one database, the database itself last."""
 
@@ -100,7 +119,7 @@ def mend_database(path: Path) -> str | None:
                 Path(f"{path}{ending}").rename(f"{aside}{ending}")
         connection = open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS))
         try:
-            lost = [name for name in PEOPLES if not _carry_over(name, aside, connection)]
+            lost = _carry_over(aside, connection)
             copy = copy_path(connection)
         finally:
             connection.close()
@@ -113,18 +132,29 @@ def mend_database(path: Path) -> str | None:
     return told
 
 
-def _carry_over(table: str, source: Path, target: Connection) -> bool:
-    """Copy the rows of a table; whether all could be read."""
+def _carry_over(source: Path, target: Connection) -> set[str]:
+    """Copy what is as it was written of some tables; those of which a part cannot be read."""
+    lost = set()
     read = sqlite3.connect(source)
     try:
-        cursor = read.execute(f"SELECT * FROM {table}")
-        names = ", ".join(column[0] for column in cursor.description)
-        marks = ", ".join("?" * len(cursor.description))
-        for row in cursor:
-            target.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", row)
-        return True
-    except (sqlite3.Error, *UNFORESEEN) as error:
-        return "no such table" in str(error)
+        with transaction(target):
+            for table, condition in CARRIED.items():
+                names = columns_of(target, table)
+                listed = ", ".join(names)
+                check = CHECK if table in CHECKED else "NULL"
+                try:
+                    for *row, known in read.execute(
+                        f"SELECT {listed}, {check} FROM {table} WHERE {condition}"
+                    ):
+                        require_check(row, known, table)
+                        target.execute(
+                            f"INSERT OR IGNORE INTO {table} ({listed}) "
+                            f"VALUES ({', '.join('?' * len(names))})",
+                            row,
+                        )
+                except (sqlite3.Error, *UNFORESEEN) as error:
+                    if "no such" not in str(error):
+                        lost.add(table)
     finally:
-        target.commit()
         read.close()
+    return lost

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from musebuild.errors import UsageError
 from musebuild.index.meta import meta, set_meta
 from musebuild.index.paths import PATH_COLUMNS, ProjectPaths
+from musebuild.index.row_checks import CHECK, CHECKED, damaged, seal, seal_schema
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -60,9 +61,9 @@ class Connection(sqlite3.Connection):
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
-    """Names of a table's columns; none where there is no such table."""
+    """Names of a table's columns, without that of checksums; none where there is no such table."""
     rows = connection.execute("SELECT name FROM pragma_table_info(?) ORDER BY cid", [table])
-    return [str(row[0]) for row in rows]
+    return [str(name) for (name,) in rows if name != CHECK]
 
 
 def is_our_database(path: Path) -> bool:
@@ -122,6 +123,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
+        seal(connection)
 
 
 def open_database(path: Path, migrations: Sequence[Migration]) -> Connection:
@@ -220,8 +222,9 @@ def settle_folder(connection: Connection, file: Path, folder: Path) -> None:
     inside = home == wanted or home.startswith(f"{wanted}/")
     with transaction(connection):
         for table, column in PATH_COLUMNS:
+            anew = f", {CHECK} = NULL" if table in CHECKED else ""
             connection.execute(
-                f"UPDATE OR REPLACE {table} SET {column} = substr({column}, ?) "
+                f"UPDATE OR REPLACE {table} SET {column} = substr({column}, ?){anew} "
                 f"WHERE {column} > ? AND {column} < ?",
                 [len(wanted) + 2, f"{wanted}/", f"{wanted}0"],
             )
@@ -265,6 +268,7 @@ def migrate(connection: Connection, path: Path, migrations: Sequence[Migration])
             if done:
                 continue
             migration.apply(connection.db)
+            seal_schema(connection)
             connection.execute("INSERT INTO migrations VALUES (?)", [migration.name])
 
 
@@ -287,13 +291,6 @@ def is_newer(known: Collection[str], migrations: Sequence[Migration]) -> bool:
     if newer and all(len(name) in lengths or not _STEP.fullmatch(name) for name in newer):
         raise damaged("names of its migrations")
     return bool(newer)
-
-
-def damaged(why: str) -> sqlite3.DatabaseError:
-    """The error of SQLite that says that a database is damaged."""
-    error = sqlite3.DatabaseError(f"the database is damaged: {why}")
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
 
 
 def file_system(path: Path) -> str:

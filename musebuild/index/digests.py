@@ -11,6 +11,7 @@ from pathlib import Path
 
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.database import Connection, file_system, transaction
+from musebuild.index.row_checks import CHECK, require_check
 
 TICK_NS = 100_000_000
 """Local file systems stamp changes at least so finely."""
@@ -18,6 +19,17 @@ COARSE_TICK_NS = 2_500_000_000
 """File systems that we do not know, or that go over a network."""
 FINE = frozenset({"ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "f2fs", "apfs"})
 
+COLUMNS = (
+    "path",
+    "device",
+    "inode",
+    "size",
+    "mtime_ns",
+    "ctime_ns",
+    "hashed_ns",
+    "digest",
+)
+"""Of the table, in its order."""
 Identity = tuple[int, int, int, int, int]
 
 
@@ -106,11 +118,11 @@ class DigestMemory:
         for start in range(0, len(inodes), 500):
             some = inodes[start : start + 500]
             marks = ",".join("?" * len(some))
-            for *known, hashed_ns, text in self._connection.execute(
-                "SELECT device, inode, size, mtime_ns, ctime_ns, hashed_ns, digest "
-                f"FROM digests WHERE inode IN ({marks})",
-                some,
+            for row in self._connection.execute(
+                f"SELECT {', '.join(COLUMNS)}, {CHECK} FROM digests WHERE inode IN ({marks})", some
             ):
+                require_check(row[:-1], row[-1], "digests")
+                _, *known, hashed_ns, text, _ = row
                 for path, now in asked[known[1]]:
                     if now == tuple(known) and trustworthy(now, hashed_ns, self._tick(path)):
                         found[path] = FrameDigest(**json.loads(text), looks=now)
@@ -164,6 +176,8 @@ class DigestMemory:
                     "DELETE FROM digests WHERE path = ?", [row[:1] for row in self._pending]
                 )
                 connection.executemany(
-                    "INSERT OR REPLACE INTO digests VALUES (?,?,?,?,?,?,?,?)", self._pending
+                    f"INSERT OR REPLACE INTO digests ({', '.join(COLUMNS)}) "
+                    "VALUES (?,?,?,?,?,?,?,?)",
+                    self._pending,
                 )
             self._pending.clear()

@@ -111,23 +111,24 @@ def _remember(
     message = "; ".join(verdict.faults)
     if identity is not None:
         size, mtime_ns, inode, ctime_ns = identity
-        connection.db.table("integrity").upsert(
-            {
-                "path": connection.paths.stored(path),
-                "size": size,
-                "mtime_ns": mtime_ns,
-                "inode": inode,
-                "ctime_ns": ctime_ns,
-                "date": date,
-                "status": verdict.status,
-                "hdus": verdict.hdus,
-                "checked": verdict.checked,
-                "message": message or None,
-            }
-        )
-        if verdict.status == "damaged":
-            # Of two copies the other one is used now.
-            with transaction(connection):
+        with transaction(connection):
+            connection.db.table("integrity").insert(
+                {
+                    "path": connection.paths.stored(path),
+                    "size": size,
+                    "mtime_ns": mtime_ns,
+                    "inode": inode,
+                    "ctime_ns": ctime_ns,
+                    "date": date,
+                    "status": verdict.status,
+                    "hdus": verdict.hdus,
+                    "checked": verdict.checked,
+                    "message": message or None,
+                },
+                replace=True,
+            )
+            if verdict.status == "damaged":
+                # Of two copies the other one is used now.
                 connection.execute(GROW)
     return Verified(path, verdict.status, verdict.hdus, verdict.checked, message, date)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from musebuild.index.columns import COLUMNS
 from musebuild.index.database import Migration
 from musebuild.index.qa import RAW_COLUMNS, REDUCED_COLUMNS
+from musebuild.index.row_checks import CHECK, CHECKED
 from musebuild.index.selectable import GTO_LOGS_VIEW, WEATHER_VIEW
 
 if TYPE_CHECKING:
@@ -172,6 +173,15 @@ def _vanished(database: Database) -> None:
         database.execute(statement)
 
 
+def _checks(database: Database) -> None:
+    """Checksums of rows; those that are there get theirs at the end of the transaction."""
+    for table in CHECKED:
+        database.execute(f"ALTER TABLE {table} ADD COLUMN {CHECK} INTEGER")
+        database.execute(
+            f"CREATE INDEX {table}_unchecked ON {table} ({CHECK}) WHERE {CHECK} IS NULL"
+        )
+
+
 INDEX_MIGRATIONS = (
     Migration("index-1", _create),
     Migration("index-2", _people),
@@ -184,4 +194,5 @@ INDEX_MIGRATIONS = (
     Migration("index-flag-values", _degrees),
     Migration("index-by-exposure", _by_exposure),
     Migration("index-vanished", _vanished),
+    Migration("index-checks", _checks),
 )

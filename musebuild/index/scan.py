@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from musebuild.index.meta import GROW, meta, set_meta
 from musebuild.index.observing import update_observing
 from musebuild.index.qa import write_raw
 from musebuild.index.readers import QA, read_rows
+from musebuild.index.row_checks import CHECK, require_checks, seal_schema
 from musebuild.index.vanished import keep_rows
 from musebuild.index.walk import BadFile, Found, walk
 from musebuild.index.weather import ENDING, update_weather
@@ -72,13 +71,15 @@ def _follow_settings(connection: Connection, settings: Settings) -> None:
     wanted = _computed(settings)
     if meta(connection, "computed") == wanted:
         return
+    # They get new checksums.
+    require_checks(connection, "raw")
     rows = connection.execute(
         "SELECT path, night, OBJECT_ORIG, category, RA, DEC FROM raw"
     ).fetchall()
     with transaction(connection):
         connection.execute(GROW)
         connection.executemany(
-            "UPDATE raw SET OBJECT = ?, run = ? WHERE path = ?",
+            f"UPDATE raw SET OBJECT = ?, run = ?, {CHECK} = NULL WHERE path = ?",
             (
                 (
                     dataset_of(name or "", settings, *place) or None,
@@ -88,25 +89,28 @@ def _follow_settings(connection: Connection, settings: Settings) -> None:
                 for path, night, name, *place in rows
             ),
         )
-        connection.execute("INSERT OR REPLACE INTO meta VALUES ('computed', ?)", [wanted])
+        set_meta(connection, "computed", wanted)
 
 
 def _columns(connection: Connection, settings: Settings) -> bool:
     """Add columns for additional keywords; whether frames must be read anew for them."""
     wanted = {column_of(keyword) for keyword in settings.additional_keywords} - set(COLUMNS)
     have = set(columns_of(connection, "raw"))
-    for name in sorted(wanted - have):
-        # Another build may have added it a moment ago.
-        with contextlib.suppress(sqlite3.OperationalError):
-            connection.execute(f'ALTER TABLE raw ADD COLUMN "{name}" TEXT')
+    if wanted - have:
+        with transaction(connection):
+            # Another build may have added some a moment ago.
+            for name in sorted(wanted.difference(columns_of(connection, "raw"))):
+                connection.execute(f'ALTER TABLE raw ADD COLUMN "{name}" TEXT')
+            seal_schema(connection)
     return bool(wanted - have)
 
 
 def _unread(connection: Connection) -> set[str]:
     """Frames of which an older musebuild read less than is kept now, or judged otherwise."""
     if meta(connection, "rows") != ROWS:
+        require_checks(connection, "raw")
         with transaction(connection):
-            connection.execute("UPDATE raw SET cards = NULL")
+            connection.execute(f"UPDATE raw SET cards = NULL, {CHECK} = NULL")
             set_meta(connection, "rows", ROWS)
     found = connection.execute("SELECT path FROM raw WHERE cards IS NULL").fetchall()
     return {connection.paths.absolute(path) for (path,) in found}

@@ -21,6 +21,7 @@ from musebuild.index.database import (
     is_newer,
     known_migrations,
 )
+from musebuild.index.row_checks import require_checks, require_sound
 
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """Errors of SQLite that say so."""
@@ -142,6 +143,8 @@ def is_sound(path: Path, migrations: Sequence[Migration]) -> bool:
             return True
         done = [migration for migration in migrations if migration.name in known]
         to_do = [migration for migration in migrations if migration.name not in known]
+        require_sound(connection)
+        require_checks(connection, "digests")
         return (
             _schema_is_sound(connection, _migrated([], done))
             and _rows_are_sound(connection)
@@ -187,8 +190,7 @@ def _schema_is_sound(connection: sqlite3.Connection, wanted: sqlite3.Connection)
             return False
         if kind == "table":
             columns = _columns(wanted, name)
-            # Additional keywords stand behind the others.
-            if _columns(connection, name)[: len(columns)] != columns:
+            if not {*columns} <= {*_columns(connection, name)}:
                 return False
         elif _QUOTES.sub(" ", have[kind, name]) != _QUOTES.sub(" ", sql):
             return False
@@ -200,15 +202,15 @@ def _rows_are_sound(connection: sqlite3.Connection) -> bool:
     """Whether each row can be read, and holds what its columns are made for."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (table,) in tables:
-        if table == "plan_cache" or table.startswith("sqlite_"):
-            # It has checksums, and may be deleted at any time.
-            continue
         columns = _columns(connection, table)
         names = [name for name, _, _ in columns]
         always = ALWAYS.get(table, ())
         wanted = [pk > 0 or name in always for name, _, pk in columns]
         texts = [names.index(name) for name in TEXTS.get(table, ())]
         kinds = [_KINDS.get(kind.upper(), ()) for _, kind, _ in columns]
+        if table == "plan_cache":
+            # What it holds has checksums.
+            kinds = [()] * len(columns)
         if table.startswith(FROM_HEADERS):
             kinds = [(*kind, str) for kind in kinds]
         for row in connection.execute(f'SELECT * FROM "{table}"'):

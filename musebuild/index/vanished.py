@@ -22,6 +22,7 @@ from musebuild.index.database import Connection, columns_of, transaction
 from musebuild.index.frames import raw_frames
 from musebuild.index.meta import GROW, meta, set_meta
 from musebuild.index.model import FileFrame, FileIndex, Loss, RawFrame
+from musebuild.index.row_checks import CHECK
 from musebuild.settings.model import Settings
 
 RAW, FILE = "raw", "file"
@@ -89,7 +90,7 @@ def note_used(
             folders[user] = [*folders.get(user, ()), folder]
             set_meta(connection, FOLDERS, json.dumps(folders))
         connection.executemany(
-            "INSERT OR IGNORE INTO used_files VALUES (?,?,?)",
+            "INSERT OR IGNORE INTO used_files (path, kind, category) VALUES (?,?,?)",
             [(stored(path), kind, category) for path, kind, category in used],
         )
 
@@ -130,12 +131,16 @@ def keep_rows(connection: sqlite3.Connection, paths: Sequence[str]) -> None:
     """
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     names = columns_of(connection, "raw")
-    question = "SELECT raw.* FROM raw JOIN used_files USING (path) WHERE raw.path = ?"
+    listed = ", ".join(f'raw."{name}"' for name in names)
+    question = f"SELECT {listed} FROM raw JOIN used_files USING (path) WHERE raw.path = ?"
     for path in paths:
         row = connection.execute(question, [path]).fetchone()
         if row is not None:
             data = json.dumps(dict(zip(names, row, strict=True)))
-            connection.execute("INSERT OR REPLACE INTO vanished VALUES (?,?,?)", [path, now, data])
+            connection.execute(
+                "INSERT OR REPLACE INTO vanished (path, date, row) VALUES (?,?,?)",
+                [path, now, data],
+            )
 
 
 def vanished_frames(
@@ -182,7 +187,7 @@ def _move(connection: Connection, instead: Mapping[str, str]) -> None:
     with transaction(connection):
         for old, new in instead.items():
             connection.execute(
-                "UPDATE OR REPLACE used_files SET path = ? WHERE path = ?",
+                f"UPDATE OR REPLACE used_files SET path = ?, {CHECK} = NULL WHERE path = ?",
                 [stored(new), stored(old)],
             )
             connection.execute("DELETE FROM vanished WHERE path = ?", [stored(old)])

@@ -57,6 +57,11 @@ def byte(offset: int, value: int) -> Callable[[Path], None]:
     "damage",
     [
         statement("UPDATE raw SET path = NULL"),
+        statement("UPDATE raw SET name = x'ff'"),
+        statement("UPDATE raw SET INS_MODE = 'WFM-NOAO-E'"),
+        statement("UPDATE meta SET value = 'word'"),
+        statement("DROP VIEW weather"),
+        statement("ALTER TABLE tasks RENAME COLUMN outcome TO outcomes"),
         statement("UPDATE digests SET digest = '{'"),
         statement("UPDATE migrations SET name = 'index-l' WHERE name = 'index-1'"),
         statement("DELETE FROM migrations WHERE name = 'index-frames'"),

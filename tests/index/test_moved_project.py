@@ -18,6 +18,7 @@ from musebuild.index import digests, readers
 from musebuild.index.database import open_database, settle_folder
 from musebuild.index.migrations import INDEX_MIGRATIONS
 from musebuild.index.paths import PATH_COLUMNS, ProjectPaths
+from tests.support.damaged_databases import before_checks
 from tests.support.frames import mock_night
 from tests.support.projects import MockProject, make_mock_project
 
@@ -166,6 +167,7 @@ def test_frames_outside_of_the_project_stay_where_they_are(work: Work, tmp_path:
 def test_a_database_of_before_is_rewritten_once(made: MockProject, work: Work) -> None:
     before = len(made.journal)
     with sqlite3.connect(made.folder / "musebuild.db") as connection:
+        before_checks(connection)
         for table, column in PATH_COLUMNS:
             kinds = " AND kind <> 'product'" if table == "associations" else ""
             connection.execute(

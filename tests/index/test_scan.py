@@ -30,6 +30,7 @@ from musebuild.index.migrations import INDEX_MIGRATIONS
 from musebuild.index.scan import scan
 from musebuild.settings.load import load_settings
 from musebuild.settings.model import Settings
+from tests.support.damaged_databases import before_checks
 from tests.support.frames import write_raw, write_static
 from tests.support.waiting import wait_until
 
@@ -418,6 +419,7 @@ def test_an_index_of_before_is_read_again_once(place: Path) -> None:
     db, chosen = open_db(place), settings(place)
     scan(db, chosen)
     # As the database of a musebuild that did not know these columns.
+    before_checks(db)
     db.execute("DROP VIEW problems")
     for column in ("reason", "cards", "INS_OPTI1_NAME", "INS_OPTI2_NAME"):
         db.execute(f'ALTER TABLE raw DROP COLUMN "{column}"')

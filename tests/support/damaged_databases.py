@@ -18,12 +18,22 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from musebuild.index.row_checks import CHECK, CHECKED, SCHEMA
 from tests.support.frames import mock_night
 from tests.support.projects import MockProject, make_mock_project
 
 PAGE = 4096
 LOOKS = ("list", "list --status", "status", "info", "check", "info-raw DPR_TYPE:BIAS")
 Harm = Callable[[bytearray, random.Random], None]
+
+
+def before_checks(connection: sqlite3.Connection) -> None:
+    """Make a database one of a musebuild that knew no checksums of rows."""
+    for table in CHECKED:
+        connection.execute(f"DROP INDEX {table}_unchecked")
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN {CHECK}")
+    connection.execute("DELETE FROM meta WHERE name = ?", [SCHEMA])
+    connection.execute("DELETE FROM migrations WHERE name = 'index-checks'")
 
 
 def flip(content: bytearray, chance: random.Random) -> None:

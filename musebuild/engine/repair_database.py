@@ -1,7 +1,7 @@
 """A damaged database of the project is set aside and made anew.
 
-All that it says follows from the raw frames and the store, except what people wrote into it:
-that is carried over as far as it can be read.
+What it says of frames and products follows from them; what people wrote into it, and what was,
+is carried over as far as it is sound.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.engine.migrations import MIGRATIONS
 from musebuild.engine.project import Project
 from musebuild.errors import UNFORESEEN, MusebuildError
@@ -27,9 +26,8 @@ from musebuild.index.database import (
     transaction,
 )
 from musebuild.index.flags import copy_path
-from musebuild.index.migrations import INDEX_MIGRATIONS
-from musebuild.index.row_checks import CHECK, CHECKED, require_check
-from musebuild.index.soundness import is_sound, may_be_damage, says_damage
+from musebuild.index.row_checks import CHECK, CHECKED, check_of
+from musebuild.index.soundness import is_sound, may_be_damage, row_test, says_damage
 from musebuild.index.vanished import FOLDERS
 
 CARRIED = {
@@ -40,9 +38,20 @@ CARRIED = {
     "used_files": "1",
     "vanished": "1",
     "meta": f"name IN ('{FOLDER}', '{FOLDERS}')",
+    "placed": "1",
+    "builds": "1",
+    "settings_used": "1",
+    "tasks": "1",
+    "events": "1",
+    "records": "1",
+    "associations": "1",
+    "archive_frames": "1",
+    "archive_wanted": "1",
+    "archive_associated": "1",
 }
-"""Tables of which all that is as it was written is carried over: what people wrote, what took long
-to read, what was there once."""
+"""Tables of which all sound rows are carried over, and which of them: what people said, what took
+long to read, what was once. Frames and store tell the rest.
+"""
 BESIDE = ("-wal", "-journal", "-shm", "")
 """Endings of the files that are one database, the database itself last."""
 
@@ -117,7 +126,7 @@ def mend_database(path: Path) -> str | None:
         for ending in BESIDE:
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{path}{ending}").rename(f"{aside}{ending}")
-        connection = open_database(path, (*INDEX_MIGRATIONS, *CACHE_MIGRATIONS))
+        connection = open_database(path, MIGRATIONS)
         try:
             lost = _carry_over(aside, connection)
             copy = copy_path(connection)
@@ -133,25 +142,30 @@ def mend_database(path: Path) -> str | None:
 
 
 def _carry_over(source: Path, target: Connection) -> set[str]:
-    """Copy what is as it was written of some tables; those of which a part cannot be read."""
+    """Copy what is sound of some tables; those of which a part is not."""
     lost = set()
     read = sqlite3.connect(source)
     try:
         with transaction(target):
             for table, condition in CARRIED.items():
                 names = columns_of(target, table)
-                listed = ", ".join(names)
-                check = CHECK if table in CHECKED else "NULL"
+                listed = ", ".join(f'"{name}"' for name in names)
+                checked = table in CHECKED
+                test = row_test(target, table)
+                insert = (
+                    f"INSERT OR IGNORE INTO {table} ({listed}) "
+                    f"VALUES ({', '.join('?' * len(names))})"
+                )
                 try:
-                    for *row, known in read.execute(
-                        f"SELECT {listed}, {check} FROM {table} WHERE {condition}"
+                    for row in read.execute(
+                        f"SELECT {listed}{f', {CHECK}' if checked else ''} FROM {table} "
+                        f"WHERE {condition}"
                     ):
-                        require_check(row, known, table)
-                        target.execute(
-                            f"INSERT OR IGNORE INTO {table} ({listed}) "
-                            f"VALUES ({', '.join('?' * len(names))})",
-                            row,
-                        )
+                        values = row[:-1] if checked else row
+                        if test(row) and not (checked and row[-1] not in (None, check_of(values))):
+                            target.execute(insert, values)
+                        else:
+                            lost.add(table)
                 except (sqlite3.Error, *UNFORESEEN) as error:
                     if "no such" not in str(error):
                         lost.add(table)

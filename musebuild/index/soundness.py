@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -198,25 +198,39 @@ def _schema_is_sound(connection: sqlite3.Connection, wanted: sqlite3.Connection)
     return True
 
 
+def row_test(connection: sqlite3.Connection, table: str) -> Callable[[Sequence[Any]], bool]:
+    """Tells of a row of a table, of all its columns, whether it holds what they are made for."""
+    columns = _columns(connection, table)
+    names = [name for name, _, _ in columns]
+    always = ALWAYS.get(table, ())
+    needed = [pk > 0 or name in always for name, _, pk in columns]
+    texts = [names.index(name) for name in TEXTS.get(table, ())]
+    kinds = [_KINDS.get(kind.upper(), ()) for _, kind, _ in columns]
+    if table == "plan_cache":
+        # What it holds has checksums.
+        kinds = [()] * len(columns)
+    elif table.startswith(FROM_HEADERS):
+        kinds = [(*kind, str) if kind else () for kind in kinds]
+
+    def is_sound(row: Sequence[Any]) -> bool:
+        for value, kind, wanted in zip(row, kinds, needed, strict=True):
+            if wanted if value is None else kind and not isinstance(value, kind):
+                return False
+        try:
+            for place in texts:
+                json.loads(row[place])
+        except ValueError:
+            return False
+        return True
+
+    return is_sound
+
+
 def _rows_are_sound(connection: sqlite3.Connection) -> bool:
     """Whether each row can be read, and holds what its columns are made for."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (table,) in tables:
-        columns = _columns(connection, table)
-        names = [name for name, _, _ in columns]
-        always = ALWAYS.get(table, ())
-        wanted = [pk > 0 or name in always for name, _, pk in columns]
-        texts = [names.index(name) for name in TEXTS.get(table, ())]
-        kinds = [_KINDS.get(kind.upper(), ()) for _, kind, _ in columns]
-        if table == "plan_cache":
-            # What it holds has checksums.
-            kinds = [()] * len(columns)
-        if table.startswith(FROM_HEADERS):
-            kinds = [(*kind, str) for kind in kinds]
-        for row in connection.execute(f'SELECT * FROM "{table}"'):
-            for value, kind, needed in zip(row, kinds, wanted, strict=True):
-                if needed if value is None else kind and not isinstance(value, kind):
-                    return False
-            for place in texts:
-                json.loads(row[place])
+        test = row_test(connection, table)
+        if not all(map(test, connection.execute(f'SELECT * FROM "{table}"'))):
+            return False
     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -107,6 +107,34 @@ def test_python_mends_it(trial: Trial) -> None:
     project = musebuild.Project(trial.project.folder / "settings.yml")
     with pytest.warns(UserWarning, match="was damaged"):
         assert len(project.raw)
+
+
+def test_what_a_project_holds_is_sound_and_carried_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mock_night(tmp_path / "night", exposures=1, ifus=(1,))
+    project = make_mock_project(tmp_path / "p", tmp_path / "night")
+    project.settings["additional_keywords"] = ["ESO TPL NEXP"]
+    project.rule(recipe="muse_bias", cards={"ESO QC BIAS MASTER MEDIAN": 501.5})
+    project.build(TASK)
+    project.ask("flag", "add", "BAD_SLICE", "2017-06-16T01:34:56.867")
+    path = project.folder / "musebuild.db"
+    assert is_sound(path, MIGRATIONS)
+    kept = ("flags", "events", "builds", "records", "placed", "digests", "used_files")
+    before = rows(path, kept)
+    assert all(before)
+    path.with_suffix(".flags.csv").unlink()
+    statement("DROP TABLE raw")(path)
+    assert "was damaged" in project.ask("list").err
+    assert rows(path, kept) == before
+    assert is_sound(path, MIGRATIONS)
+
+
+def rows(path: Path, tables: Sequence[str]) -> list[list[tuple[object, ...]]]:
+    connection = sqlite3.connect(path)
+    found = [connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables]
+    connection.close()
+    return found
 
 
 def test_what_is_no_damage_is_left_alone(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:

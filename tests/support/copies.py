@@ -64,5 +64,6 @@ def _rewrite(
         changes["ctime_ns"] = f"ctime_ns + {later}"
         # As long after the change as it was before.
         changes["hashed_ns"] = f"hashed_ns + {later}"
+        changes["row_check"] = "NULL"
         words = ", ".join(f"{name} = {text}" for name, text in changes.items() if name in columns)
         connection.execute(f"UPDATE {table} SET {words} WHERE rowid = ?", (row,))

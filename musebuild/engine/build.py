@@ -119,6 +119,7 @@ def build(
             _run(current, front_end, executor or local_executor)
     finally:
         current.summary.seconds = time.monotonic() - began
+        current.tell_cubes()
         current.finish()
         if current.number:
             front_end.ended(current)

@@ -17,6 +17,8 @@ from musebuild.cache.model import Manifest
 from musebuild.cache.reduced import PlaceReport
 from musebuild.cache.steps import step
 from musebuild.cache.store import manifest_from
+from musebuild.engine import cubes
+from musebuild.engine.cubes import CUBE, SCIENCE
 from musebuild.engine.hashing import Hasher
 from musebuild.engine.input_sizes import ExpectedMemory, InputSizes
 from musebuild.engine.machine import machine_of
@@ -91,6 +93,7 @@ class Build:
         self._plugins = Plugins(self.plan, project.catalogue)
         self._sizes = InputSizes(self.manifests, self._plugins)
         self._bytes: dict[str, int] = {}
+        self._cubes: list[cubes.Made] = []
         self.number = 0
         self.urgency: dict[str, float] = {}
         """Seconds on the longest path that begins with an invocation."""
@@ -243,12 +246,29 @@ class Build:
         self.manifests[name] = bare(manifest)
         self.quality.record([(name, manifest)])
         self.summary.restored.append(name)
+        self._note_cube(name, manifest)
         self.summary.saved_seconds += manifest.seconds
         with self.project.ledger.one_commit():
             self.project.tree.note(report)
             step("places noted")
             self._event(name, "restored", reason=resolution.reason, log=manifest.log)
         step("event noted")
+
+    def _note_cube(self, name: str, manifest: Manifest) -> None:
+        """Note who made a cube, and of what, while that is known."""
+        cube = next((one for one in manifest.kept if one.category == CUBE), None)
+        if cube is None:
+            return
+        folder = self.project.reduced / self.plan.invocations[name].folder
+        inputs = self.resolutions[name].inputs
+        sources = (used.invocation for used in inputs if used.tag.startswith(SCIENCE))
+        place = str(folder / cube.name)
+        self._cubes.append(cubes.Made(name, place, tuple(dict.fromkeys(filter(None, sources)))))
+
+    def tell_cubes(self) -> None:
+        """Put the cubes that the build ended with into the summary."""
+        every = self.plan.invocations
+        self.summary.cubes = cubes.final_cubes(self._cubes, every, self.project.connection)
 
     def _place(self, name: str, manifest: Manifest) -> PlaceReport:
         """Put products into place; the ledger is not told yet."""
@@ -341,6 +361,7 @@ class Build:
         report = self._place(name, manifest)
         summary = self.summary
         summary.ran.append(name)
+        self._note_cube(name, manifest)
         summary.recipe_seconds += result.seconds
         summary.new_bytes += sum(product.size for product in manifest.products)
         recipe = self.plan.invocations[name].recipe

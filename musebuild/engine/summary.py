@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from musebuild.engine.cubes import Cube
 from musebuild.plan.model import LeftOut
 
 
@@ -52,6 +53,8 @@ class BuildSummary:
     """On the store's disk, at the end; 0: not known."""
     saved_seconds: float = 0.0
     """What the restored and up-to-date invocations had cost when they were made."""
+    cubes: list[Cube] = field(default_factory=list)
+    """Those that the build ended with."""
     results: str = ""
     beside: str = ""
     """The reduced tree of the settings, where it is another tool's and ours lies beside it."""

@@ -14,7 +14,14 @@ from typing import Any
 from musebuild.errors import FrameError
 from musebuild.fits.headers import read_headers
 from musebuild.recipes.crash import backtrace, memory_images
-from musebuild.recipes.logs import LEFT_ERRORS, MOST_ERRORS, MOST_WARNINGS, messages, read_log
+from musebuild.recipes.logs import (
+    LEFT_ERRORS,
+    MOST_ERRORS,
+    MOST_WARNINGS,
+    messages,
+    read_log,
+    returned,
+)
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
 from musebuild.recipes.safe_path import moved, safe_name
 from musebuild.settings.numbers import text_of
@@ -131,7 +138,7 @@ def _ended(call: RecipeCall, status: int, told: list[str]) -> RecipeOutcome:
         return RecipeOutcome(
             (),
             return_code=status,
-            failure=f"the recipe returned {status}" + (f": {tail[-1]}" if tail else ""),
+            failure=returned(status, errors, tail[-1] if tail else ""),
             errors=tuple(tail[-MOST_ERRORS:]),
             warnings=warnings,
             kind="recipe",

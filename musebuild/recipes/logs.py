@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 LINE = re.compile(
@@ -24,6 +24,28 @@ def messages(lines: Iterable[str], level: str) -> list[str]:
         if match and match[1] == level:
             found.append(f"{match[2]}: {match[3].strip()}")
     return found
+
+
+def returned(code: int, errors: Sequence[str], said: str = "") -> str:
+    """What to say of a recipe that returned an error: the pipeline's own sentence first.
+
+    Parameters
+    ----------
+    code : int
+        What it returned.
+    errors : sequence of str
+        Errors of its log, as `messages` gives them.
+    said : str
+        What else is known, where the log has no errors.
+    """
+    own = [error for error in errors if not error.startswith("esorex: ")]
+    sentence = _FUNCTION.sub("", own[-1]) if own else said
+    if not sentence:
+        return f"the recipe returned {code} without a message"
+    return f"{sentence.rstrip('.')} (the recipe returned {code})"
+
+
+_FUNCTION = re.compile(r"^[\w.-]+: ")
 
 
 def read_log(path: Path) -> list[str]:

@@ -39,6 +39,7 @@ from musebuild.cache.keys import canonical, plain
 from musebuild.fits.digest import FrameDigest, digest_frame
 from musebuild.fits.headers import read_headers
 from musebuild.fits.tiny import image, primary, table, write_frame
+from musebuild.recipes.logs import returned
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
 from musebuild.settings.sizes import parse_bytes
 
@@ -86,7 +87,7 @@ class MockRunner:
             return RecipeOutcome(
                 (),
                 return_code=code,
-                failure=f"the recipe returned {code}: {behaviour['fail']}",
+                failure=returned(code, (), str(behaviour["fail"])),
                 errors=(f"{call.plugin}: {behaviour['fail']}",),
                 kind="recipe",
             )

@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from musebuild.recipes.logs import LEFT_ERRORS, MOST_ERRORS, MOST_WARNINGS, messages, read_log
+from musebuild.recipes.logs import (
+    LEFT_ERRORS,
+    MOST_ERRORS,
+    MOST_WARNINGS,
+    messages,
+    read_log,
+    returned,
+)
 from musebuild.recipes.model import RecipeCall, RecipeOutcome
 from musebuild.recipes.parameters import fit, like
 from musebuild.recipes.safe_path import moved, safe_name
@@ -101,7 +108,7 @@ def _failed(call: RecipeCall, error: Any) -> RecipeOutcome:
     return RecipeOutcome(
         (),
         return_code=code,
-        failure=f"the recipe returned {code}: {error.msg or 'no message'}",
+        failure=returned(code, told, error.msg or ""),
         errors=told or _errors(error),
         kind="recipe",
     )

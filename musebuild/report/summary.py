@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 
+from musebuild.engine.cubes import Cube
 from musebuild.engine.summary import BuildSummary
 from musebuild.plan.model import LeftOut
 from musebuild.report.causes import besides_text, causes_text
@@ -11,6 +13,8 @@ from musebuild.report.spans import count, span
 from musebuild.settings.model import Settings
 from musebuild.settings.sizes import format_bytes
 
+MOST_CUBES = 10
+"""Cubes that are told at the end of a build."""
 
 def ahead_text(left_out: Iterable[LeftOut], settings: Settings | None = None) -> str:
     """What is told before the first recipe of a build that goes on all the same."""
@@ -51,6 +55,8 @@ def _troubles(summary: BuildSummary) -> Iterator[str]:
     if summary.failed:
         yield f"{count(len(summary.failed), 'task')} failed:"
         yield from (f"  {failure.task}: {failure.message}" for failure in summary.failed)
+        one = len(summary.failed) == 1
+        yield f"  hint: musebuild log --last-failure{'' if one else ' TASK'} shows the recipe's log"
     if summary.warnings:
         told = ", ".join(f"{name} {number}" for name, number in sorted(summary.warnings.items()))
         yield f"Warnings of recipes: {told}"
@@ -88,12 +94,29 @@ def _counts(summary: BuildSummary) -> Iterator[str]:
         yield f"The cache saved {span(summary.saved_seconds)} of recipes."
 
 
+def cube_lines(cubes: Sequence[Cube]) -> Iterator[str]:
+    """What people came for: each cube, with what is in it."""
+    for cube in cubes[:MOST_CUBES]:
+        exposures = count(cube.exposures, "exposure")
+        yield f"Cube: {_short(cube.path)} ({exposures}, {cube.seconds:.0f} s)"
+    if len(cubes) > MOST_CUBES:
+        yield f"… and {len(cubes) - MOST_CUBES} more cubes"
+
+
+def _short(path: str) -> str:
+    """A path as one types it here."""
+    shown = os.path.relpath(path)
+    return path if shown.startswith("..") else shown
+
+
 def _results(summary: BuildSummary) -> Iterator[str]:
     """Where the results are; after a signal, that nothing is lost."""
     if summary.stopped:
         yield f"Stopped by {summary.stopped}. Nothing finished is lost: `doit` goes on from here."
-    elif not summary.failed and (summary.ran or summary.restored):
-        yield f"Results: {summary.results}"
+    elif summary.ran or summary.restored:
+        yield from cube_lines(summary.cubes)
+        if not summary.cubes:
+            yield f"Results: {summary.results}"
         if summary.beside:
             yield (
                 f"  ({summary.beside} holds what another tool made, and is left alone; "

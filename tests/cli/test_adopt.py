@@ -139,7 +139,7 @@ def test_invariant_11_another_tools_project_is_left_alone_then_adopted_and_given
     assert {one["reason"] for one in flags} == {"adopted from musered.db, flags_0_1"}
     ran = project.build()
     assert f"0 ran, {ALL} restored" in ran.out
-    assert f"Results: {project.reduced}" in ran.out
+    assert "Cube: reduced/0.1/exp_combine/FIELD_drs/DATACUBE_FINAL.fits" in ran.out
     assert not list(beside.rglob("*.fits"))
     assert "There is nothing to take over" in project.ask("adopt").out
 

@@ -16,6 +16,7 @@ from musebuild.settings.sizes import format_bytes
 MOST_CUBES = 10
 """Cubes that are told at the end of a build."""
 
+
 def ahead_text(left_out: Iterable[LeftOut], settings: Settings | None = None) -> str:
     """What is told before the first recipe of a build that goes on all the same."""
     return "".join(f"{line}\n" for line in causes_text(left_out, settings))

@@ -16,7 +16,7 @@ from musebuild.cache.model import Manifest
 from musebuild.cache.place import sweep_parts, write_atomically
 from musebuild.cache.steps import step
 from musebuild.cache.store import Seen, Store
-from musebuild.cache.trees import is_note
+from musebuild.cache.trees import is_note, named_by_notes
 from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
 from musebuild.settings.own_files import make_below, read_own
@@ -267,7 +267,8 @@ class ReducedTree:
         path = Path(place)
         if path.is_file() and (self.holds(path) or (known is None and is_note(path))):
             return
-        if known is None:
+        # Of a product that was edited before the database was lost, the note still tells.
+        if known is None and not (path.is_file() and path.name in named_by_notes(path.parent)):
             raise _in_the_way(path)
         number = 1
         while (aside := path.with_name(f"{path.name}.edited-{number}")).exists():

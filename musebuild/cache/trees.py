@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from musebuild.cache.place import write_atomically
 from musebuild.errors import MusebuildError
@@ -25,15 +26,30 @@ MOST_FOLDERS = 2000
 only another tool's, or one of before there were marks, is looked through."""
 
 
-def is_note(path: Path) -> bool:
-    """Whether a file is a note of ours on the products beside it."""
+def _note(path: Path) -> dict[str, Any] | None:
     if path.suffix != ".json":
-        return False
+        return None
     try:
         note = json.loads(read_own(path))
     except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(note, dict) and "musebuild" in note
+        return None
+    return note if isinstance(note, dict) and "musebuild" in note else None
+
+
+def is_note(path: Path) -> bool:
+    """Whether a file is a note of ours on the products beside it."""
+    return _note(path) is not None
+
+
+def named_by_notes(folder: Path) -> set[str]:
+    """Names of the notes of ours in a folder, and of the products that they tell of."""
+    found: set[str] = set()
+    for path in folder.glob("*.json"):
+        note = _note(path)
+        if note is not None:
+            products = note.get("products")
+            found.update((path.name, *(products if isinstance(products, dict) else ())))
+    return found
 
 
 def is_product(path: Path) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 from musebuild.cache.ledger import Placed, now
 from musebuild.cache.place import write_atomically
 from musebuild.cache.reduced import ReducedTree, is_as_placed
-from musebuild.cache.trees import FRAMES, MARK, is_note, is_our_tree, mark, own_name
+from musebuild.cache.trees import FRAMES, MARK, is_our_tree, mark, named_by_notes, own_name
 from musebuild.engine.project import Project
 from musebuild.engine.work import sidecar_name
 from musebuild.errors import StoreError, UsageError
@@ -84,22 +84,13 @@ def _of_others(folder: Path, known: Mapping[str, Placed]) -> Iterator[Path]:
         entries = sorted(folder.iterdir())
     except OSError:
         return
-    notes = {path: is_note(path) for path in entries if path.suffix == ".json"}
     # After a lost database, notes of ours still tell which files were ours.
-    ours = {name for path, is_one in notes.items() if is_one for name in _named(path)}
+    ours = named_by_notes(folder)
     for path in entries:
         if not path.name.lower().endswith((*FRAMES, ".json")):
             continue
-        if str(path) not in known and not notes.get(path) and path.name not in ours:
+        if str(path) not in known and path.name not in ours:
             yield path
-
-
-def _named(note: Path) -> Iterable[str]:
-    """Products that a note of ours names."""
-    with contextlib.suppress(OSError, ValueError):
-        products = json.loads(read_own(note)).get("products")
-        return list(products) if isinstance(products, dict) else []
-    return []
 
 
 def in_the_way(

@@ -295,5 +295,6 @@ def judge(resolution: Resolution, invocation: Invocation, world: World) -> Resol
         resolution,
         state=State.RESTORE,
         manifest=found.manifest,
-        reason="made before; its files are not in place",
+        reason="made before; its files are not in place"
+        + ("" if found.proven else ", and their bytes are checked as they are put there"),
     )

@@ -396,3 +396,22 @@ def test_a_full_disk_is_said_with_a_remedy(
 def test_what_was_never_placed_is_not_as_placed(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
     assert not is_as_placed(str(tmp_path / "a"), None)
+
+
+def test_a_product_that_was_edited_before_the_ledger_was_lost_is_moved_aside(
+    project: Project,
+) -> None:
+    manifest = run(project.store)
+    note = {"products": {product.name: product.category for product in manifest.products}}
+
+    def place(tree: ReducedTree) -> list[str]:
+        name = "muse_bias.json"
+        return tree.place(FOLDER, manifest, task=TASK, sidecar_name=name, sidecar=note).edited
+
+    place(project.tree)
+    path = project.tree.root / FOLDER / "QC-01.fits"
+    path.unlink()
+    path.write_bytes(b"my own")
+    edited = place(ReducedTree(project.tree.root, project.store, memory_ledger()))
+    assert [Path(one).read_bytes() for one in edited] == [b"my own"]
+    assert path.read_bytes() == CONTENTS["QC-01.fits"]

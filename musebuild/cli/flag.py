@@ -26,6 +26,8 @@ from musebuild.index.flags import (
     known_flags,
     remove_flags,
 )
+from musebuild.plan.blocks import plan_blocks
+from musebuild.plan.selecting import heeds
 from musebuild.report.spans import count
 from musebuild.report.tables import Rows
 
@@ -80,6 +82,28 @@ def add(
     had = len(exposures) - number
     more = f" ({had} had it already)" if had else ""
     sys.stdout.write(f"{flag}: {count(number, 'exposure')} flagged{more}\n")
+    sys.stdout.write(_effect(project, flag))
+
+
+def _effect(project: Project, flag: str, *, added: bool = True) -> str:
+    """What a flag changes from the next build on, or its removal."""
+    combining = [
+        planned
+        for planned in plan_blocks(project.settings, project.catalogue)[0]
+        if planned.recipe.group_by == "dataset"
+    ]
+    heeding = [planned.name for planned in combining if heeds(planned, flag)]
+    if heeding:
+        return (
+            f"  heeded by {', '.join(heeding)} from the next build on "
+            "(`doit list --pending` shows what that changes)\n"
+        )
+    if not added:
+        return ""
+    text = f"  so far without effect: no block leaves out exposures with {flag}\n"
+    for planned in combining[-1:]:
+        text += f"  hint: `exclude_flags: true` under recipes.{planned.name}\n"
+    return text
 
 
 @flag.command(cls=Command, example="musebuild flag remove BAD_SLICE 2017-06-16T01:34:56.867")
@@ -99,6 +123,7 @@ def remove(project: Project, flag: str, dates: tuple[str, ...]) -> None:
     exposures = [*gone, *(_exposures(project, others) if others else ())]
     number = remove_flags(project.db, exposures, [flag])
     sys.stdout.write(f"{flag}: taken away from {count(number, 'exposure')}\n")
+    sys.stdout.write(_effect(project, flag, added=False) if number else "")
 
 
 @flag.command("list", cls=Command, example="musebuild flag list 2017-06", takes="dates")

@@ -358,6 +358,15 @@ def _flags(given: Any) -> bool | dict[str, int]:
     return bool(given)
 
 
+def heeds(planned: PlannedBlock, flag: str) -> bool:
+    """Whether a block leaves out, or may leave out, the exposures that have a flag."""
+    given = _flags(planned.block.extra.get("exclude_flags"))
+    if given is True or (isinstance(given, Mapping) and flag in given):
+        return True
+    asked = [planned.block.extra.get(key) for key in ("select", "names_with_selection")]
+    return "flags" in str([one for one in asked if one])
+
+
 def choices(planned: PlannedBlock, selections: Mapping[str, Selected]) -> list[Choice]:
     """The combinations that a block makes of each dataset.
 

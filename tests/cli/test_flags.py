@@ -17,7 +17,11 @@ FIRST, SECOND = "2017-06-16T01:34:56.867", "2017-06-16T01:36:56.867"
 
 def test_a_flag_comes_and_goes_with_author_and_reason(project: MockProject) -> None:
     ran = project.ask("flag", "add", "SATELLITE", FIRST, "-m", "a trail", "--author", "Ada")
-    assert ran.out == "SATELLITE: 1 exposure flagged\n", ran.err
+    assert ran.out == (
+        "SATELLITE: 1 exposure flagged\n"
+        "  so far without effect: no block leaves out exposures with SATELLITE\n"
+        "  hint: `exclude_flags: true` under recipes.muse_exp_combine\n"
+    ), ran.err
     (row,) = json.loads(project.ask("flag", "find", "SATELLITE", "--format", "json").out)
     assert (row["exposure"], row["author"], row["reason"]) == (FIRST, "Ada", "a trail")
     assert row["date"].startswith("20")
@@ -27,6 +31,17 @@ def test_a_flag_comes_and_goes_with_author_and_reason(project: MockProject) -> N
     assert "Ada" in project.ask("flag", "find", "SATELLITE").out
     assert "from 1 exposure" in project.ask("flag", "remove", "SATELLITE", FIRST).out
     assert project.ask("flag", "find", "SATELLITE").out == "No exposure has it.\n"
+
+
+@pytest.mark.parametrize("flags", [True, ["SATELLITE"], {"SATELLITE": 2}])
+def test_it_is_told_which_blocks_heed_a_flag(project: MockProject, flags: object) -> None:
+    project.settings["recipes"]["muse_exp_combine"]["exclude_flags"] = flags
+    project.write()
+    told = "  heeded by muse_exp_combine from the next build on"
+    assert told in project.ask("flag", "add", "SATELLITE", FIRST).out
+    assert told in project.ask("flag", "remove", "SATELLITE", FIRST).out
+    other = project.ask("flag", "add", "BAD_SLICE", FIRST).out
+    assert (told in other) == (flags is True)
 
 
 def test_a_flag_may_have_a_value(project: MockProject) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from musebuild.settings.homes import home
 from musebuild.settings.included import with_includes
 from musebuild.settings.make import make_settings
 from musebuild.settings.model import Settings
@@ -16,11 +17,8 @@ from musebuild.settings.nearest import nearest
 from musebuild.settings.nodes import Keys, Node, mistaken_paths, plain_data
 from musebuild.settings.overrides import apply, environment_overrides, given_overrides
 from musebuild.settings.problems import Problem, SettingsProblems
-from musebuild.settings.schema import coerce, described, schema_problems
+from musebuild.settings.schema import SIMILAR, coerce, described, schema_problems
 from musebuild.settings.substitute import Substitution
-
-SIMILAR = 0.8
-"""An unused key of one's own that is so like a known key is a slip of the pen."""
 
 
 def load_settings(
@@ -142,12 +140,13 @@ def _slips(root: Node, used: set[str]) -> list[Problem]:
         if name in known or name in used or not entry.node.is_scalar:
             continue
         close = difflib.get_close_matches(name, known, n=1, cutoff=SIMILAR)
-        if close:
+        belongs = "" if close else home((name,), described())
+        if close or belongs:
             problems.append(
                 entry.key.problem(
                     f"{name}: unknown key",
                     nearest=tuple(nearest(name, known, 1)),
-                    remedy="a key of one's own must be used somewhere as {" + name + "}",
+                    remedy=belongs or "a key of one's own must be used somewhere as {" + name + "}",
                     keys=(name,),
                 )
             )

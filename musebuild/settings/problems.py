@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -42,7 +43,13 @@ class Problem:
         if self.found:
             lines.append(f"  found: {self.found}")
         if self.allowed:
-            lines.append(f"  allowed: {self.allowed}")
+            lines += textwrap.wrap(
+                f"allowed: {self.allowed}",
+                WIDEST,
+                initial_indent="  ",
+                subsequent_indent="    ",
+                break_on_hyphens=False,
+            )
         if self.nearest:
             lines.append(f"  did you mean {' or '.join(self.nearest)}?")
         if self.remedy:

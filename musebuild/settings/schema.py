@@ -12,6 +12,7 @@ Besides the words of JSON Schema, parts of it say what a value becomes:
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +21,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from musebuild.settings.homes import home
 from musebuild.settings.nearest import nearest
 from musebuild.settings.nodes import Keys, Mark, Node, mark_at
 from musebuild.settings.problems import Problem
@@ -38,6 +40,8 @@ _KINDS = {
     "null": "nothing",
 }
 _LONGEST_SHOWN = 60
+SIMILAR = 0.8
+"""A key that is so like a known one is a slip of the pen."""
 
 
 Part = Mapping[str, Any]
@@ -215,11 +219,15 @@ def _explain(error: ValidationError, root: Node) -> Iterator[Problem]:
             for name in instance:
                 if name not in allowed:
                     here = (*keys, name)
+                    close = nearest(name, allowed)
+                    slip = difflib.get_close_matches(name.lower(), allowed, n=1, cutoff=SIMILAR)
+                    belongs = "" if slip else home(here, described())
                     yield mark_at(root, here, of_key=True).problem(
                         f"{_dotted(here)}: unknown key",
                         keys=here,
-                        nearest=tuple(nearest(name, allowed)),
-                        allowed=", ".join(allowed),
+                        nearest=() if belongs else tuple(close),
+                        allowed="" if belongs else ", ".join(allowed),
+                        remedy=belongs,
                     )
         case "type":
             kinds = " or ".join(_KINDS[k] for k in _types(part) if k != "null")
@@ -228,7 +236,8 @@ def _explain(error: ValidationError, root: Node) -> Iterator[Problem]:
                     f"{where}: unknown key",
                     keys=keys,
                     nearest=tuple(nearest(str(keys[0]), described()["properties"])),
-                    remedy="a key of one's own holds a text or a number, to be used as {key}",
+                    remedy=home(keys, described())
+                    or "a key of one's own holds a text or a number, to be used as {key}",
                 )
             else:
                 yield problem("this cannot be used here", found=found, allowed=kinds)

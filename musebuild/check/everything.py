@@ -82,7 +82,10 @@ def _further(
     places = any(p.severity == "error" and p.keys[:1] in _PLACES for p in more)
     if blocks and settings.raw_path.is_dir() and not places and all(map(_apart, told)):
         more += check_plan(project, settings, catalogue, blocks, wrong, found)
-    elif not settings.raw_path.exists() and not places and project.database_path.exists():
+    else:
+        lacks = "raw_path is no folder" if not settings.raw_path.is_dir() else "mistakes above"
+        found.unchecked.append(f"raw frames, and the calibrations that they need ({lacks})")
+    if not settings.raw_path.exists() and not places and project.database_path.exists():
         lost = used_below(project.connection, str(settings.raw_path))
         if lost:
             more = [_lost(p, lost) if p.keys == ("raw_path",) else p for p in more]
@@ -236,8 +239,8 @@ def _of_pipeline(
             found.unchecked.append(f"parameters of recipes ({error.what})")
             return problems
         found.unchecked.append(
-            f"parameters of recipes against {'.'.join(keys)}; against the DRS "
-            f"{drs.version or 'of unknown version'} in {drs.path} they were"
+            f"parameters of recipes against the pipeline of the settings; they were against "
+            f"{drs.version or 'one of unknown version'} in {drs.path}"
         )
     if not drs.path:
         # The runner of tests, which takes any.

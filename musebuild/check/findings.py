@@ -29,8 +29,10 @@ def planned_line(plan: Plan, frames: Sequence[RawFrame]) -> str:
     """`2 datasets, 34 exposures, 3 nights, 1148 recipes planned`."""
     used = [frame for frame in frames if frame.is_raw and not frame.excluded]
     exposures = {frame.name for frame in used if frame.category == "OBJECT"}
+    datasets = {one.dataset for one in plan.invocations.values()}
+    datasets |= {left.dataset for left in plan.left_out}
     numbers = {
-        "dataset": len({one.dataset for one in plan.invocations.values() if one.dataset}),
+        "dataset": len(datasets - {""}),
         "exposure": len(exposures),
         "night": len({frame.night for frame in used}),
         "recipe": len(plan.invocations),

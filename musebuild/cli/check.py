@@ -18,7 +18,7 @@ from musebuild.engine.project import Project
 from musebuild.errors import EXIT_USAGE
 from musebuild.plan.balance import Balance
 from musebuild.report.balance import balance_numbers
-from musebuild.report.causes import MOST_LINES, MOST_OTHERS, besides, told
+from musebuild.report.causes import MOST_LINES, MOST_OTHERS, besides, fitted, told
 from musebuild.report.spans import count
 from musebuild.settings.problems import Problem
 
@@ -54,11 +54,16 @@ def check(project: Project, strict: bool, every: bool, form: str) -> int:
 def _lines(problems: Sequence[Problem], found: Findings, *, every: bool) -> list[str]:
     """What is told to people: mistakes in the settings, causes, what was and was not checked."""
     causes = [problem.cause for problem in problems if isinstance(problem, CauseProblem)]
-    lines = [str(problem) for problem in problems if not isinstance(problem, CauseProblem)]
+    lines = [
+        line
+        for problem in problems
+        if not isinstance(problem, CauseProblem)
+        for line in fitted(str(problem))
+    ]
     if causes:
         lines += told(causes, found.settings, most=None if every else MOST_LINES)
         lines += besides(causes, label="warning", hints=True, most=None if every else MOST_OTHERS)
-    lines += [f"NOT CHECKED: {text}" for text in found.unchecked]
+    lines += [line for text in found.unchecked for line in fitted(f"NOT CHECKED: {text}")]
     lines += filter(None, [found.planned, *(one.line for one in found.balances)])
     errors = sum(problem.severity == "error" for problem in problems)
     if not problems:

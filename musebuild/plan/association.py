@@ -255,10 +255,9 @@ class Finder:
         others = [file.path for file in self._static.get(category, ())]
         if not folder:
             what, where = "the settings give no muse_calib_path", ()
-            hint = "muse_calib_path: the folder of the static calibrations of the pipeline"
+            hint = self._folder_hint()
         elif not self.known.files.folder_exists:
-            what = f"muse_calib_path does not exist: {folder}"
-            hint = "muse_calib_path: the folder of the static calibrations of the pipeline"
+            what, hint = f"muse_calib_path does not exist: {folder}", self._folder_hint()
         elif static.note:
             what, kind, where = static.note, "file", ("static_calib", category)
             hint = f"correct static_calib.{category}, or put the file into {folder}"
@@ -280,6 +279,13 @@ class Finder:
             optional=not need.required,
             refused=refused[:REFUSED_SHOWN] if of else (),
         )
+
+    def _folder_hint(self) -> str:
+        """Which folder of static calibrations is meant."""
+        every = self.known.settings.static_calib.values()
+        named = next((name for files in every for name, _ in files), "")
+        held = f" that holds {named}" if named else " of the pipeline's static calibrations"
+        return f"set muse_calib_path to the folder{held}"
 
     # illumination flats
 

@@ -89,10 +89,10 @@ class Folded:
         return {dataset: tuple(names) for dataset, names in found.items()}
 
     @cached_property
-    def standards(self) -> tuple[str, ...]:
-        """Exposures of no dataset: standards, and exposures of the sky."""
-        names = {left.exposure for left in self.lefts if left.exposure and not left.dataset}
-        return tuple(sorted(names))
+    def others(self) -> Mapping[str, int]:
+        """Raw category (STD, SKY) → exposures of no dataset that cannot be reduced."""
+        found = {(left.raw, left.exposure) for left in self.lefts}
+        return Counter(raw for raw, name in sorted(found) if name and raw not in ("", "OBJECT"))
 
     @cached_property
     def refused(self) -> tuple[tuple[str, Refused], ...]:

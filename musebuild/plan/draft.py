@@ -147,6 +147,7 @@ class Draft:
             run=task.run,
             part=task.part,
             exposure=task.exposure,
+            raw=task.raw,
             on_demand=not (planned.declared or planned.recipe.default),
         )
         self.ghosts[task.block].append(

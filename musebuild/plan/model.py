@@ -170,6 +170,8 @@ class LeftOut:
     """The part of its dataset; empty where that is whole."""
     exposure: str = ""
     """Of which it is made; empty: of several, or of calibration frames."""
+    raw: str = ""
+    """Raw category of the exposure."""
     note: bool = False
     """Nothing is left out: it is told, since people should know it before anything runs."""
     vanished: bool = False

@@ -354,6 +354,8 @@ class Named:
         if not files:
             reason = f"{need.category}: {text} does not exist or holds no frame"
             remedy = "correct the path in the settings, or put a file there"
+            if made := self._results(need.category):
+                remedy += f", or take what a block makes: {made}"
             places = self._places(need.category)
             if lacks:
                 reason = f"{need.category}: {text} lacks IFU {lacks}"
@@ -391,6 +393,13 @@ class Named:
         )
         if note:
             found.notes.append(f"{need.category}: {note}")
+
+    def _results(self, category: str) -> str:
+        """Names of the results of a category that blocks make, for people."""
+        every = (*self.known.tasks.values(), *self.known.ghosts.values())
+        tasks = [task for tasks in every for task in tasks if serving(category) in task.categories]
+        found = {f"{category}_{task.result} (of {task.block})" for task in tasks if task.result}
+        return " or ".join(sorted(found)[:2])
 
     def _level(self, need: Need, made: PlannedTask, subject: Subject) -> int | None:
         """The level of a product that the settings name: that of the rules where they allow it."""

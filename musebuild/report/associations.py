@@ -13,6 +13,7 @@ from musebuild.plan.model import Invocation, LeftOut, Plan
 from musebuild.report.causes import causes_text
 from musebuild.report.graph import Arrow, Box, dot_text, mermaid_text
 from musebuild.report.spans import count
+from musebuild.report.tables import Rows, text_of
 
 SHOWN = 6
 """Raw frames of one kind that a tree names; more are counted."""
@@ -142,6 +143,9 @@ def tree_text(
     notes = notes_of(plan, names, ifus=ifus)
     tops = dict.fromkeys(_task(plan.invocations[name], ifus) for name in names if name in roots)
     below = {one.source for name in tops for one in held[name]} if len(tops) > 1 else set()
+    # What is made of many exposures is opened by its own name.
+    made_of = (plan.invocations[name] for name in names)
+    of_several = {one.name if ifus else one.task for one in made_of if not one.night}
     lines: list[str] = []
     opened: set[str] = set()
 
@@ -166,7 +170,7 @@ def tree_text(
                     + (f"  [{text}]" if text else "")
                     + ("  (opened above)" if seen else "")
                 )
-                if made and not seen and one.source in held:
+                if made and not seen and one.source in held and one.source not in of_several:
                     write(one.source, indent + "    ")
         lines.extend(f"{indent}note: {note}" for note in notes.get(task, ()))
 
@@ -176,6 +180,68 @@ def tree_text(
             write(task, "    ")
     lines += causes_text(left_out)
     return "\n".join(lines) + "\n" if lines else ""
+
+
+EXPOSED = frozenset({"OBJECT", "STD", "SKY"})
+"""Raw categories of exposures."""
+
+
+def rows_text(plan: Plan, names: Collection[str], left_out: Collection[LeftOut]) -> str:
+    """One row for each exposure and each calibration: what it takes of other nights, and the level.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    names : collection of str
+        Invocations, those among them that are needed by others.
+    left_out : collection of LeftOut
+        What cannot be planned of them.
+    """
+    groups: dict[str, list[str]] = {}
+    exposures = {
+        plan.invocations[name].label
+        for name in names
+        if any(one.kind == "raw" and one.tag in EXPOSED for one in plan.invocations[name].inputs)
+    }
+    nights: dict[str, str] = {}
+    for name in names:
+        made = plan.invocations[name]
+        if made.night:
+            label = made.label if made.label in exposures else made.task
+            groups.setdefault(label, []).append(name)
+            nights[label] = made.night
+    rows: list[tuple[str, str, int | None, str]] = []
+    for label, members in groups.items():
+        chosen = [
+            one
+            for held in associations(plan, members).values()
+            for one in held
+            if one.quality is not None and one.quality.grade != "static"
+        ]
+        levels = [one.quality.level for one in chosen if one.quality and one.quality.level]
+        rows.append((label, nights[label], max(levels, default=0), _fits(chosen)))
+    lost = {left.exposure: left for left in left_out if left.exposure and left.error}
+    rows += [(name, left.night, None, "cannot be reduced") for name, left in lost.items()]
+    rows.sort(key=lambda row: (row[1], row[0]))
+    text = text_of(Rows(("of", "night", "level", "takes"), tuple(rows))) if rows else ""
+    hint = "`musebuild associations NAME` opens one: down to its raw frames\n" if groups else ""
+    return text + hint + "".join(f"{line}\n" for line in causes_text(left_out))
+
+
+def _fits(chosen: Iterable[Association]) -> str:
+    """What is taken, by how well it fits: what is of the same night is counted."""
+    by_fit: dict[str, dict[str, None]] = {}
+    for one in chosen:
+        assert one.quality is not None, "of what was chosen"
+        nights = one.quality.nights
+        fit: str = one.quality.grade
+        if nights and fit in ("same night", "other night"):
+            fit = f"{count(abs(nights), 'night')} {'later' if nights > 0 else 'earlier'}"
+        by_fit.setdefault(fit, {})[one.tag] = None
+    near = by_fit.pop("same night", {})
+    told = [f"{', '.join(tags)} {fit}" for fit, tags in by_fit.items()]
+    return "; ".join([*told, *([f"{len(near)} of the same night"] if near else [])])
 
 
 def _task(invocation: Invocation, ifus: bool) -> str:

@@ -23,6 +23,8 @@ MOST_TASKS = 2
 """Tasks that are named, not counted."""
 MOST_OTHERS = 8
 """Reasons for what is left out though nothing is wrong."""
+TIED = "\u00a0"
+"""A blank at which no line ends."""
 ALL = "`musebuild check --all`"
 
 
@@ -97,7 +99,9 @@ def besides(
     for cause in shown:
         names = [left.name for left in cause.lefts]
         stops = ", ".join(names) if len(names) <= MOST_TASKS else _counts(cause.stops)
-        lines += _wrapped(f"{label}: {stops}: {cause.title}", "", width)
+        title = cause.title
+        text = title if title.startswith(f"{stops}:") else f"{stops}: {title}"
+        lines += _wrapped(f"{label}: {text}", "", width)
         if hints and cause.hints:
             lines += _wrapped(f"hint: {'; or '.join(cause.hints)}", "  ", width)
     if len(shown) < len(others):
@@ -135,13 +139,15 @@ def cause_lines(
         Of a line.
     """
     lines = _wrapped(cause.title, "", width)
+    if any(category not in cause.title for category in cause.categories):
+        lines += _wrapped(f"so there is no {', '.join(cause.categories)}", "  ", width)
     if cause.where:
         lines += _wrapped(f"in: {_places(cause.where, settings)}", "  ", width)
     refused = cause.refused if names else cause.refused[:MOST_REFUSED]
     for of, one in refused:
         night = f" (for {of})" if of and len(cause.about) > 1 else ""
         lines += _wrapped(f"nearest: {one.task} {one.reason}{night}", "  ", width)
-    stops = ", ".join([*_people(cause.exposures, cause.standards), _counts(cause.stops)])
+    stops = ", ".join([*_people(cause.exposures), *_of_others(cause.others), _counts(cause.stops)])
     lines += _wrapped(f"stops: {stops}", "  ", width)
     if names:
         lines += [f"  {left.name}" for left in cause.lefts]
@@ -171,26 +177,30 @@ def _scope(left_out: Iterable[LeftOut]) -> str:
     for left in wrong:
         if left.exposure:
             exposures.setdefault(left.dataset, {})[left.exposure] = None
-    people = _people({name: tuple(of) for name, of in exposures.items()}, ())
+    people = _people({name: tuple(of) for name, of in exposures.items()})
     if people:
         return ", ".join(people)
     names = [left.name for left in wrong]
     return listed(list(dict.fromkeys(names)), 3)
 
 
-def _people(exposures: Mapping[str, Sequence[str]], standards: Sequence[str]) -> list[str]:
+def _of_others(others: Mapping[str, int]) -> list[str]:
+    """Exposures of no dataset."""
+    return [count(number, f"{raw} exposure") for raw, number in others.items()]
+
+
+def _people(exposures: Mapping[str, Sequence[str]]) -> list[str]:
+    """Exposures of datasets."""
     told = [f"{count(len(names), 'exposure')} of {dataset}" for dataset, names in exposures.items()]
     if len(told) > MOST_PLACES:
         number = sum(map(len, exposures.values()))
         told = [f"{count(number, 'exposure')} of {len(exposures)} datasets"]
-    if standards:
-        told.append(f"{count(len(standards), 'exposure')} of standards or sky")
     return told
 
 
 def _counts(stops: Mapping[str, int]) -> str:
     """Tasks by their blocks."""
-    return ", ".join(f"{block} {number}" for block, number in stops.items())
+    return ", ".join(f"{block}{TIED}{number}" for block, number in stops.items())
 
 
 def _places(places: Sequence[Sequence[str | int]], settings: Settings | None) -> str:
@@ -205,8 +215,17 @@ def _places(places: Sequence[Sequence[str | int]], settings: Settings | None) ->
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
+def fitted(text: str) -> list[str]:
+    """Lines of a text, none longer than any may be."""
+    return [
+        part
+        for line in text.splitlines()
+        for part in (_wrapped(line, "", LONGEST) if len(line) > LONGEST else [line])
+    ]
+
+
 def _wrapped(text: str, indent: str, width: int) -> list[str]:
-    return textwrap.wrap(
+    lines = textwrap.wrap(
         text,
         width,
         initial_indent=indent,
@@ -214,6 +233,7 @@ def _wrapped(text: str, indent: str, width: int) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(TIED, " ") for line in lines]
 
 
 def _cut(line: str) -> str:

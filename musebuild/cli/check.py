@@ -46,19 +46,22 @@ def check(project: Project, strict: bool, every: bool, form: str) -> int:
         json.dump(document, sys.stdout, indent=1)
         sys.stdout.write("\n")
     else:
-        lines = _lines(problems, found, every=every)
+        lines = _lines(problems, found, str(project.settings_path.parent), every=every)
         sys.stdout.write("".join(f"{line}\n" for line in lines))
     return EXIT_USAGE if errors or (strict and warnings) else 0
 
 
-def _lines(problems: Sequence[Problem], found: Findings, *, every: bool) -> list[str]:
-    """What is told to people: mistakes in the settings, causes, what was and was not checked."""
+def _lines(problems: Sequence[Problem], found: Findings, folder: str, *, every: bool) -> list[str]:
+    """What is told to people: mistakes in the settings, causes, what was and was not checked.
+
+    Paths below the project's folder are told from there.
+    """
     causes = [problem.cause for problem in problems if isinstance(problem, CauseProblem)]
     lines = [
         line
         for problem in problems
         if not isinstance(problem, CauseProblem)
-        for line in fitted(str(problem))
+        for line in fitted(str(problem).replace(f"{folder}/", ""))
     ]
     if causes:
         lines += told(causes, found.settings, most=None if every else MOST_LINES)

@@ -125,7 +125,8 @@ def test_warnings_fail_only_if_strict(project: MockProject) -> None:
 def test_for_machines(project: MockProject) -> None:
     project.settings["ifuss"] = 3
     project.write()
-    (problem,) = json.loads(project.ask("check", "--format", "json").out)
+    problem, note = json.loads(project.ask("check", "--format", "json").out)
+    assert note["severity"] == "note" and note["message"].startswith("not checked: raw frames")
     assert problem["key"] == "ifuss"
     assert problem["severity"] == "error"
     assert problem["nearest"] == ["ifus"]

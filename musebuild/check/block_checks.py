@@ -51,6 +51,7 @@ def check_blocks(
             continue
         break
     problems += _sources(blocks, settings)
+    problems += _sources_of_others(blocks, settings, catalogue, wrong)
     problems += _places(blocks, settings)
     return blocks, problems
 
@@ -107,6 +108,29 @@ def _sources(blocks: Iterable[PlannedBlock], settings: Settings) -> list[Problem
                 )
             )
     return problems
+
+
+def _sources_of_others(
+    blocks: Iterable[PlannedBlock],
+    settings: Settings,
+    catalogue: Mapping[str, Recipe],
+    wrong: Collection[str],
+) -> list[Problem]:
+    """A `from_recipe` that names no block, of blocks that are not run: it would show later."""
+    planned = {one.name for one in blocks}
+    known = sorted(planned | {*settings.blocks})
+    return [
+        problem_at(
+            settings,
+            ("recipes", name, "from_recipe"),
+            f"there is no block {block.from_recipe}",
+            nearest=tuple(nearest(block.from_recipe, known)),
+            remedy=f"name one of {', '.join(known)}",
+        )
+        for name, block in settings.blocks.items()
+        if block.from_recipe and name not in planned and name not in wrong
+        if block.from_recipe not in known and recipe_name(block, catalogue)
+    ]
 
 
 def _without_source(

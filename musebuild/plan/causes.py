@@ -16,6 +16,7 @@ from typing import Any
 from musebuild.plan.model import CATEGORY, OF, Cause, LeftOut, Refused, Wanted
 
 _NUMBERED = re.compile(r"(?P<key>.+): \{(?P<name>\w+): (?P<number>\d+)\}")
+_MASTER = re.compile(r"recipes\.\w+\.frames: \{(\w+): master\}")
 _NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
 MOST_EXPOSURES = 3
 """Exposures that a hint proposes to leave out."""
@@ -108,7 +109,7 @@ class Folded:
         """What mends them: any one of these."""
         given = next((cause.hint for cause in self.causes if cause.hint), "")
         found = [given.replace(CATEGORY, ", ".join(self.categories))] if given else []
-        found += self.accepting
+        found += [self.accepting] if self.accepting else []
         without: dict[str, dict[str, None]] = {}
         for cause in self.causes:
             if cause.optional and cause.block:
@@ -136,19 +137,30 @@ class Folded:
         return tuple(names) if len(names) <= MOST_EXPOSURES else ()
 
     @cached_property
-    def accepting(self) -> tuple[str, ...]:
-        """Settings that accept the nearest candidate of each: with the largest of numbers."""
+    def accepting(self) -> str:
+        """What accepts the nearest candidate of each; empty where nothing does."""
         found: dict[str, str] = {}
         for cause in self.causes:
             ordered = sorted(cause.refused, key=lambda one: one.contradicts)
             text = next((one.setting for one in ordered if one.setting), "")
             parts = _NUMBERED.fullmatch(text)
+            # Of two distances the larger serves both.
             key = f"{parts['key']}:{parts['name']}" if parts else text
             before = _NUMBERED.fullmatch(found.get(key, ""))
-            if parts and before and int(before["number"]) >= int(parts["number"]):
-                continue
-            found[key] = text
-        return tuple(_in_words(text) for text in found.values() if text)
+            if not (parts and before and int(before["number"]) >= int(parts["number"])):
+                found[key] = text
+        texts = [text for text in found.values() if text]
+        if not texts or texts[0].startswith("take "):
+            return next(iter(texts), "")
+        masters = [_MASTER.fullmatch(text) for text in texts]
+        if all(masters):
+            named = {match[1]: None for match in masters if match}
+            every = ", ".join(f"{name}: master" for name in named)
+            return (
+                f"accept the nearest: association.prefer: {{{every}}} "
+                f"(in one block alone: {', '.join(texts)})"
+            )
+        return f"accept the nearest: {' and '.join(texts)}"
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, for programs."""
@@ -163,15 +175,6 @@ class Folded:
             "candidates": [asdict(one) for _, one in self.refused],
             "hints": list(self.hints),
         }
-
-
-def _in_words(setting: str) -> str:
-    """A setting that accepts a candidate, as a hint."""
-    if setting.startswith("take "):
-        return setting
-    master = re.fullmatch(r"recipes\.\w+\.frames: \{(\w+): master\}", setting)
-    every = f" (in all blocks: association.prefer: {{{master[1]}: master}})" if master else ""
-    return f"accept the nearest: {setting}{every}"
 
 
 def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:

@@ -171,7 +171,7 @@ def _add(
                 "add the missing raw frames to raw_path; "
                 "`musebuild retrieve --missing` looks for them in the archive",
                 "frames",
-                of=task.task,
+                of=f"{first.category}:{group.label}",
                 wanted=lacks if whole else None,
             ),
         )

@@ -209,7 +209,7 @@ class Named:
             recipe = self.known.recipes.get((given and given.recipe) or name)
             if given is None or recipe is None or not makes(recipe, serving(need.category)):
                 continue
-            if name == block or (not block and (given.label or recipe.suffix) == result):
+            if name in (block, result) or (not block and (given.label or recipe.suffix) == result):
                 found.ghosts.append(left)
                 return True
         return False

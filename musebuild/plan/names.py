@@ -81,11 +81,16 @@ def _unknown(plan: Plan, name: str) -> UsageError:
     lost = [left for left in concerned(plan.left_out, [name], ()) if not left.note]
     if lost:
         causes = folded(lost)
-        hints = (cause.hints[0] for cause in causes if cause.hints)
+        told = [
+            f"{cause.title}" + (f"\n  hint: {cause.hints[0]}" if cause.hints else "")
+            for cause in causes[:MOST_CAUSES]
+        ]
+        more = len(causes) - len(told)
+        told += [f"… and {more} more cause{'s' * (more > 1)}"] if more else []
         return UsageError(
             f"{name} is left out of the plan",
-            why="\n".join(cause.title for cause in causes[:MOST_CAUSES]),
-            remedy=next(hints, None),
+            why="\n".join(told),
+            remedy="`musebuild check` tells all causes, and what each stops",
         )
     tasks = dict.fromkeys([*plan.groups, *plan.invocations])
     near = nearest(name.replace("*", "").replace("?", ""), tasks)

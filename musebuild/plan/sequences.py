@@ -174,7 +174,7 @@ def too_small(group: Group, frames: Sequence[RawFrame], recipe: Recipe, ifu: int
         count = len(frames)
         return (
             f"{count} {group.first.category} frame{'s' if count != 1 else ''}{of_ifu}, "
-            f"and {recipe.name} needs at least {recipe.least}"
+            f"and at least {recipe.least} are needed"
         )
     lit = {lamp for frame in frames for lamp in frame.lamps}
     dark = [lamp for lamp in recipe.lamps if lamp not in lit]

@@ -13,6 +13,7 @@ from musebuild.engine.forecast import Forecast, Price
 from musebuild.engine.plan_rows import Entry
 from musebuild.engine.view import View
 from musebuild.plan.causes import as_plain
+from musebuild.report.causes import causes_text
 from musebuild.report.listing import counts, reason_of, view_lines
 from musebuild.report.spans import count, span
 from musebuild.settings.sizes import format_bytes
@@ -80,6 +81,7 @@ def status_text(view: View, found: Forecast, store: Path) -> str:
     """Counts of states, levels of associations, the price of what is pending, and its parts."""
     left_out = count(sum(not left.note for left in view.left_out), "other")
     text = f"{counts(view_lines(view)) or 'no task'}; {left_out} left out\n"
+    text += "".join(f"{line}\n" for line in causes_text(view.left_out))
     text += level_text(level_counts(view.entries()))
     text += price_text(found, store)
     if not found.recipes:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from musebuild.engine.cubes import Cube
 from musebuild.engine.summary import BuildSummary
+from musebuild.plan.causes import folded
 from musebuild.plan.model import LeftOut
 from musebuild.report.causes import besides_text, causes_text
 from musebuild.report.spans import count, span
@@ -70,7 +71,12 @@ def _counts(summary: BuildSummary) -> Iterator[str]:
         if summary.up_to_date:
             yield f"Everything is up to date ({count(summary.up_to_date, 'task')})."
         else:
-            yield "There is nothing to do."
+            causes = sum(cause.error for cause in folded(summary.left_out))
+            yield (
+                f"Nothing can be done: {count(causes, 'cause')} (above)."
+                if causes
+                else "There is nothing to do."
+            )
         return
     parts = [
         f"{len(summary.ran)} ran",

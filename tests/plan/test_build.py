@@ -91,8 +91,8 @@ def test_too_few_frames_are_told_to_who_needs_them() -> None:
     made = plan(raw=raw)
     assert not made.default
     text = reasons(made)
-    assert "2 BIAS frames, and muse_bias needs at least 3" in text
-    assert "muse_scibasic:2017-06-16T01:30:00: muse_bias:2017-06-16T10:00:00: 2 BIAS" in text
+    assert "BIAS:2017-06-16T10:00:00: 2 BIAS frames, and at least 3 are needed" in text
+    assert "muse_scibasic:2017-06-16T01:30:00: BIAS:2017-06-16T10:00:00: 2 BIAS" in text
     assert "add the missing raw frames" in text
     assert any(left.error for left in made.left_out)
 

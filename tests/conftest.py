@@ -29,6 +29,12 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The simulation comes first: pytest-xdist takes tests from the ends of what workers have to
+    do, and its nights, which take the longest of all to make, would be made by both."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/simulation/"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_power_cuts() -> Iterator[None]:
     """No test cuts the power: a build in this process need not wait for the disk."""

@@ -416,14 +416,14 @@ def test_two_at_once_in_one_folder(
 # a large load
 
 
-def test_two_thousand_frames_over_a_bad_line(
+def test_hundreds_of_frames_over_a_bad_line(
     archive: ArchiveServer, empty: MockProject, capsys: Capsys
 ) -> None:
     random.seed(20170616)
     start = dt.datetime(2017, 6, 16)
-    science = [tiny(start + dt.timedelta(seconds=10 * n), n) for n in range(40)]
+    science = [tiny(start + dt.timedelta(seconds=10 * n), n) for n in range(20)]
     calib = [
-        tiny(start + dt.timedelta(hours=2, seconds=10 * n), n, kind="CALIB") for n in range(1920)
+        tiny(start + dt.timedelta(hours=2, seconds=10 * n), n, kind="CALIB") for n in range(560)
     ]
     frames = [*science, *calib, *map(night_log, science)]
     archive.frames.clear()

@@ -71,13 +71,13 @@ def turned(value: Any) -> Any:
     return value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CALLS)
 def test_invariant_2_order_of_names_does_not_matter(call: dict[str, Any]) -> None:
     assert key(turned(call)) == key(call)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(call=CALLS, other=CALLS, part=st.sampled_from(PARTS))
 def test_invariant_2_each_part_is_known_to_the_key(
     call: dict[str, Any], other: dict[str, Any], part: str
@@ -86,7 +86,7 @@ def test_invariant_2_each_part_is_known_to_the_key(
     assert (key(changed) == key(call)) == (strict(changed) == strict(call))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(call=CALLS, name=WORDS, one=VALUES, other=VALUES)
 def test_invariant_2_any_value_of_any_parameter_counts(
     call: dict[str, Any], name: str, one: Any, other: Any
@@ -97,7 +97,7 @@ def test_invariant_2_any_value_of_any_parameter_counts(
     assert key(first) != key(second)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(call=CALLS, which=st.randoms(use_true_random=False))
 def test_the_order_of_inputs_counts(call: dict[str, Any], which: Any) -> None:
     mixed = list(call["inputs"])
@@ -105,7 +105,7 @@ def test_the_order_of_inputs_counts(call: dict[str, Any], which: Any) -> None:
     assert (key(call | {"inputs": mixed}) == key(call)) == (mixed == call["inputs"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CALLS)
 def test_a_preimage_read_back_from_its_manifest_has_the_same_key(call: dict[str, Any]) -> None:
     preimage = make_preimage(**call)

@@ -50,7 +50,7 @@ def same(one: Settings, other: Settings) -> bool:
 
 
 MEANING = meaning_in(load_catalogue())
-QUICK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @given(tree=SETTINGS)

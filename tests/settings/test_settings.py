@@ -336,7 +336,7 @@ WHOLE = IC4406.read_bytes()
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_damage_gives_a_traceback(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -375,7 +375,7 @@ VALUES = st.one_of(
     version=st.from_regex(r"[0-9]\.[0-9]{1,2}", fullmatch=True),
     ifus=st.sets(st.integers(1, 24), min_size=1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_valid_settings_survive_writing_and_reading(
     params: dict[str, object],
     objects: list[str],

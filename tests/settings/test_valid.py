@@ -44,7 +44,7 @@ def spots(tree: Any) -> list[tuple[Any, Any]]:
 
 
 @given(tree=SETTINGS, data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_is_sound_to_us_is_sound_to_jsonschema(tree: dict[str, Any], data: Any) -> None:
     whole = tree_of(yaml.safe_dump(tree, allow_unicode=True))
     # Sound settings are known as such: else every command would load jsonschema.

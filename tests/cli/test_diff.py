@@ -15,6 +15,7 @@ from musebuild.cache.migrations import CACHE_MIGRATIONS
 from musebuild.cli.main import main
 from musebuild.explain.lock import lock_side, read_lock
 from tests.support.frames import write_raw
+from tests.support.in_process import call_main
 from tests.support.projects import MockProject, Ran, make_mock_project
 
 BIAS = "muse_bias:2017-06-16T10:40:27.ifu0{}"
@@ -46,7 +47,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject:
 
 
 def build(project: MockProject) -> None:
-    assert main(["run", "-q", "-d", str(project.folder), "muse_flat"]) == 0
+    assert call_main(["run", "-q", "-d", str(project.folder), "muse_flat"]) == 0
 
 
 def told(project: MockProject, *arguments: str, status: int = 1) -> str:
@@ -153,7 +154,7 @@ def test_the_same_key_with_other_content_is_told(both: MockProject, tmp_path: Pa
     shutil.copytree(both.folder, tmp_path / "other")
     other = MockProject(tmp_path / "other", both.settings, [{"recipe": "muse_bias", "salt": "x"}])
     other.write()
-    assert main(["run", "-q", "-a", "-d", str(other.folder), "muse_bias"]) == 0
+    assert call_main(["run", "-q", "-a", "-d", str(other.folder), "muse_bias"]) == 0
     document = found(other, "musebuild.db", str(both.folder / "musebuild.db"))
     different = {task["task"]: task["kind"] for task in document["tasks"]["different"]}
     assert different == {BIAS.format(n): "content" for n in (1, 2)}
@@ -274,14 +275,14 @@ def test_a_version_that_is_not_there_any_more(project: MockProject) -> None:
     assert "nothing of version 0.1 was built" in ask("0.1").err
     project.settings["reduced_path"] = "reduced/all"
     project.write()
-    assert main(["run", "-q", "-d", str(project.folder), "muse_bias"]) == 0
+    assert call_main(["run", "-q", "-d", str(project.folder), "muse_bias"]) == 0
     project.settings["version"] = "0.2"
     project.params("muse_bias", overscan="none")
-    assert main(["run", "-q", "-d", str(project.folder), "muse_bias"]) == 0
+    assert call_main(["run", "-q", "-d", str(project.folder), "muse_bias"]) == 0
     assert "version 0.1 cannot be told from version 0.2" in ask("0.1", "0.2").err
     project.settings["reduced_path"] = "reduced/{version}"
     project.write()
-    assert main(["run", "-q", "-d", str(project.folder), "muse_bias"]) == 0
+    assert call_main(["run", "-q", "-d", str(project.folder), "muse_bias"]) == 0
     assert ask("0.2").status == 1
     assert main(["clean", "-d", str(project.folder)]) == 0
     assert "nothing of version 0.2 is there" in ask("0.2").err

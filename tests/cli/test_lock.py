@@ -16,6 +16,7 @@ import pytest
 from musebuild.cli.main import main
 from musebuild.explain.lock import LockedProduct, read_lock
 from tests.support.frames import write_raw
+from tests.support.in_process import call_main
 from tests.support.projects import MockProject, make_mock_project
 
 FLAT = "muse_flat:2017-06-16T10:48:07"
@@ -28,7 +29,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject
     project = make_mock_project(tmp_path_factory.mktemp("lock") / "project", night)
     # Digests of frames that were written a moment ago are not trusted.
     time.sleep(0.3)
-    assert main(["run", "-q", "-d", str(project.folder), "muse_wavecal"]) == 0
+    assert call_main(["run", "-q", "-d", str(project.folder), "muse_wavecal"]) == 0
     assert main(["lock", "-d", str(project.folder), "muse_wavecal"]) == 0
     return project
 

@@ -14,6 +14,7 @@ from musebuild.cli.main import main
 from musebuild.engine import view as view_module
 from musebuild.engine.project import Project
 from musebuild.engine.view import look
+from tests.support.in_process import call_main
 from tests.support.projects import MockProject, make_mock_project
 from tests.support.waiting import wait_until
 
@@ -65,7 +66,7 @@ def damaged(project: MockProject) -> None:
 def failed(project: MockProject) -> None:
     project.rule(recipe="muse_exp_combine", fail="it never works")
     project.params("muse_exp_combine", lambdamin=4811.0)
-    assert main(["run", "-q", "-c", "-d", str(project.folder)]) == 1
+    assert call_main(["run", "-q", "-c", "-d", str(project.folder)]) == 1
 
 
 CHANGES: dict[str, Callable[[MockProject], object]] = {

@@ -12,6 +12,7 @@ import pytest
 from prov.model import ProvDocument
 
 from musebuild.cli.main import main
+from tests.support.in_process import call_main
 from tests.support.projects import MockProject, make_mock_project
 
 Call = Callable[..., str]
@@ -21,7 +22,7 @@ Call = Callable[..., str]
 def once(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject:
     """A project that was built once, for all tests here."""
     project = make_mock_project(tmp_path_factory.mktemp("provenance") / "project", night)
-    assert main(["run", "-q", "-d", str(project.folder)]) == 0
+    assert call_main(["run", "-q", "-d", str(project.folder)]) == 0
     return project
 
 
@@ -100,7 +101,7 @@ def test_results_are_carried_to_another_store(
     assert "4 results" in call("cache", "export", str(archive), "muse_flat")
     other = make_mock_project(tmp_path / "other", night)
     assert main(["cache", "-d", str(other.folder), "import", str(archive)]) == 0
-    assert main(["run", "-q", "-d", str(other.folder), "muse_flat"]) == 0
+    assert call_main(["run", "-q", "-d", str(other.folder), "muse_flat"]) == 0
     assert "0 ran, 4 restored" in capsys.readouterr().out
     assert other.journal == []
 
@@ -115,8 +116,8 @@ def test_results_are_carried_to_another_store(
 
 def test_gc_keeps_what_the_plan_needs_and_tells_the_price(once: MockProject, call: Call) -> None:
     change = ("--set", "recipes.muse_scipost.params.lambdamin=4800.0")
-    assert main(["run", "-q", "-d", str(once.folder), "muse_scipost", *change]) == 0
-    assert main(["run", "-q", "-d", str(once.folder)]) == 0
+    assert call_main(["run", "-q", "-d", str(once.folder), "muse_scipost", *change]) == 0
+    assert call_main(["run", "-q", "-d", str(once.folder)]) == 0
     before, ran = once.objects(), len(once.journal)
     told = call("cache", "gc", "--max-size", "1 kB", "--dry-run")
     assert "2 results would be dropped" in told
@@ -126,8 +127,8 @@ def test_gc_keeps_what_the_plan_needs_and_tells_the_price(once: MockProject, cal
     assert "2 results dropped" in call("cache", "gc", "--max-size", "1 kB")
     assert once.objects() < before
     assert main(["cache", "-d", str(once.folder), "verify"]) == 0
-    assert main(["run", "-q", "-d", str(once.folder)]) == 0
+    assert call_main(["run", "-q", "-d", str(once.folder)]) == 0
     assert len(once.journal) == ran
-    assert main(["run", "-q", "-d", str(once.folder), "muse_scipost", *change]) == 0
+    assert call_main(["run", "-q", "-d", str(once.folder), "muse_scipost", *change]) == 0
     assert len(once.journal) == ran + 2
     assert "--max-size" in call("cache", "gc", "--max-size", "much", status=2)

@@ -12,6 +12,7 @@ import pytest
 from musebuild.cache.ledger import Sample
 from musebuild.cli.main import main
 from musebuild.engine.forecast import expected_seconds
+from tests.support.in_process import call_main
 from tests.support.projects import MockProject
 
 SCIPOST = "muse_scipost:2017-06-16T01:3{}:56.867"
@@ -33,14 +34,14 @@ def test_a_forecast_is_what_then_runs(
     assert set(first["states"].values()) == {"to run, not yet hashed", "waits"}
     assert first["price"]["tasks"] == first["price"]["unknown"] == 22
     project.rule(recipe="muse_scibasic", input="T01:36", fail="no slices found")
-    assert main(["run", "-q", "-c", "-d", str(project.folder)]) == 1
+    assert call_main(["run", "-q", "-c", "-d", str(project.folder)]) == 1
     capsys.readouterr()
 
     after = status(project, capsys)
     failed = [name for name, state in after["states"].items() if state == "failed"]
     assert failed and all("T01:36:56.867" in name for name in failed)
     project.unrule()
-    assert main(["run", "-q", "-d", str(project.folder)]) == 0
+    assert call_main(["run", "-q", "-d", str(project.folder)]) == 0
 
     removed = next(project.reduced.rglob("DATACUBE_FINAL.fits"))
     removed.unlink()
@@ -50,7 +51,7 @@ def test_a_forecast_is_what_then_runs(
     pending = {n: s for n, s in forecast["states"].items() if s not in ("up to date", "cached")}
     assert pending == expected | {"muse_exp_combine:FIELD_drs": "waits"}
     before = len(project.journal)
-    assert main(["run", "-q", "-d", str(project.folder)]) == 0
+    assert call_main(["run", "-q", "-d", str(project.folder)]) == 0
     assert project.ran_since(before) == {"muse_scipost": 2, "muse_exp_combine": 1}
     assert "0 restored" in capsys.readouterr().out
 
@@ -62,13 +63,13 @@ def test_a_forecast_is_what_then_runs(
     assert price["memory"] > 0
 
     project.params("muse_scipost", lambdamin=4650.0)
-    assert main(["run", "-q", "-d", str(project.folder), "muse_scipost"]) == 0
+    assert call_main(["run", "-q", "-d", str(project.folder), "muse_scipost"]) == 0
     project.params("muse_scipost", lambdamin=4800.0)
     back = status(project, capsys)
     assert {n for n, s in back["states"].items() if s == "cached"} >= set(expected)
     assert back["price"]["tasks"] == 0
     before = len(project.journal)
-    assert main(["run", "-q", "-d", str(project.folder)]) == 0
+    assert call_main(["run", "-q", "-d", str(project.folder)]) == 0
     assert project.journal[before:] == []
 
     assert main(["list", "-d", str(project.folder), "--status", "--why"]) == 0

@@ -10,6 +10,7 @@ import pytest
 
 from musebuild.cli.main import main
 from tests.support.frames import write_raw, write_static
+from tests.support.in_process import call_main
 from tests.support.projects import MockProject, make_mock_project
 
 SCIPOST = "muse_scipost:2017-06-16T01:34:56.867"
@@ -26,7 +27,7 @@ def once(tmp_path_factory: pytest.TempPathFactory, night: Path) -> MockProject:
     project = make_mock_project(tmp_path_factory.mktemp("why") / "project", night)
     # A digest of a file that was written a moment ago is not trusted yet.
     time.sleep(0.3)
-    assert main(["run", "-q", "-d", str(project.folder)]) == 0
+    assert call_main(["run", "-q", "-d", str(project.folder)]) == 0
     return project
 
 
@@ -52,7 +53,7 @@ def why(once: MockProject, capsys: pytest.CaptureFixture[str]) -> Why:
 
 
 def build(project: MockProject, *arguments: str) -> int:
-    return main(["run", "-q", "-d", str(project.folder), *arguments])
+    return call_main(["run", "-q", "-d", str(project.folder), *arguments])
 
 
 def bias(project: MockProject, date: str, value: int) -> Path:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from musebuild.cli.main import main
 from musebuild.workers.failures import CAUSES, clear_failed, collect, remove_scratch
 from musebuild.workers.local import LocalExecutor
 from musebuild.workers.orders import WorkOrder, WorkResult
@@ -109,3 +111,17 @@ class InProcessExecutor:
         while self._queue:
             remove_scratch(self._queue.popleft().scratch)
         self._processes.close()
+
+
+def call_main(arguments: Sequence[str], *, apart: bool = False) -> int:
+    """A command in this process, which is afterwards as it was; its exit status.
+
+    `apart`: recipes in processes of their own.
+    """
+    environment = dict(os.environ)
+    try:
+        return main(arguments, executor=None if apart else InProcessExecutor)
+    finally:
+        set_environment(environment)
+        # A build freezes what it holds; this process goes on.
+        gc.unfreeze()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -20,9 +18,8 @@ from typing import Any
 import yaml
 
 from musebuild.cli.init import make_project
-from musebuild.cli.main import main
 from tests.support.copies import copy_project
-from tests.support.in_process import InProcessExecutor, set_environment
+from tests.support.in_process import call_main
 from tests.support.waiting import PATIENCE, wait_until
 
 RECIPES: dict[str, Any] = {
@@ -144,18 +141,12 @@ class MockProject:
         """
         out, err = io.StringIO(), io.StringIO()
         apart = any(not OWN_PROCESS.isdisjoint(rule) for rule in self.rules)
-        environment = dict(os.environ)
         with (
             contextlib.chdir(self.folder),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
-            try:
-                status = main(arguments, executor=None if apart else InProcessExecutor)
-            finally:
-                set_environment(environment)
-                # A build freezes what it holds; this process goes on.
-                gc.unfreeze()
+            status = call_main(arguments, apart=apart)
         return Ran(status, out.getvalue(), err.getvalue())
 
     def build(self, *arguments: str) -> Ran:

@@ -16,7 +16,7 @@ FLAT = "muse_flat:2017-06-16T10:48:07.ifu02"
 
 def test_a_failure_stops_what_depends_on_it(project: MockProject) -> None:
     project.rule(recipe="muse_flat", ifu=2, fail="no slices were found", return_code=255)
-    ran = project.run("run")
+    ran = project.ask("run")
     assert ran.status == 1
     for part in (FLAT, "muse_flat", "255", "no slices were found", "log: "):
         assert part in ran.out, ran.out

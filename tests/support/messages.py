@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -104,14 +105,15 @@ def messages_of(path: Path) -> Iterator[Message]:
             yield Message(where, node.lineno, name, what, why, remedy)
 
 
-def collect() -> list[Message]:
+@cache
+def collect() -> tuple[Message, ...]:
     """All messages, by file and line."""
     found = [
         message
         for path in sorted((ROOT / "musebuild").rglob("*.py"))
         for message in messages_of(path)
     ]
-    return sorted(found, key=lambda m: (m.file, m.line))
+    return tuple(sorted(found, key=lambda m: (m.file, m.line)))
 
 
 def page() -> str:

@@ -11,9 +11,8 @@ import os
 from collections.abc import Callable
 
 from musebuild.index.database import Connection, transaction
-from musebuild.index.digests import Identity, identity, tick_of, trustworthy
+from musebuild.index.digests import Identity, identity, tick_of, trustworthy, whole_seconds
 
-SECOND = 10**9
 Row = tuple[str, int, int, int, int, int]
 """Object, and what a file looks like that holds its bytes."""
 
@@ -26,11 +25,6 @@ def _row(name: str, known: Identity) -> Row:
 
 def _signed(number: int) -> int:
     return number if number < 1 << 63 else number - (1 << 64)
-
-
-def is_coarse(status: os.stat_result) -> bool:
-    """Whether a file's times are whole seconds, so that a change within one would not show."""
-    return status.st_ctime_ns % SECOND == 0
 
 
 class Verified:
@@ -101,7 +95,7 @@ class Verified:
             self._note(path, name, known)
         else:
             self.forget(path)
-            if not is_coarse(status):
+            if not whole_seconds(status.st_ctime_ns):
                 self._young[path] = _row(name, known)
 
     def was_changed_by_us(self, path: str, name: str, status: os.stat_result) -> None:
@@ -110,7 +104,7 @@ class Verified:
         The time of that is the file system's own, as exact as that has it: no other clock is
         compared with it.
         """
-        if is_coarse(status):
+        if whole_seconds(status.st_ctime_ns):
             self.forget(path)
         else:
             self._note(path, name, identity(status))

@@ -23,6 +23,7 @@ from musebuild import __version__
 from musebuild.cache.keys import KEY_VERSION, canonical, plain
 from musebuild.engine.project import Project
 from musebuild.fits.volatile import DIGEST_VERSION
+from musebuild.index.digests import COARSE_TICK_NS, whole_seconds
 from musebuild.index.observing import log_paths
 from musebuild.plan.blocks import PlannedBlock
 
@@ -102,8 +103,12 @@ def identity_bytes(files: Iterable[Look]) -> bytes:
 
 
 def newest_change(files: Iterable[Look]) -> int:
-    """Latest change of any file [ns]."""
-    return max((max(s.st_mtime_ns, s.st_ctime_ns) for _, s in files), default=0)
+    """Latest change of any file [ns]; where times are whole seconds, it may have been later."""
+    return max((max(s.st_mtime_ns, _latest(s.st_ctime_ns)) for _, s in files), default=0)
+
+
+def _latest(ctime_ns: int) -> int:
+    return ctime_ns + COARSE_TICK_NS if whole_seconds(ctime_ns) else ctime_ns
 
 
 class Places:

@@ -16,6 +16,7 @@ from musebuild.index.digests import (
     Identity,
     identity,
     tick_of,
+    whole_seconds,
 )
 
 ATTEMPTS = 3
@@ -39,7 +40,7 @@ def _let_settle(path: Path, known: Identity) -> None:
     """
     age = time.time_ns() - max(known[3], known[4])
     if 0 <= age <= COARSE_TICK_NS:
-        tick = tick_of(str(path.parent))
+        tick = COARSE_TICK_NS if whole_seconds(known[4]) else tick_of(str(path.parent))
         if age <= tick:
             time.sleep((tick - age) / 1e9 + MARGIN)
 

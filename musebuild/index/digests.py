@@ -44,12 +44,19 @@ def identity(status: os.stat_result) -> Identity:
     )
 
 
+def whole_seconds(ctime_ns: int) -> bool:
+    """Whether a file system stamps changes in whole seconds, as an old ext4 does: by one stamp."""
+    return ctime_ns % 10**9 == 0
+
+
 def trustworthy(known: Identity, hashed_ns: int, tick_ns: int) -> bool:
     """Whether a file that still shows `known` is surely what was hashed.
 
     A change within the tick of the time stamp in which it was hashed would not show. A time
     stamp in the future (a clock that was set back) proves nothing either.
     """
+    if whole_seconds(known[4]):
+        tick_ns = max(tick_ns, COARSE_TICK_NS)
     return max(known[3], known[4]) + tick_ns < hashed_ns
 
 

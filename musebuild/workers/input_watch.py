@@ -10,11 +10,10 @@ import os
 import time
 from pathlib import Path
 
-from musebuild.cache.verified import is_coarse
 from musebuild.errors import FrameError
 from musebuild.fits.digest import digest_frame
 from musebuild.fits.hashing import hash_file
-from musebuild.index.digests import COARSE_TICK_NS, Identity, identity
+from musebuild.index.digests import COARSE_TICK_NS, Identity, identity, whole_seconds
 from musebuild.recipes.model import RecipeOutcome
 from musebuild.workers.orders import Vouched, WorkOrder
 
@@ -66,7 +65,7 @@ class InputWatch:
                 return _failure(reason, "missing input")
             if not right:
                 return _changed(path, "since its digest was found")
-            young = is_coarse(status) and status.st_ctime_ns + COARSE_TICK_NS > time.time_ns()
+            young = whole_seconds(now[4]) and now[4] + COARSE_TICK_NS > time.time_ns()
             self._before.append((now, young))
         return None
 

@@ -23,8 +23,10 @@ from musebuild.cache.model import Manifest, Product
 from musebuild.cache.reduced import ReducedTree
 from musebuild.cache.store import Store
 from musebuild.cache.verified import Verified
+from musebuild.engine.fingerprints import newest_change
 from musebuild.errors import StoreError
 from musebuild.index.database import open_database
+from musebuild.index.digests import TICK_NS, trustworthy
 from tests.cache.making import CONTENTS, FOLDER, place_in, preimage_of, run
 
 KEY = key_of(preimage_of())
@@ -260,7 +262,7 @@ def test_a_copy_in_the_tree_is_watched_for_itself(
 def test_times_in_whole_seconds_are_not_believed(
     place: Place, monkeypatch: pytest.MonkeyPatch, reads: list[Path]
 ) -> None:
-    monkeypatch.setattr(verified_module, "is_coarse", lambda _: True)
+    monkeypatch.setattr(verified_module, "whole_seconds", lambda _: True)
     manifest = run(place.store)
     place_in(place.tree, manifest)
     reads.clear()
@@ -349,3 +351,14 @@ def test_what_a_worker_left_is_taken_over_only_as_it_left_it(
     place.store.take_over(product.object, known)
     with pytest.raises(StoreError, match="damaged"):
         place.store.restore(product, place.folder / "b.fits")
+
+
+@pytest.mark.parametrize(("ctime_ns", "believed"), [(5 * 10**9, False), (5 * 10**9 + 1, True)])
+def test_what_changed_in_the_same_whole_second_is_not_believed(
+    ctime_ns: int, believed: bool
+) -> None:
+    # Read half a second after its change, on a file system that is known to be fine.
+    assert trustworthy((1, 2, 3, 10**9, ctime_ns), 5 * 10**9 + 5 * 10**8, TICK_NS) is believed
+    times = {"st_mtime_ns": 10**9, "st_ctime_ns": ctime_ns}
+    status = os.stat_result((0o100444, 2, 1, 1, 0, 0, 3, 1, 1, 5), times)
+    assert (newest_change([("a", status)]) > ctime_ns) is not believed

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
+from musebuild.engine.project import Project
 from musebuild.index.digests import identity
 from musebuild.workers.input_watch import InputWatch
 from musebuild.workers.orders import Vouched, WorkOrder
@@ -153,3 +156,28 @@ def test_a_recipe_begins_only_on_what_its_key_says(tmp_path: Path) -> None:
     path.unlink()
     told = watch(path, right).refusal()
     assert told is not None and told.kind == "missing input"
+
+
+def test_what_was_dropped_on_purpose_is_made_again_once_its_bytes_are_needed(
+    built: MockProject,
+) -> None:
+    right = image(built, 1).read_bytes()
+    with contextlib.closing(Project(built.folder / "settings.yml")) as project:
+        store, name = project.store, f"muse_scipost_rec:{EXPOSURES[1]}"
+        (key, _), *_ = project.ledger.keys_of_tasks()[name]
+        manifest = store.lookup(key).manifest
+        assert manifest is not None
+        objects = tuple(product.object for product in manifest.products)
+        store.write_manifest(replace(manifest, dropped=objects))
+        for one in objects:
+            store.set_aside(store.path(one))
+    shutil.rmtree(image(built, 1).parent)
+    assert "Everything is up to date" in built.build().out
+    built.params("muse_exp_align", rsearch="30.,4.")
+    before = len(built.journal)
+    ran = built.ask("run")
+    assert ran.status == 1
+    assert f"is gone, which muse_scipost_rec:{EXPOSURES[1]} made" in ran.text
+    built.build()
+    assert built.ran_since(before)["muse_scipost"] >= 1
+    assert image(built, 1).read_bytes() == right

@@ -19,6 +19,7 @@ from musebuild.cache.store import Seen, Store
 from musebuild.cache.trees import is_note, named_by_notes
 from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
+from musebuild.index.digests import identity
 from musebuild.settings.own_files import make_below, read_own
 from musebuild.settings.path_names import BadNameError, part
 
@@ -47,12 +48,7 @@ def is_as_placed(path: str, known: Placed | None, seen: Seen | None = None) -> b
         return False
     if seen is not None:
         seen(path, status)
-    return (
-        status.st_ino == known.inode
-        and status.st_dev == known.device
-        and status.st_size == known.size
-        and status.st_mtime_ns == known.mtime_ns
-    )
+    return identity(status)[:4] == (known.device, known.inode, known.size, known.mtime_ns)
 
 
 class ReducedTree:
@@ -354,7 +350,4 @@ def _says(path: str, text: str) -> bool:
 
 
 def _placed(path: str, task: str, name: str) -> Placed:
-    status = os.stat(path)
-    return Placed(
-        path, task, name, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-    )
+    return Placed(path, task, name, *identity(os.stat(path))[:4])

@@ -18,13 +18,7 @@ Row = tuple[str, int, int, int, int, int]
 
 
 def _row(name: str, known: Identity) -> Row:
-    device, inode, size, mtime_ns, ctime_ns = known
-    # SQLite has no whole numbers beyond 2⁶³.
-    return name, _signed(device), _signed(inode), size, mtime_ns, ctime_ns
-
-
-def _signed(number: int) -> int:
-    return number if number < 1 << 63 else number - (1 << 64)
+    return name, *known
 
 
 class Verified:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -10,6 +11,7 @@ from typing import Any
 
 from musebuild.fits.classify import classify
 from musebuild.fits.headers import FrameHeaders
+from musebuild.index.whole_numbers import MOST
 from musebuild.settings.model import Settings
 from musebuild.settings.path_names import ROOM, part_for, shown, why_no_part
 from musebuild.settings.sky import within
@@ -17,6 +19,8 @@ from musebuild.settings.sky import within
 NIGHT_END = dt.timedelta(hours=20, minutes=40)
 """A night runs to 20:40 UT of the next day: earlier than that belongs to the night before."""
 MJD_ZERO = dt.datetime(1858, 11, 17)
+MJDS = (-678_574.0, 2_973_483.0)
+"""Modified Julian dates of the years 1 to 9999."""
 
 KEYWORDS: dict[str, str] = {
     "OBJECT": "TEXT",
@@ -150,6 +154,35 @@ def moment_of(primary: Mapping[str, Any]) -> dt.datetime | None:
         return None
 
 
+NUMBERS = frozenset(
+    {"EXPTIME", "RA", "DEC", "ESO DET BINX", "ESO DET BINY", "ESO INS TEMP7 VAL"}
+    | {"ESO INS DROT POSANG"}
+)
+"""Keywords with whose numbers a plan reckons: a frame where they are something else is none."""
+
+
+def _no_number(primary: Mapping[str, Any]) -> str:
+    """Which card holds something else than the number that it should; empty: none."""
+    for keyword, kind in KEYWORDS.items():
+        value = primary.get(keyword)
+        if kind == "TEXT" or value is None or value == "":
+            continue
+        try:
+            if isinstance(value, bool):
+                raise TypeError
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            if keyword in NUMBERS:
+                return f"its {keyword} is no number: {value}"
+            continue
+        whole = kind == "INTEGER" or isinstance(value, int)
+        if not abs(number) < (MOST if whole else math.inf):
+            return f"its {keyword} is no number that can be: {value}"
+        if keyword == "MJD-OBS" and not MJDS[0] < number < MJDS[1]:
+            return f"its {keyword} is no date: {value}"
+    return ""
+
+
 def _typed(value: Any, kind: str) -> Any:
     if value is None or value == "":
         return None
@@ -255,6 +288,12 @@ def row_of(
             return "it has neither DATE-OBS nor a category (ESO DPR TYPE, ESO PRO CATG)"
         if not primary.get("ESO PRO CATG"):
             return "it has no DATE-OBS, so that its night is unknown"
+    if reason := _no_number(primary):
+        return reason
+    try:
+        night = night_of(moment).isoformat() if moment else ""
+    except OverflowError:
+        return f"its DATE-OBS is no date of an observation: {primary.get('DATE-OBS')}"
     row: dict[str, Any] = {
         column_of(keyword): _typed(primary.get(keyword), kind) for keyword, kind in KEYWORDS.items()
     }
@@ -279,7 +318,7 @@ def row_of(
         "category": category,
         "reason": found.reason,
         "is_raw": int(not primary.get("ESO PRO CATG")),
-        "night": night_of(moment).isoformat() if moment else "",
+        "night": night,
         "DATE_OBS": date_obs,
         "MJD_OBS": mjd,
         "OBJECT_ORIG": row["OBJECT"],

@@ -12,6 +12,7 @@ from pathlib import Path
 from musebuild.fits.digest import FrameDigest
 from musebuild.index.database import Connection, file_system, transaction
 from musebuild.index.row_checks import CHECK, require_check
+from musebuild.index.whole_numbers import moment, signed
 
 TICK_NS = 100_000_000
 """Local file systems stamp changes at least so finely."""
@@ -36,11 +37,11 @@ Identity = tuple[int, int, int, int, int]
 def identity(status: os.stat_result) -> Identity:
     """What changes whenever a file's content may have: device, inode, size, mtime, ctime."""
     return (
-        status.st_dev,
-        status.st_ino,
+        signed(status.st_dev),
+        signed(status.st_ino),
         status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
+        moment(status.st_mtime_ns),
+        moment(status.st_ctime_ns),
     )
 
 

@@ -197,7 +197,7 @@ def _each_once(connection: Connection, frames: list[RawFrame], source: str) -> l
     damaged = {
         absolute(stored)
         for (stored,) in connection.execute(
-            "SELECT path FROM integrity JOIN raw USING (path, size, mtime_ns) "
+            "SELECT path FROM integrity JOIN raw USING (path, size, mtime_ns, inode, ctime_ns) "
             "WHERE status = 'damaged'"
         )
     }

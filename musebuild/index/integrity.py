@@ -11,6 +11,7 @@ from pathlib import Path
 
 from musebuild.fits.checksum import Verdict, judge
 from musebuild.index.database import Connection, transaction
+from musebuild.index.digests import identity
 from musebuild.index.in_flight import in_flight
 from musebuild.index.meta import GROW
 
@@ -35,7 +36,8 @@ def _identity(path: str) -> Identity | None:
         status = os.stat(path)
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+    _, inode, size, mtime_ns, ctime_ns = identity(status)
+    return size, mtime_ns, inode, ctime_ns
 
 
 def findings(connection: Connection, paths: Sequence[str] | None = None) -> list[Verified]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from musebuild.index.columns import COLUMNS
+from musebuild.index.columns import COLUMNS, NUMBERS, column_of
 from musebuild.index.database import Migration
 from musebuild.index.qa import RAW_COLUMNS, REDUCED_COLUMNS
 from musebuild.index.row_checks import CHECK, CHECKED
@@ -124,11 +124,7 @@ def _frames(database: Database) -> None:
     database.execute("CREATE TABLE other_files (ending TEXT PRIMARY KEY, number INTEGER)")
 
 
-def _problems(database: Database) -> None:
-    """The view of problems, also for a database that had one without reasons of frames."""
-    for statement in (
-        "DROP VIEW IF EXISTS problems",
-        """CREATE VIEW problems AS
+PROBLEMS_VIEW = """CREATE VIEW problems AS
             SELECT path, message, remedy FROM bad_files
             UNION ALL SELECT path, reason,
                 'if it is a frame of MUSE, correct its header; it is left out' FROM raw
@@ -138,7 +134,14 @@ def _problems(database: Database) -> None:
             UNION ALL SELECT path, problem, 'correct GTO_logs in the settings, or the file'
                 FROM observing_logs WHERE problem IS NOT NULL
             UNION ALL SELECT path, message, 'fetch it again from the archive' FROM integrity
-                WHERE status = 'damaged'""",
+                WHERE status = 'damaged'"""
+
+
+def _problems(database: Database) -> None:
+    """The view of problems, also for a database that had one without reasons of frames."""
+    for statement in (
+        "DROP VIEW IF EXISTS problems",
+        PROBLEMS_VIEW,
     ):
         database.execute(statement)
 
@@ -182,6 +185,25 @@ def _checks(database: Database) -> None:
         )
 
 
+def _changes(database: Database) -> None:
+    """A file that was mended with its old times shows it by the time of its change."""
+    texts = " OR ".join(f"typeof({column_of(word)}) = 'text'" for word in sorted(NUMBERS))
+    for statement in (
+        "ALTER TABLE bad_files ADD COLUMN inode INTEGER",
+        "ALTER TABLE bad_files ADD COLUMN ctime_ns INTEGER",
+        "ALTER TABLE weather_logs ADD COLUMN ctime_ns INTEGER",
+        "ALTER TABLE observing_logs ADD COLUMN ctime_ns INTEGER",
+        # Judged otherwise now: to be read again.
+        f"UPDATE raw SET cards = NULL, {CHECK} = NULL WHERE {texts}",
+        "DROP VIEW problems",
+        # Of a frame that was damaged, and is another file now, nothing is told.
+        f"""{PROBLEMS_VIEW} AND NOT EXISTS (SELECT 1 FROM raw WHERE raw.path = integrity.path
+            AND (raw.size, raw.mtime_ns, raw.inode, raw.ctime_ns) IS NOT
+                (integrity.size, integrity.mtime_ns, integrity.inode, integrity.ctime_ns))""",
+    ):
+        database.execute(statement)
+
+
 INDEX_MIGRATIONS = (
     Migration("index-1", _create),
     Migration("index-2", _people),
@@ -195,4 +217,5 @@ INDEX_MIGRATIONS = (
     Migration("index-by-exposure", _by_exposure),
     Migration("index-vanished", _vanished),
     Migration("index-checks", _checks),
+    Migration("index-changes", _changes),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from musebuild.index.columns import exposure_name
 from musebuild.index.database import Connection, transaction
 from musebuild.index.meta import GROW
+from musebuild.index.whole_numbers import moment
 from musebuild.settings.model import Settings
 
 RANKS = {2: "A", 3: "B", 4: "C", 5: "D", 6: "X", 7: "a", 8: "b"}
@@ -23,12 +24,12 @@ def log_paths(settings: Settings) -> list[Path]:
     return [settings.folder / Path(text).expanduser() for text in texts]
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def _identity(path: Path) -> tuple[int, int, int]:
     try:
         status = os.stat(path)
     except OSError:
-        return -1, 0
-    return status.st_size, status.st_mtime_ns
+        return -1, 0, 0
+    return status.st_size, moment(status.st_mtime_ns), moment(status.st_ctime_ns)
 
 
 def update_observing(connection: Connection, settings: Settings) -> int:
@@ -48,8 +49,8 @@ def update_observing(connection: Connection, settings: Settings) -> int:
     """
     found = {connection.paths.stored(str(path)): _identity(path) for path in log_paths(settings)}
     known = {
-        row[0]: (row[1], row[2])
-        for row in connection.execute("SELECT path, size, mtime_ns FROM observing_logs")
+        row[0]: row[1:]
+        for row in connection.execute("SELECT path, size, mtime_ns, ctime_ns FROM observing_logs")
     }
     gone = sorted(known.keys() - found.keys())
     fresh = sorted(path for path, identity in found.items() if known.get(path) != identity)
@@ -64,10 +65,16 @@ def update_observing(connection: Connection, settings: Settings) -> int:
             problems = [] if found[path][0] >= 0 else ["there is no such file"]
             if not problems:
                 _copy(connection, path, problems)
-            size, mtime_ns = found[path]
+            size, mtime_ns, ctime_ns = found[path]
             problem = "; ".join(problems) or None
             connection.db.table("observing_logs").insert(
-                {"path": path, "size": size, "mtime_ns": mtime_ns, "problem": problem}
+                {
+                    "path": path,
+                    "size": size,
+                    "mtime_ns": mtime_ns,
+                    "ctime_ns": ctime_ns,
+                    "problem": problem,
+                }
             )
     return len(fresh)
 

@@ -153,13 +153,14 @@ def scan(
     bad = {
         absolute(row[0]): row[1:]
         for row in connection.execute(
-            "SELECT path, size, mtime_ns, message, remedy, COALESCE(kind, '') FROM bad_files"
+            "SELECT path, size, mtime_ns, inode, ctime_ns, message, remedy, COALESCE(kind, '') "
+            "FROM bad_files"
         )
     }
     found: dict[str, Found] = {}
     """Files whose headers must be read."""
     gone = known.keys() | bad.keys()
-    logs: dict[str, tuple[int, int]] = {}
+    logs: dict[str, tuple[int, int, int]] = {}
     unchanged = 0
     others: Counter[str] = Counter()
     refused: list[tuple[Found, BadFile]] = []
@@ -169,18 +170,18 @@ def scan(
             gone.discard(path)
             continue
         if path.lower().endswith(ENDING):
-            logs[path] = item[:2]
+            logs[path] = item[0], item[1], item[3]
             continue
         gone.discard(path)
         if wrong is not None:
             report.problems.append(wrong)
-            if path in known or bad.get(path, ())[2:] != (wrong.message, wrong.remedy, wrong.kind):
+            if path in known or bad.get(path, ())[4:] != (wrong.message, wrong.remedy, wrong.kind):
                 refused.append((item, wrong))
             continue
         # What the system refused may be granted now: neither size nor time tell.
-        same = path in bad and bad[path][:2] == item[:2] and REFUSED not in bad[path][2]
+        same = path in bad and bad[path][:4] == item and REFUSED not in bad[path][4]
         if not force and same:
-            report.problems.append(BadFile(path, *bad[path][2:]))
+            report.problems.append(BadFile(path, *bad[path][4:]))
         else:
             found[path] = item
     report.unchanged = unchanged
@@ -267,9 +268,10 @@ def _write(
             )
         write_raw(connection, qa)
         connection.executemany(
-            "INSERT INTO bad_files VALUES (?,?,?,?,?,?)",
+            "INSERT INTO bad_files (path, size, mtime_ns, inode, ctime_ns, message, remedy, kind) "
+            "VALUES (?,?,?,?,?,?,?,?)",
             [
-                (path, *item[:2], problem.message, problem.remedy, problem.kind)
+                (path, *item, problem.message, problem.remedy, problem.kind)
                 for path, item, problem in bad
             ],
         )

@@ -17,6 +17,7 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from musebuild.index.weather import ENDING
+from musebuild.index.whole_numbers import MOST, moment, signed
 from musebuild.settings.path_names import ENDINGS
 
 Found = tuple[int, int, int, int]
@@ -150,6 +151,8 @@ def walk(folder: str, others: Counter[str]) -> Iterator[tuple[str, Found, BadFil
                     # Through a link: the file itself counts.
                     s = entry.stat()
                     item = (s.st_size, s.st_mtime_ns, s.st_ino, s.st_ctime_ns)
+                    if not -MOST <= min(item) <= max(item) <= MOST:
+                        item = (item[0], moment(item[1]), signed(item[2]), moment(item[3]))
                     yield path, item, None if stat.S_ISREG(s.st_mode) else _special(path)
             except OSError as error:
                 yield path, NOWHERE, _link(path) if _leads_nowhere(path, error) else None

@@ -111,7 +111,7 @@ def _fact(log: NightLog, line: str) -> None:
         log.obs_start = value
 
 
-def update_weather(connection: Connection, logs: Mapping[str, tuple[int, int]]) -> int:
+def update_weather(connection: Connection, logs: Mapping[str, tuple[int, int, int]]) -> int:
     """Bring the tables of weather up to date with the night logs.
 
     Parameters
@@ -119,7 +119,7 @@ def update_weather(connection: Connection, logs: Mapping[str, tuple[int, int]]) 
     connection : Connection
         Opened with `INDEX_MIGRATIONS`.
     logs : mapping
-        Path → size and mtime [ns] of each night log that is there.
+        Path → size, mtime and ctime [ns] of each night log that is there.
 
     Returns
     -------
@@ -129,8 +129,8 @@ def update_weather(connection: Connection, logs: Mapping[str, tuple[int, int]]) 
     absolute = connection.paths.absolute
     logs = {connection.paths.stored(path): found for path, found in logs.items()}
     known = {
-        row[0]: (row[1], row[2])
-        for row in connection.execute("SELECT path, size, mtime_ns FROM weather_logs")
+        row[0]: row[1:]
+        for row in connection.execute("SELECT path, size, mtime_ns, ctime_ns FROM weather_logs")
     }
     gone = sorted(known.keys() - logs.keys())
     fresh = sorted(path for path, identity in logs.items() if known.get(path) != identity)
@@ -154,11 +154,12 @@ def update_weather(connection: Connection, logs: Mapping[str, tuple[int, int]]) 
                 log, problem = NightLog(), f"it cannot be read: {error.strerror}"
             else:
                 problem = _problem(log)
-            size, mtime_ns = logs[path]
+            size, mtime_ns, ctime_ns = logs[path]
             row: dict[str, Any] = {
                 "path": path,
                 "size": size,
                 "mtime_ns": mtime_ns,
+                "ctime_ns": ctime_ns,
                 "exposure": log.exposure or None,
                 "night": log.night or None,
                 "obs_start": log.obs_start or None,

@@ -38,6 +38,7 @@ from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
 from musebuild.index.digests import Identity, identity
 from musebuild.settings.own_files import MOST, copy_new, make_below, open_own, write_new
+from musebuild.settings.path_names import plain_part
 
 __all__ = [
     "BAD_MANIFEST",
@@ -557,7 +558,7 @@ class Store:
         StoreError
             No space, or no permission.
         """
-        safe = "".join(c if c.isascii() and (c.isalnum() or c in "-._") else "_" for c in label)
+        safe = plain_part(label)
         folder = None
         try:
             prefix = f"{safe[:60]}.{socket.gethostname()}-{os.getpid()}-"

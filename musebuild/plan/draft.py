@@ -21,7 +21,7 @@ from musebuild.plan.products import Alone, Found, Known
 from musebuild.plan.selecting import Measured, measured_by
 from musebuild.recipes.model import Recipe
 from musebuild.settings.model import Settings
-from musebuild.settings.path_names import BadNameError, folder_of, shown
+from musebuild.settings.path_names import BadNameError, folder_of, plain_part, shown
 
 
 class Draft:
@@ -239,7 +239,7 @@ class Draft:
 
 def plain_mode(setup: Setup) -> str:
     """Instrument mode (INS MODE) as a part of a file name."""
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in setup.ins_mode)
+    return plain_part(setup.ins_mode)
 
 
 def products_of(sources: Sequence[PlannedTask], planned: PlannedBlock) -> list[Input]:

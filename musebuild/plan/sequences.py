@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from musebuild.index.model import RawFrame
 from musebuild.plan.planned_task import CRITERIA, Setup, setup_of
 from musebuild.recipes.model import Recipe
+from musebuild.settings.path_names import mark, plain_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def sequences(frames: Iterable[RawFrame], matter: tuple[str, ...] = CRITERIA) ->
     starts: dict[str, list[tuple[RawFrame, Setup]]] = defaultdict(list)
     for frame in frames:
         starts[frame.tpl_start or frame.night].append((frame, setup_of(frame)))
-    found = []
+    found, taken = [], set[str]()
     for label, held in starts.items():
         kinds: dict[tuple[str, ...], list[RawFrame]] = {}
         words: dict[str, str] = {}
@@ -100,8 +101,12 @@ def sequences(frames: Iterable[RawFrame], matter: tuple[str, ...] = CRITERIA) ->
             kinds.setdefault(kind, []).append(frame)
         groups = _joined(kinds) if len(kinds) > 1 else kinds
         for kind, of_kind in groups.items():
-            told = [_plain(words.get(kind[n], kind[n])) for n in _telling(matter, groups)]
-            found.append(_group(".".join([label, *told]), of_kind))
+            told = [words.get(kind[n], kind[n]) for n in _telling(matter, groups)]
+            own = ".".join([label, *(plain_part(text) or "none" for text in told)])
+            # Two texts may be alike in plain letters.
+            own += f"-{mark(''.join(told))}" if own in taken else ""
+            taken.add(own)
+            found.append(_group(own, of_kind))
     return sorted(found, key=lambda g: (g.setup.mjd, g.label))
 
 
@@ -143,11 +148,6 @@ def _joined(
         if len(others) == 1:
             whole[others[0]] += whole.pop(kind)
     return whole
-
-
-def _plain(text: str) -> str:
-    """A text as a part of a task's and a folder's name."""
-    return "".join(c if c.isalnum() or c in "-+." else "_" for c in text) or "none"
 
 
 def exposures(frames: Iterable[RawFrame]) -> list[Group]:

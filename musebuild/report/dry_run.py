@@ -15,6 +15,7 @@ from musebuild.plan.model import Invocation, Plan
 from musebuild.recipes.esorex import arguments
 from musebuild.recipes.pyrun import by_hand
 from musebuild.report.listing import reason_of
+from musebuild.settings.path_names import NAME, cut, plain_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,6 @@ def dry_run_text(names: list[str], resolutions: Mapping[str, Resolution], projec
     return "\n".join(lines) + "\n" if lines else "Nothing would run.\n"
 
 
-def file_name(task: str) -> str:
-    """A task's name as a part of a file name."""
-    return "".join(c if c.isalnum() or c in "-._" else "_" for c in task)
-
-
 def write_sofs(
     folder: Path, names: list[str], resolutions: Mapping[str, Resolution], project: Project
 ) -> list[Path]:
@@ -114,7 +110,7 @@ def write_sofs(
         folder.mkdir(parents=True, exist_ok=True)
         for number, name in enumerate(names, 1):
             invocation = project.plan.invocations[name]
-            stem = f"{number:03d}-{file_name(name)}"
+            stem = cut(f"{number:03d}-{plain_part(name)}", NAME - len(".sof"))
             frames = sof_lines(invocation, resolutions, project.plan, project.reduced)
             sof = folder / f"{stem}.sof"
             sof.write_text(sof_text(frames), encoding="utf-8")

@@ -119,9 +119,18 @@ def part_for(text: str) -> str:
     """
     if not text or not why_no_part(text, ROOM):
         return text
-    words = re.sub(r"[^A-Za-z0-9_.+-]+", "_", text[:_LIKE]).strip("_.+-") or "unnamed"
-    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_MARK]
-    return f"{words}-{mark}"
+    words = re.sub("_+", "_", plain_part(text[:_LIKE])).strip("_.+-") or "unnamed"
+    return f"{words}-{mark(text)}"
+
+
+def mark(text: str) -> str:
+    """A few digits that another text does not have."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_MARK]
+
+
+def plain_part(text: str) -> str:
+    """A text with `_` for all that is no plain letter, digit or sign: a part of a name."""
+    return re.sub(r"[^A-Za-z0-9_.+-]", "_", text)
 
 
 def shown(text: object) -> str:

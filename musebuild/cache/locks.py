@@ -16,7 +16,7 @@ from musebuild.cache.leases import Lease
 from musebuild.cache.owner import describe, is_dead, read_owner
 from musebuild.errors import StoreError
 from musebuild.index.database import NETWORK_FILE_SYSTEMS, file_system
-from musebuild.settings.own_files import open_own
+from musebuild.settings.own_files import in_the_way, open_own
 from musebuild.settings.path_names import part
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -86,7 +86,8 @@ class KeyLock:
                 "An invocation cannot be locked in the store",
                 where=str(self.path),
                 why=error.strerror or str(error),
-                remedy="free space or permissions there, then run `doit` again",
+                remedy=in_the_way(error)
+                or "free space or permissions there, then run `doit` again",
             ) from error
 
     def _flock(self) -> bool:

@@ -37,7 +37,14 @@ from musebuild.cache.verified import Verified
 from musebuild.errors import StoreError
 from musebuild.fits.hashing import hash_file
 from musebuild.index.digests import Identity, identity
-from musebuild.settings.own_files import MOST, copy_new, make_below, open_own, write_new
+from musebuild.settings.own_files import (
+    MOST,
+    copy_new,
+    in_the_way,
+    make_below,
+    open_own,
+    write_new,
+)
 from musebuild.settings.path_names import plain_part
 
 __all__ = [
@@ -120,9 +127,8 @@ class Store:
                 "The store cannot be made",
                 where=str(self.root),
                 why=f"{error.filename}: {error.strerror}",
-                remedy="name a folder that you can write with `cache:` in the settings"
-                if error.errno != errno.ENOTDIR
-                else "take it away; a store on another disk is named whole, with `cache:`",
+                remedy=in_the_way(error)
+                or "name a folder that you can write with `cache:` in the settings",
             ) from error
         for root in self.roots:
             check_layout(root)
@@ -203,9 +209,9 @@ class Store:
         except OSError as error:
             raise StoreError(
                 f"{path.name} cannot be put into the store",
-                where=str(self.root),
+                where=str(self.root if in_the_way(error) is None else error.filename),
                 why=error.strerror or str(error),
-                remedy=ROOM,
+                remedy=in_the_way(error) or ROOM,
             ) from error
         return name
 
@@ -370,9 +376,9 @@ class Store:
         except OSError as error:
             raise StoreError(
                 "The manifest of a finished invocation cannot be written",
-                where=str(path),
+                where=str(path if in_the_way(error) is None else error.filename),
                 why=error.strerror or str(error),
-                remedy=ROOM,
+                remedy=in_the_way(error) or ROOM,
             ) from error
 
     def manifest_file(self, key: str) -> Path:

@@ -13,7 +13,7 @@ from musebuild.fits.classify import classify
 from musebuild.fits.headers import FrameHeaders
 from musebuild.index.whole_numbers import MOST
 from musebuild.settings.model import Settings
-from musebuild.settings.path_names import ROOM, part_for, shown, why_no_part
+from musebuild.settings.path_names import ROOM, part_for, shown, why_no_part, why_pattern
 from musebuild.settings.sky import within
 
 NIGHT_END = dt.timedelta(hours=20, minutes=40)
@@ -309,7 +309,7 @@ def row_of(
     name = exposure_name(filename, date_obs, str(row["ARCFILE"] or ""))
     # They become names of folders.
     for keyword, text in (("DATE-OBS", name), ("ESO TPL START", row["TPL_START"])):
-        if text and (reason := why_no_part(text, ROOM)):
+        if text and (reason := why_no_part(text, ROOM) or why_pattern(text)):
             return f"its {keyword} is {shown(text)}, which cannot be a folder's name: {reason}"
     return row | {
         "path": path,

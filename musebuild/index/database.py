@@ -73,7 +73,8 @@ def is_our_database(path: Path) -> bool:
     Under our own name only a database with another's tables is another tool's.
     """
     try:
-        with path.open("rb") as file:
+        # A pipe keeps nobody waiting.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             header = file.read(100)
     except OSError:
         return True
@@ -161,9 +162,9 @@ def open_database(path: Path, migrations: Sequence[Migration]) -> Connection:
             why=f"it leads to {path.readlink()} (disk not mounted?)",
             remedy=f"bring back what it leads to, or take the link away (rm {path})",
         )
-    if path.is_dir():
+    if path.exists() and not path.is_file():
         raise UsageError(
-            f"the database {path} is a folder",
+            f"the database {path} is {'a folder' if path.is_dir() else 'no file'}",
             remedy="name a file with `db:` in the settings, such as db: musebuild.db",
         )
     try:

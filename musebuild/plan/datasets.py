@@ -11,7 +11,7 @@ from musebuild.plan.fields import is_placed, told
 from musebuild.plan.model import LeftOut
 from musebuild.settings.flow import UNNAMED, dataset_of_object, flow, name_for
 from musebuild.settings.model import Cone, Dataset, Settings
-from musebuild.settings.path_names import ROOM, shown, why_no_part
+from musebuild.settings.path_names import ROOM, shown, why_no_part, why_pattern
 from musebuild.settings.sky import separation
 
 SHOWN = 5
@@ -63,7 +63,7 @@ def _renamed(settings: Settings, exposures: Iterable[RawFrame]) -> Iterator[Left
             yield LeftOut.of(
                 dataset,
                 f"so is called the dataset of OBJECT {shown(text)}, which cannot be a folder's "
-                f"name: {why_no_part(text, ROOM)}",
+                f"name: {why_no_part(text, ROOM) or why_pattern(text)}",
                 f"to name it yourself: {dataset_of_object(text, settings.datasets)}",
                 note=True,
             )

@@ -135,6 +135,16 @@ def make_below(root: Path | str, folder: str) -> None:
                 ) from None
 
 
+def in_the_way(error: OSError) -> str | None:
+    """What mends an error that a link, or something else of others, in our place makes."""
+    if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR):
+        return None
+    return (
+        f"take it away (mv {error.filename} {error.filename}.old): nothing is written through a "
+        "link; a store on another disk is named whole, with `cache:`"
+    )
+
+
 def everybody_writes(folder: Path | str) -> bool:
     """Whether all users of the machine may write into a folder; of one that is not there not."""
     try:

@@ -19,6 +19,7 @@ _NEVER = frozenset({"Cc", "Cs", "Cn", "Co", "Zl", "Zp"})
 ROOM = 80
 """Bytes that names made from a header's text need besides: part, result, set-up, number, ending."""
 _LIKE = 60
+PATTERN = "*?["
 _MARK = 6
 PATH = 4000
 """Bytes of a path; Linux takes 4096 with what stands before it."""
@@ -117,10 +118,19 @@ def part_for(text: str) -> str:
     >>> part_for("NGC 1365 P1/2")
     'NGC_1365_P1_2-338183'
     """
-    if not text or not why_no_part(text, ROOM):
+    if not text or not (why_no_part(text, ROOM) or why_pattern(text)):
         return text
     words = re.sub("_+", "_", plain_part(text[:_LIKE])).strip("_.+-") or "unnamed"
     return f"{words}-{mark(text)}"
+
+
+def why_pattern(text: str) -> str:
+    """Why a text cannot be a part of a task's name, which patterns stand for; empty where it can.
+
+    doit takes such a name for a pattern itself.
+    """
+    found = next((sign for sign in PATTERN if sign in text), "")
+    return f"it holds {found}, a sign of patterns" if found else ""
 
 
 def mark(text: str) -> str:

@@ -238,6 +238,10 @@ class TestLinks:
         assert victim.exists() is there
         assert not there or not victim.read_bytes()
 
+    def test_a_pipe_in_its_place_keeps_nobody_waiting(self, project: MockProject) -> None:
+        os.mkfifo(project.folder / "musebuild.db")
+        assert "is no file" in project.ask("list").text
+
     def test_a_database_that_one_leads_to_is_used(self, built: MockProject) -> None:
         path = built.folder / "musebuild.db"
         path.rename(built.folder / "kept.db")
@@ -262,6 +266,17 @@ class TestLinks:
             (folder / name).symlink_to(victim)
         project.ask("init", "new")
         assert not victim.exists()
+
+
+def test_an_object_with_a_sign_of_patterns_is_reduced(project: MockProject) -> None:
+    """As catalogues name stars: to doit its tasks would be patterns."""
+    del project.settings["datasets"]
+    project.write()
+    for path in (project.folder / "raw").glob("*T01:3*.fits"):
+        fits.setval(path, "OBJECT", value="* alf Cen")
+    project.build()
+    (made,) = (project.reduced / "exp_combine").iterdir()
+    assert made.name.startswith("alf_Cen-")
 
 
 @pytest.mark.parametrize(

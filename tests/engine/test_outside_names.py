@@ -105,8 +105,8 @@ def test_text_of_a_header_leads_nowhere(project: MockProject, keyword: str, valu
         told = project.ask("run", "muse_bias")
     if keyword == "ESO TPL START" and "x" * 60 not in value:
         assert told.status != 0
-        told = project.ask("check")
-        assert f"its {keyword} is '{value}', which cannot be a folder's name" in told.text
+        shown = " ".join(project.ask("check").text.split())
+        assert f"its {keyword} is '{value}', which cannot be a folder's name" in shown
 
 
 def test_an_object_that_no_folder_can_have_gets_a_name_of_its_own(project: MockProject) -> None:
@@ -119,7 +119,7 @@ def test_an_object_that_no_folder_can_have_gets_a_name_of_its_own(project: MockP
         project.build()
     (made,) = (project.reduced / "exp_combine").iterdir()
     assert made.name == part_for("../../P1/2") + "_drs"
-    told = project.ask("check").text
+    told = " ".join(project.ask("check").text.split())
     assert "OBJECT '../../P1/2', which cannot be a folder's name: it holds a slash" in told
     assert 'datasets: {P1_2: {OBJECT: "../../P1/2"}}' in told
 

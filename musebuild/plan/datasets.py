@@ -62,9 +62,8 @@ def _renamed(settings: Settings, exposures: Iterable[RawFrame]) -> Iterator[Left
         if dataset and dataset != text:
             yield LeftOut.of(
                 dataset,
-                f"so is called the dataset of OBJECT {shown(text)}, which cannot be a folder's "
-                f"name: {why_no_part(text, ROOM) or why_pattern(text)}; "
-                f"to name it yourself: {dataset_of_object(text, settings.datasets)}",
+                f"OBJECT {shown(text)} is no name ({why_no_part(text, ROOM) or why_pattern(text)}); "
+                f"give it one: {dataset_of_object(text, settings.datasets)}",
                 note=True,
             )
 

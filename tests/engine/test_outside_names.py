@@ -120,7 +120,7 @@ def test_an_object_that_no_folder_can_have_gets_a_name_of_its_own(project: MockP
     (made,) = (project.reduced / "exp_combine").iterdir()
     assert made.name == part_for("../../P1/2") + "_drs"
     told = " ".join(project.ask("check").text.split())
-    assert "OBJECT '../../P1/2', which cannot be a folder's name: it holds a slash" in told
+    assert "OBJECT '../../P1/2' is no name (it holds a slash); give it one:" in told
     assert 'datasets: {P1_2: {OBJECT: "../../P1/2"}}' in told
 
 

@@ -60,9 +60,10 @@ def _renamed(settings: Settings, exposures: Iterable[RawFrame]) -> Iterator[Left
     names = {f.object_orig: f.dataset for f in exposures if f.dataset not in settings.datasets}
     for text, dataset in sorted(names.items()):
         if dataset and dataset != text:
+            why = why_no_part(text, ROOM) or why_pattern(text)
             yield LeftOut.of(
                 dataset,
-                f"OBJECT {shown(text)} is no name ({why_no_part(text, ROOM) or why_pattern(text)}); "
+                f"OBJECT {shown(text)} is no name ({why}); "
                 f"give it one: {dataset_of_object(text, settings.datasets)}",
                 note=True,
             )

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from musebuild.engine.balance import folded
+from musebuild.index.copies import NAMED
+from musebuild.index.model import RawFrame
 from musebuild.index.walk import BadFile
 from musebuild.plan.balance import Balance, Fate, Part
 from musebuild.settings.model import Position, Settings
@@ -52,6 +54,22 @@ def check_frames(found: Balance, settings: Settings) -> Iterator[Problem]:
         yield _problem(
             f"{text}: {_names(part, settings.raw_path)}",
             remedy or "`musebuild info --unused --all` names all files",
+        )
+
+
+def check_times(frames: Iterable[RawFrame]) -> Iterator[Problem]:
+    """A warning for exposures without an exposure time: fluxes are divided by it."""
+    bad = [
+        frame.filename
+        for frame in frames
+        if frame.category in NAMED and not frame.excluded and frame.exptime <= 0
+    ]
+    if bad:
+        more = f" and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
+        yield _problem(
+            f"{', '.join(bad[:MOST_NAMED])}{more}: EXPTIME is no time above 0, "
+            "by which the pipeline divides",
+            "correct the header, or leave the frame out with frames.exclude",
         )
 
 

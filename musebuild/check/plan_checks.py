@@ -10,7 +10,7 @@ from musebuild.check.block_checks import below
 from musebuild.check.causes import cause_problems
 from musebuild.check.exclusion_checks import check_exclusions, frame_rows, task_rows
 from musebuild.check.findings import Findings, planned_line
-from musebuild.check.frame_checks import check_files, check_frames
+from musebuild.check.frame_checks import check_files, check_frames, check_times
 from musebuild.check.unmatched import check_exposures, check_included, check_objects, check_refused
 from musebuild.engine.balance import balance_of
 from musebuild.engine.project import Project
@@ -91,6 +91,7 @@ def check_plan(
     told.balances.append(balance)
     told.planned, told.settings = planned_line(plan, frames), settings
     found += check_frames(balance, settings)
+    found += check_times(frames)
     if settings.frames_exclude:
         rows = frame_rows(project.connection, settings)
         found += check_exclusions(settings, rows, task_rows(plan, rows))

@@ -94,6 +94,10 @@ def _conditions(rules: Mapping[str, tuple[Any, ...]]) -> set[str]:
     }
 
 
+def _number(value: Any) -> Any:
+    return None if isinstance(value, str) else value
+
+
 def raw_frames(
     connection: Connection, settings: Settings, *, source: str = "raw"
 ) -> list[RawFrame]:
@@ -133,6 +137,10 @@ def raw_frames(
         object_orig, tpl_start, tpl_id, ins_mode, exptime, binx, biny = row[9:16]
         read_name, read_id, temp7, lamps, channels, ra, dec = row[16:23]
         filtered, scale, arcfile, dpr_catg, dpr_tech, reason, posang = row[23:30]
+        measured = (exptime, binx, biny, temp7, ra, dec, posang)
+        if str in map(type, measured):
+            # A malformed card: its text stands in the table, for people.
+            exptime, binx, biny, temp7, ra, dec, posang = map(_number, measured)
         field, wavelengths, adaptive = optics(ins_mode, filtered, scale)
         if not excluded and not category:
             excluded = one(reason)

@@ -92,3 +92,11 @@ def test_names_of_targets_that_no_exposure_has(project: MockProject) -> None:
         assert f"warning: {name}: 1 exposure of this OBJECT" in told
     assert "there is no DPR type or category object" in told
     assert "did you mean OBJECT" in told
+
+
+@pytest.mark.parametrize("seconds", [0.0, -5.0, "abc"])
+def test_an_exposure_without_a_time(project: MockProject, seconds: object) -> None:
+    cards = {"EXPTIME": seconds}
+    date = "2017-06-16T03:00:00.000"
+    write_raw(project.folder / "raw", "OBJECT", date, target="FIELD", cards=cards)
+    assert f"MUSE.{date}.fits: EXPTIME is no time above 0" in project.ask("check").text

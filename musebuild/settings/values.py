@@ -14,7 +14,7 @@ from typing import Any
 from musebuild.settings.conditions import ConditionError, make_condition
 from musebuild.settings.model import ALWAYS, Cone, DateRange
 from musebuild.settings.nodes import Keys, Node, mark_at
-from musebuild.settings.path_names import NAME, why_no_part, why_not
+from musebuild.settings.path_names import NAME, shown, why_no_part, why_not
 from musebuild.settings.problems import Problem
 from musebuild.settings.schema import Part, described, part_at, text_defaults
 from musebuild.settings.sizes import parse_bytes, parse_seconds
@@ -141,17 +141,20 @@ class Values:
         found = tuple(path for path in paths if path is not None)
         return found if found or not value else self.value(None, part, keys)
 
-    def _below(self, text: str, part: Part, keys: Keys) -> str | None:
-        """A folder below the reduced tree."""
+    def _below(self, given: Any, part: Part, keys: Keys) -> Any:
+        """A folder below another, or a part of its name."""
+        text = str(given)
         if not self._can_be_file(text, keys):
-            return None
+            return self._default(part)
         names = text.strip("/").split("/")
         reason = next(filter(None, map(why_no_part, names)), "")
-        if reason:
-            what = f"is no folder below the reduced tree: {reason}"
-            what = "leaves the reduced tree" if ".." in names else what
-            self.problem(keys, f"{text} {what}", allowed="a folder below reduced_path")
-        return None if reason else str(text)
+        if not reason:
+            return given
+        what = f"is no folder below the reduced tree: {reason}"
+        what = "leaves the reduced tree" if ".." in names else what
+        told = text if text.isprintable() else shown(text)
+        self.problem(keys, f"{told} {what}", allowed="a folder below reduced_path")
+        return self._default(part)
 
     def _list(self, value: Any, *_: Any) -> tuple[Any, ...]:
         """One or several."""

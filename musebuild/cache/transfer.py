@@ -129,6 +129,9 @@ def import_results(store: Store, path: Path) -> Transfer:
             why=error.strerror or str(error),
             remedy="name a file that `musebuild cache export` wrote",
         ) from error
+    if not manifests:
+        # As one that was cut before the first, which stand last.
+        raise _damaged(path, "it holds no result")
     return Transfer(tuple(manifests), objects, total, known)
 
 

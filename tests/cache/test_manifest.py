@@ -325,6 +325,13 @@ class TestBundles:
         assert all(sound.get(name) == content for name, content in objects_of(fresh).items())
         assert not list((fresh.root / "scratch").iterdir())
 
+    def test_one_that_was_cut_before_its_results_is_none(self, bundle: Path, fresh: Store) -> None:
+        def objects_only(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+            return member if member.name.startswith("objects") else None
+
+        with pytest.raises(UsageError, match="holds no result"):
+            import_results(fresh, self.changed(bundle, objects_only))
+
     def test_a_bundle_is_not_written_through_a_link(self, store: Store, tmp_path: Path) -> None:
         path, victim = tmp_path / "bundle.tar", tmp_path / "victim"
         victim.write_bytes(b"somebody's")

@@ -97,7 +97,12 @@ def _further(
     places_told = {keys for one in stopping for keys in one.cause.where}
     rest = [one for one in more if not isinstance(one, CauseProblem)]
     of_paths = {"muse_calib_path", "static_calib", "frames"}
-    rest = [p for p in rest if p.keys not in places_told or of_paths.isdisjoint(p.keys)]
+    # A file there that cannot be read is why, and the cause does not know of it.
+    rest = [
+        p
+        for p in rest
+        if p.keys not in places_told or of_paths.isdisjoint(p.keys) or p.severity == "warning"
+    ]
     return [*ordered([*told, *rest]), *stopping]
 
 

@@ -155,10 +155,10 @@ def moment_of(primary: Mapping[str, Any]) -> dt.datetime | None:
 
 
 NUMBERS = frozenset(
-    {"EXPTIME", "RA", "DEC", "ESO DET BINX", "ESO DET BINY", "ESO INS TEMP7 VAL"}
-    | {"ESO INS DROT POSANG"}
+    {"RA", "DEC", "ESO DET BINX", "ESO DET BINY", "ESO INS TEMP7 VAL"} | {"ESO INS DROT POSANG"}
 )
-"""Keywords with whose numbers a plan reckons: a frame where they are something else is none."""
+"""Keywords with whose numbers a plan reckons: a frame where they are something else is none. One
+without a time of exposure is used, and told."""
 
 
 def _no_number(primary: Mapping[str, Any]) -> str:

@@ -162,7 +162,7 @@ def raw_frames(
                 tpl_start=one(tpl_start),
                 tpl_id=one(tpl_id),
                 ins_mode=one(ins_mode),
-                exptime=exptime or 0.0,
+                exptime=exptime if isinstance(exptime, float) else 0.0,
                 binx=binx or 1,
                 biny=biny or 1,
                 read_mode=one(read_name or read_id),

@@ -33,6 +33,7 @@ def times_of(connection: sqlite3.Connection, names: Iterable[str]) -> dict[str, 
             f"({', '.join('?' * len(some))})",
             some,
         ):
-            if date is not None and mjd is not None and seconds is not None:
-                found[name] = Times(str(date), float(mjd), float(seconds))
+            # A card that holds a text keeps it.
+            if date is not None and isinstance(mjd, float) and isinstance(seconds, float):
+                found[name] = Times(str(date), mjd, seconds)
     return found

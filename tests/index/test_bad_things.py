@@ -57,7 +57,6 @@ def with_card(folder: Path, keyword: str, text: bytes) -> Path:
         ("ESO PRO DATANCOM", b"-" + b"9" * 30),
         ("ESO DET BINX", b"'caf\xe9'"),
         ("EXPTIME", b"9" * 25),
-        ("EXPTIME", b"'long'"),
         ("EXPTIME", b"1E400"),
         ("EXPTIME", b"NaN"),
         ("ESO INS TEMP7 VAL", b"'warm'"),
@@ -83,6 +82,12 @@ def test_a_card_that_cannot_be_is_one_problem(
     mended = project.ask("check")
     assert NAME not in mended.out
     assert "16 used" in mended.out
+
+
+def test_a_text_for_a_time_is_no_time(project: MockProject) -> None:
+    with_card(project.folder / "raw", "EXPTIME", b"'long'")
+    assert f"{NAME}: EXPTIME is no time above 0" in project.ask("check").out
+    assert project.ask("info").status == 0
 
 
 @pytest.mark.parametrize("text", [b"'caf\xe9 \x01'", b"9" * 30, b"T", b"''", b"(1.0, 2.0)"])
@@ -113,6 +118,20 @@ def test_odd_things_are_told_once_and_keep_nothing_waiting(project: MockProject)
         check = project.ask("check")
         assert "15 used" in check.out, what
         assert not told or check.out.count(told) == 1, check.out
+
+
+@pytest.mark.parametrize("what", ["empty", "latin"])
+def test_a_static_file_that_cannot_be_read_is_named_with_what_it_stops(
+    project: MockProject, what: str
+) -> None:
+    path = project.folder / "calib" / "sky_lines.fits"
+    if what == "empty":
+        path.write_bytes(b"")
+    else:
+        path.rename(os.fsdecode(os.fsencode(path.parent) + b"/sky_lines_\xff.fits"))
+    check = project.ask("check")
+    assert "no SKY_LINES" in check.out
+    assert check.out.count("is empty" if what == "empty" else "is no UTF-8") == 1, check.out
 
 
 @pytest.mark.parametrize("number", [0, 5, MOST, MOST + 1, 2**64 - 1])

@@ -65,7 +65,8 @@ def _lines(problems: Sequence[Problem], found: Findings, folder: str, *, every: 
     ]
     if causes:
         lines += told(causes, found.settings, most=None if every else MOST_LINES)
-        lines += besides(causes, label="warning", hints=True, most=None if every else MOST_OTHERS)
+        most = None if every else MOST_OTHERS
+        lines += besides(causes, settings=found.settings, label="warning", hints=True, most=most)
     lines += [line for text in found.unchecked for line in fitted(f"NOT CHECKED: {text}")]
     lines += filter(None, [found.planned, *(one.line for one in found.balances)])
     errors = sum(problem.severity == "error" for problem in problems)

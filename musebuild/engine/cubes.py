@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ CUBE = "DATACUBE_FINAL"
 SCIENCE = ("PIXTABLE_", "DATACUBE_")
 """How categories begin that hold an exposure's own light."""
 OBJECT = "OBJECT"
+_OF_IFU = re.compile(r"\.ifu\d\d$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Cube:
 
     path: str
     exposures: int
+    """0: not known."""
     seconds: float
     """Sum of their EXPTIME."""
 
@@ -42,12 +45,17 @@ def exposures_in(sources: Iterable[str], invocations: Mapping[str, Invocation]) 
     sources : iterable of str
         Invocations.
     invocations : mapping
-        All invocations of the plan.
+        Invocations of the plan. Of one that is kept only what may have changed is held: what lies
+        above is as it was, and goes by its label, the exposure.
     """
     found: set[str] = set()
     queue, seen = list(sources), set(sources)
     while queue:
-        invocation = invocations[queue.pop()]
+        name = queue.pop()
+        invocation = invocations.get(name)
+        if invocation is None:
+            found.add(_OF_IFU.sub("", name.partition(":")[2]))
+            continue
         for wanted in invocation.inputs:
             if wanted.kind == "raw" and wanted.tag == OBJECT:
                 found.add(invocation.label)
@@ -81,14 +89,18 @@ def final_cubes(
         if one.name in within and names - {one.name}:
             continue
         exposures = sorted(exposures_in(one.sources, invocations))
-        cubes.append(Cube(one.path, len(exposures), _seconds(connection, exposures)))
+        seconds = _seconds(connection, exposures)
+        # What is no exposure is a combination of before, of which no more is known here.
+        whole = len(seconds) == len(exposures)
+        cubes.append(Cube(one.path, len(exposures) if whole else 0, sum(seconds)))
     return cubes
 
 
-def _seconds(connection: Connection, exposures: Sequence[str]) -> float:
+def _seconds(connection: Connection, exposures: Sequence[str]) -> list[float]:
+    """Exposure times of those that are exposures."""
     marks = ", ".join("?" * len(exposures))
     rows = connection.execute(
         f"SELECT name, MAX(EXPTIME) FROM raw WHERE name IN ({marks}) GROUP BY name",
         list(exposures),
     )
-    return float(sum(row[1] or 0.0 for row in rows))
+    return [float(row[1]) if isinstance(row[1], int | float) else 0.0 for row in rows]

@@ -86,6 +86,7 @@ def besides_text(
 def besides(
     causes: Iterable[Folded],
     *,
+    settings: Settings | None = None,
     label: str = "left out",
     hints: bool = False,
     most: int | None = MOST_OTHERS,
@@ -102,6 +103,8 @@ def besides(
         title = cause.title
         text = title if title.startswith(f"{stops}:") else f"{stops}: {title}"
         lines += _wrapped(f"{label}: {text}", "", width)
+        if hints and cause.where:
+            lines += _wrapped(f"in: {_places(cause.where, settings)}", "  ", width)
         if hints and cause.hints:
             lines += _wrapped(f"hint: {'; or '.join(cause.hints)}", "  ", width)
     if len(shown) < len(others):

@@ -104,8 +104,8 @@ def _counts(summary: BuildSummary) -> Iterator[str]:
 def cube_lines(cubes: Sequence[Cube]) -> Iterator[str]:
     """What people came for: each cube, with what is in it."""
     for cube in cubes[:MOST_CUBES]:
-        exposures = count(cube.exposures, "exposure")
-        yield f"Cube: {_short(cube.path)} ({exposures}, {cube.seconds:.0f} s)"
+        exposures = f" ({count(cube.exposures, 'exposure')}, {cube.seconds:.0f} s)"
+        yield f"Cube: {_short(cube.path)}{exposures if cube.exposures else ''}"
     if len(cubes) > MOST_CUBES:
         yield f"… and {len(cubes) - MOST_CUBES} more cubes"
 

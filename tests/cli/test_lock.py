@@ -239,4 +239,4 @@ def test_a_locked_frame_stays_below_its_folder(same: MockProject, call: Call, pa
     (same.folder / "outside.lock").write_text(json.dumps(data), encoding="utf-8")
     status, text = call(same.folder, "reproduce", "outside.lock")
     assert status == 1
-    assert f"{path} does not lie below its folder" in text
+    assert f"'{path}' does not lie below its folder" in text

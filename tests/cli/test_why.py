@@ -121,7 +121,7 @@ def test_what_was_forgotten_or_failed(same: MockProject, why: Why) -> None:
     assert build(same, SECOND, *change) == 1
     text = why(SECOND, *change)
     assert "its last attempt failed on 20" in text
-    assert "no sky lines found; lambdamin was (not set), is 4900" in text
+    assert "no sky lines found (the recipe returned 1); lambdamin was (not set), is 4900" in text
     same.unrule()
     build(same)
 

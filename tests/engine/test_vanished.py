@@ -51,7 +51,8 @@ def test_a_deleted_exposure_makes_no_poorer_cube(built: MockProject) -> None:
     assert untouched(built).out == first.out
     check = built.ask("check")
     assert check.status == 2
-    assert "is not there any more; that stops muse_scibasic:2017-06-16T01:36:56.867" in check.out
+    assert "Cannot be done: muse_scibasic:2017-06-16T01:36:56.867, " in check.out
+    assert f"raw/{SECOND} is not there any more" in check.out
     assert f"raw/{SECOND} is not there any more" in built.ask("list").out
     named = built.ask("run", "muse_exp_combine")
     assert named.status == 2

@@ -93,8 +93,9 @@ def raw_row(path: str, row: Mapping[str, Any], primary: Mapping[str, Any], spart
         if isinstance(value, int | float) and value > 0:
             found[column_of(keyword)] = float(value)
     if sparta:
-        # The frame is good for the rest: what cannot be read here is not measured.
-        with suppress(*UNREADABLE, KeyError, ValueError):
+        # The frame is good for the rest: what cannot be read here is not measured. What astropy
+        # raises on damaged cards is of any kind.
+        with suppress(Exception):
             found |= sparta_values(_table(Path(path), SPARTA))
     return found
 

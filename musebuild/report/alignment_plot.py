@@ -64,7 +64,8 @@ def read_image(path: Path) -> Picture:
                     wcs = WCS(hdu.header)
                     if wcs.has_celestial:
                         return Picture(np.asarray(hdu.data, np.float64), wcs.celestial)
-    except (OSError, ValueError, AttributeError) as error:
+    except Exception as error:
+        # What astropy raises on damaged cards is of any kind.
         raise FrameError(f"the image {path} cannot be read", why=str(error)) from None
     raise FrameError(
         f"{path} holds no image with coordinates", remedy="`doit` makes the images anew"

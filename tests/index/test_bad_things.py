@@ -8,7 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from astropy.io import fits
 
+from musebuild.fits.offsets import read_offsets
 from musebuild.index.digests import identity
 from musebuild.index.whole_numbers import MOST, moment, signed
 from tests.support.frames import mock_night, write_raw
@@ -132,6 +134,26 @@ def test_a_static_file_that_cannot_be_read_is_named_with_what_it_stops(
     check = project.ask("check")
     assert "no SKY_LINES" in check.out
     assert check.out.count("is empty" if what == "empty" else "is no UTF-8") == 1, check.out
+
+
+@pytest.mark.parametrize(
+    "card",
+    [b"TTYPE3  = 'DEC\x01_OFFSET", b"TFIELDS = 1E99", b"NAXIS2  = " + b"9" * 26, b"\xff" * 80],
+)
+def test_an_offset_list_with_any_damage_is_none(tmp_path: Path, card: bytes) -> None:
+    path = tmp_path / "offsets.fits"
+    columns = [
+        fits.Column(name, kind, array=[value])
+        for name, kind, value in (
+            ("DATE_OBS", "23A", DATE), ("RA_OFFSET", "D", 0.0), ("DEC_OFFSET", "D", 0.0)
+        )
+    ]  # fmt: skip
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(path)
+    assert read_offsets(path) is not None
+    content = path.read_bytes()
+    place = content.index(card[:8]) if card[:8] in content else content.index(b"TTYPE2")
+    path.write_bytes(content[:place] + card.ljust(80) + content[place + 80 :])
+    assert read_offsets(path) is None
 
 
 @pytest.mark.parametrize("number", [0, 5, MOST, MOST + 1, 2**64 - 1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 import psutil
@@ -17,11 +18,14 @@ from rich.text import Text
 from musebuild.cache.model import Manifest
 from musebuild.engine.summary import Failure
 from musebuild.report.lines import LineReporter
+from musebuild.report.live_figures import first_seconds, last_message
 from musebuild.report.spans import count, span
 from musebuild.workers.orders import WorkOrder
 
 REFRESH = 4
 """Times a second."""
+WIDE = 110
+"""Columns from which on threads are shown, too."""
 
 
 def time_left(
@@ -71,6 +75,11 @@ class LiveReporter(LineReporter):
             "not run": 0,
         }
         self.running: dict[str, tuple[float, int]] = {}
+        self.here: dict[str, list[float]] = {}
+        self.ifus: set[str] = set()
+        self._logs: dict[str, Path] = {}
+        self._messages: dict[str, str] = {}
+        self._looked = 0.0
         self.waiting: dict[str, str] = {}
         self.told = ""
         self._lock = threading.Lock()
@@ -108,32 +117,57 @@ class LiveReporter(LineReporter):
             parts.append(f"{len(self.running)} running")
             parts.append(f"{len(self.waiting)} waiting")
             now = time.monotonic()
+            self._look(now)
+            seconds = self._seconds()
             left = {
-                name: max(self.seconds.get(self.recipes.get(name, ""), 0.0) - (now - began), 0.0)
+                name: max(seconds.get(self.recipes.get(name, ""), 0.0) - (now - began), 0.0)
                 for name, (began, _) in self.running.items()
             }
-            known = all(self.recipes.get(name, "") in self.seconds for name in self.running)
-            rest = time_left(self.waiting.values(), left, self.seconds, self.workers)
-            table = Table.grid(padding=(0, 2))
-            for name, (began, threads) in self.running.items():
-                task, _, ifu = name.partition(".ifu")
-                table.add_row(
-                    task,
-                    f"IFU {int(ifu)}" if ifu.isdigit() else "",
-                    span(now - began),
-                    count(threads, "thread"),
-                )
+            known = all(self.recipes.get(name, "") in seconds for name in self.running)
+            rest = time_left(self.waiting.values(), left, seconds, self.workers)
+            table = self._rows(now)
         head = Table.grid(padding=(0, 2))
-        memory = f"{_memory() / 1e9:.1f} of {self.memory / 1e9:.0f} GB" if self.memory else ""
-        rest_text = f"about {span(rest)} left" if known and rest is not None and rest > 0 else ""
         head.add_row(
             ProgressBar(total=max(self.total, 1), completed=done, width=30),
             f"{done}/{self._of()}",
-            ", ".join(parts),
-            memory,
-            rest_text,
+            f"about {span(rest)} left" if known and rest is not None and rest > 0 else "",
         )
-        return Group(table, head, Text(self.told) if self.told else Text(""))
+        if self.memory:
+            parts.append(f"{_memory() / 1e9:.1f} of {self.memory / 1e9:.0f} GB")
+        return Group(table, head, _one_line(", ".join(parts)), _one_line(self.told))
+
+    def _rows(self, now: float) -> RenderableType:
+        """A line for each running recipe, as many as the terminal is high."""
+        table = Table.grid(padding=(0, 2))
+        for _ in range(3):
+            table.add_column(no_wrap=True)
+        most = max(self._console.height - 6, 1)
+        for name, (began, threads) in list(self.running.items())[:most]:
+            task, _, ifu = name.partition(".ifu")
+            more = [count(threads, "thread")] if self._console.width >= WIDE else []
+            table.add_row(
+                Text(task, overflow="ellipsis"),
+                f"IFU {int(ifu)}" if ifu.isdigit() else "",
+                span(now - began),
+                *more,
+                _one_line(self._messages.get(name, "")),
+            )
+        if len(self.running) <= most:
+            return table
+        return Group(table, _one_line(f"… and {len(self.running) - most} more"))
+
+    def _look(self, now: float) -> None:
+        """See what the running recipes log, once a second."""
+        if now - self._looked < 1.0:
+            return
+        self._looked = now
+        self._messages = {name: last_message(self._logs[name]) for name in self.running}
+
+    def _seconds(self) -> dict[str, float]:
+        """Mean time of each recipe: of earlier builds, of this one, of the simulated night."""
+        here = {recipe: sum(some) / len(some) for recipe, some in self.here.items()}
+        wanted = set(self.recipes.values())
+        return first_seconds({**here, **self.seconds}, wanted, len(self.ifus))
 
     # events
 
@@ -147,11 +181,13 @@ class LiveReporter(LineReporter):
         with self._lock:
             super().found(recipes, more)
             self.recipes.update(recipes)
+            self.ifus.update(name.rpartition(".ifu")[2] for name in recipes if ".ifu" in name)
             self.waiting.update(recipes)
 
     def _end(self, name: str, how: str) -> None:
         with self._lock:
             self.running.pop(name, None)
+            self._logs.pop(name, None)
             self.waiting.pop(name, None)
             self.counted[how] += 1
 
@@ -160,10 +196,15 @@ class LiveReporter(LineReporter):
         with self._lock:
             self.waiting.pop(task.name, None)
             self.running[task.name] = (time.monotonic(), order.threads)
+            self._logs[task.name] = Path(order.scratch) / f"{order.recipe}.log"
+            self._looked = 0.0
         self.follow(task.name, order)
 
     def ran(self, task: Any, manifest: Manifest) -> None:
         """A recipe succeeded."""
+        with self._lock:
+            recipe = self.recipes.get(task.name, "")
+            self.here.setdefault(recipe, []).append(manifest.seconds)
         self._end(task.name, "ran")
 
     def restored(self, task: Any, manifest: Manifest) -> None:
@@ -202,6 +243,11 @@ class LiveReporter(LineReporter):
     def complete_run(self) -> None:
         """The build ended."""
         self._live.stop()
+
+
+def _one_line(text: str) -> Text:
+    """A text that is cut where the terminal ends."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _memory() -> int:

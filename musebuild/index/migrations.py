@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from musebuild.index.columns import COLUMNS, NUMBERS, column_of
+from musebuild.index.columns import COLUMNS
 from musebuild.index.database import Migration
 from musebuild.index.qa import RAW_COLUMNS, REDUCED_COLUMNS
 from musebuild.index.row_checks import CHECK, CHECKED
@@ -187,14 +187,11 @@ def _checks(database: Database) -> None:
 
 def _changes(database: Database) -> None:
     """A file that was mended with its old times shows it by the time of its change."""
-    texts = " OR ".join(f"typeof({column_of(word)}) = 'text'" for word in sorted(NUMBERS))
     for statement in (
         "ALTER TABLE bad_files ADD COLUMN inode INTEGER",
         "ALTER TABLE bad_files ADD COLUMN ctime_ns INTEGER",
         "ALTER TABLE weather_logs ADD COLUMN ctime_ns INTEGER",
         "ALTER TABLE observing_logs ADD COLUMN ctime_ns INTEGER",
-        # Judged otherwise now: to be read again.
-        f"UPDATE raw SET cards = NULL, {CHECK} = NULL WHERE {texts}",
         "DROP VIEW problems",
         # Of a frame that was damaged, and is another file now, nothing is told.
         f"""{PROBLEMS_VIEW} AND NOT EXISTS (SELECT 1 FROM raw WHERE raw.path = integrity.path

@@ -14,6 +14,7 @@ from musebuild.engine.forecast import forecast
 from musebuild.engine.machine import machine_of
 from musebuild.engine.project import Project
 from musebuild.engine.view import View, look
+from musebuild.errors import EXIT_FAILED
 from musebuild.explain.why import Explainer
 from musebuild.report.causes import besides_text, causes_text
 from musebuild.report.listing import Line, block_rows, counts, lines_json, table, view_lines
@@ -46,7 +47,7 @@ def list_tasks(
     groups: bool,
     blocks: bool,
     form: str,
-) -> None:
+) -> int:
     """What is to do: a row for each block, opened by name.
 
     A block, night, dataset or other name opens its tasks; `--all` opens all of them. It hashes
@@ -58,21 +59,22 @@ def list_tasks(
         for name, members in plan.groups.items():
             if name not in tasks:
                 sys.stdout.write(f"{name:<28}  {len(members)}\n")
-        return
+        return 0
 
     view = look(project, names, everything=everything, whole=why).complete()
     lines = view_lines(view, ifus=ifus)
+    code = EXIT_FAILED if any(left.error for left in view.left_out) else 0
     opened = names or status or why or pending or ifus or quiet or everything
     if form == "text" and (blocks or (sys.stdout.isatty() and not opened)):
         sys.stdout.write(_blocks(project, view, lines))
-        return
+        return code
     if why:
         explain = Explainer(project, view.probe, view.in_full).explain
         lines = [replace(line, reason=short(explain(line.worst))) for line in lines]
     shown = [line for line in lines if line.pending or not pending]
     if form == "json":
         sys.stdout.write(lines_json(shown))
-        return
+        return code
     text = table(shown, status=status or why, quiet=quiet)
     if not quiet:
         if lines and not shown:
@@ -84,6 +86,7 @@ def list_tasks(
         text += f"{view.balance}\n" if not pending else ""
         text += _besides(view)
     sys.stdout.write(text)
+    return code
 
 
 def _blocks(project: Project, view: View, lines: list[Line]) -> str:

@@ -39,5 +39,6 @@ def plan(project: Project, names: tuple[str, ...], form: str, output: Path | Non
             text = [(graph_dot if form == "dot" else graph_mermaid)(nodes)]
     if output is not None:
         write_file(output, text, "the plan")
+        sys.stdout.write(f"{output}\n")
     else:
         sys.stdout.writelines(text)

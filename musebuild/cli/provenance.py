@@ -65,6 +65,7 @@ def _write(
     if form == "ro-crate":
         assert output is not None
         write_crate(frame, path, output)
+        sys.stdout.write(f"{output}\n")
         return
     if form == "text":
         text = provenance_text(frame, times)
@@ -74,5 +75,6 @@ def _write(
         text = prov_document(frame).get_provn() + "\n"
     if output is not None:
         output.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{output}\n")
     else:
         sys.stdout.write(text)

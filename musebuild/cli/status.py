@@ -13,6 +13,7 @@ from musebuild.engine.forecast import forecast
 from musebuild.engine.machine import machine_of
 from musebuild.engine.project import Project
 from musebuild.engine.view import look
+from musebuild.errors import EXIT_FAILED
 from musebuild.report.status import status_json, status_text
 
 
@@ -21,7 +22,7 @@ from musebuild.report.status import status_json, status_text
 @workers_option
 @format_option("For people, or JSON with the state of each invocation.", TEXT_OR_JSON)
 @on_project
-def status(project: Project, names: tuple[str, ...], num_process: int, form: str) -> None:
+def status(project: Project, names: tuple[str, ...], num_process: int, form: str) -> int:
     """What is done and running, and what the rest will take.
 
     Time, memory and disk are estimated from earlier runs and the size of the inputs, for so many
@@ -35,3 +36,4 @@ def status(project: Project, names: tuple[str, ...], num_process: int, form: str
     else:
         text = status_text(view, price, project.settings.cache[0])
     sys.stdout.write(text)
+    return EXIT_FAILED if any(left.error for left in view.left_out) else 0
